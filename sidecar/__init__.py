@@ -1,0 +1,1 @@
+"""request -> verdict, traced."""

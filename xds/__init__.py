@@ -1,0 +1,1 @@
+"""contract + policy -> ADS stream."""
