@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from enum import StrEnum
 
 
@@ -70,7 +71,31 @@ CODES: dict[str, Code] = {
     "yaml-tag": Code(_E, "A YAML tag asks for something other than plain data."),
     "duplicate-key": Code(_E, "One mapping holds the same key twice."),
     "document-budget": Code(_E, "A document is larger, deeper or more self-similar than Sidegate reads."),
+    # sidegate.yaml (xds.settings)
+    "settings-invalid": Code(_E, "A value in sidegate.yaml has the wrong type or form."),
+    "settings-unknown-key": Code(_E, "sidegate.yaml holds a key that means nothing there."),
+    "upstream-invalid": Code(_E, "An upstream is not an http or https URL of a host and a port."),
+    "jwks-unreadable": Code(_E, "The key set of a security scheme cannot be read."),
+    "jwks-invalid": Code(_E, "A key set is not a JSON Web Key Set of public signature keys."),
+    # the project as a whole (xds.compile)
+    "no-contracts": Code(_E, "The project holds no contract at all."),
+    "contract-misplaced": Code(_E, "A file in contracts/ is neither a version nor a part of one."),
+    "version-twice": Code(_E, "One version of a service is written in two files."),
+    "upstream-missing": Code(_E, "A service version has no upstream in sidegate.yaml."),
+    "service-unknown": Code(_W, "sidegate.yaml names a service or version that has no contract."),
+    "scheme-unconfigured": Code(_E, "A contract asks for a security scheme that sidegate.yaml does not configure."),
+    "path-collision": Code(_E, "Two service versions claim the same path on the same host."),
+    "policy-unbound": Code(_W, "No policy decides an operation, so it refuses every request."),
+    "security-absent": Code(_W, "An operation asks for no token and its contract never says that this is meant."),
 }
+
+
+def did_you_mean(name: str, options: Iterable[str]) -> str | None:
+    """A help line that names the closest of `options`, or all of them if there are few, or None."""
+    known = sorted(options)
+    if close := get_close_matches(name, known, n=1):
+        return f"did you mean '{close[0]}'?"
+    return f"known here: {', '.join(known)}" if 0 < len(known) <= 8 else None
 
 
 def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:

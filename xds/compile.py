@@ -1,0 +1,290 @@
+"""Tree -> Compilation: every service's contracts and policies as one model, or diagnostics."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from posixpath import basename, splitext
+
+from xds.contract import Cache, Contract, compile_contract
+from xds.diagnostics import Diagnostic, Span, did_you_mean, has_errors
+from xds.model import Gateway, JwtScheme, Operation, Place, Service, Version
+from xds.passes import PASSES
+from xds.policy.bundle import Bundle, load_bundle
+from xds.settings import FILE, ServiceSettings, Settings, parse_settings
+from xds.source import Tree, span
+
+FORMAT = 1
+"""Part of every digest: raised when the same files begin to be judged differently."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compilation:
+    """One project, compiled.
+
+    `gateway` and `bundles` hold only services without errors; `refused` names the others; `diagnostics` are all that was
+    found. With errors in the settings nothing compiles: `gateway` is empty and `refused` is every service.
+    """
+
+    gateway: Gateway = Gateway((), ())
+    bundles: Mapping[str, Bundle] = field(default_factory=dict)
+    refused: frozenset[str] = frozenset()
+    diagnostics: tuple[Diagnostic, ...] = ()
+    settings: Settings = field(default_factory=Settings)
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """`service/version` -> digest, of what compiled."""
+        return {f"{v.service}/{v.name}": v.digest for s in self.gateway.services for v in s.versions}
+
+    def service(self, name: str) -> Service | None:
+        return next((s for s in self.gateway.services if s.name == name), None)
+
+
+@dataclass(slots=True)
+class Compiler:
+    """Compiles a project again and again, keeping what did not change.
+
+    The result is a function of the tree and of which services `previous` served: the caches only save work.
+    """
+
+    cache: Cache = field(default_factory=Cache)
+    _versions: dict[str, tuple[str, Version]] = field(default_factory=dict)
+    _bundles: dict[str, tuple[str, Bundle | None, tuple[Diagnostic, ...]]] = field(default_factory=dict)
+
+    def compile(self, tree: Tree, previous: Compilation | None = None) -> Compilation:
+        """Compile a whole tree. Services that `previous` holds win where a new one claims their paths."""
+        settings, found = parse_settings(tree.files)
+        layout, misplaced = lay_out(tree)
+        diagnostics = [*tree.problems, *found, *misplaced]
+        names = sorted({*layout, *_services_of(tree.problems), *_services_of(misplaced)})
+        if has_errors(found) or not names:
+            if not names:
+                diagnostics.append(Diagnostic("no-contracts", "no contract found in contracts/<service>/<version>.yaml"))
+            return Compilation(refused=frozenset(names), diagnostics=tuple(diagnostics), settings=settings)
+        diagnostics.extend(_unknown_services(settings, layout, tree))
+        services: dict[str, Service] = {}
+        bundles: dict[str, Bundle] = {}
+        broken = _services_of(d for d in (*tree.problems, *misplaced) if d.is_error)
+        for name in names:
+            service, bundle, said = self._service(name, layout.get(name, {}), settings, tree)
+            diagnostics.extend(said)
+            if service and not has_errors(said) and name not in broken and "platform" not in broken:
+                services[name] = service
+                if bundle:
+                    bundles[name] = bundle
+        collisions = tuple(_collisions(services, previous))
+        diagnostics.extend(d for _, d in collisions)
+        for name, _ in collisions:
+            services.pop(name, None)
+            bundles.pop(name, None)
+        schemes = tuple(settings.schemes[name] for name in sorted(settings.schemes))
+        gateway = Gateway(tuple(services[name] for name in sorted(services)), schemes)
+        return Compilation(gateway, bundles, frozenset(names) - services.keys(), tuple(diagnostics), settings)
+
+    def _service(
+        self, name: str, roots: Mapping[str, str], settings: Settings, tree: Tree
+    ) -> tuple[Service | None, Bundle | None, list[Diagnostic]]:
+        said: list[Diagnostic] = []
+        bundle, found = self._bundle(name, tree.files)
+        said.extend(found)
+        configured = settings.services.get(name, ServiceSettings())
+        versions = []
+        for version, root in sorted(roots.items()):
+            contract = compile_contract(tree.files, root, service=name, version=version, cache=self.cache)
+            problems = [*contract.diagnostics, *_version_problems(contract, configured, settings, tree.files)]
+            problems.extend(_policy_problems(contract, bundle, tree.files))
+            said.extend(problems)
+            if not has_errors(problems):
+                versions.append(self._version(contract, configured, settings, tree.files))
+        if has_errors(said) or not versions:
+            return None, None, said
+        return Service(name, configured.hosts, tuple(versions)), bundle, said
+
+    def _bundle(self, name: str, files: Mapping[str, bytes]) -> tuple[Bundle | None, tuple[Diagnostic, ...]]:
+        folders = (f"policies/{name}/", "policies/platform/")
+        own = {file: files[file] for file in sorted(files) if file.startswith(folders)}
+        if not own:
+            return None, ()
+        key = _hash(own)
+        if (kept := self._bundles.get(name)) is None or kept[0] != key:
+            kept = (key, *load_bundle(name, own))
+            self._bundles[name] = kept
+        return kept[1], kept[2]
+
+    def _version(
+        self, contract: Contract, configured: ServiceSettings, settings: Settings, files: Mapping[str, bytes]
+    ) -> Version:
+        digest = digest_of(contract, configured, settings, files)
+        key = f"{contract.service}/{contract.version}"
+        if (kept := self._versions.get(key)) and kept[0] == digest:
+            return kept[1]
+        upstream = configured.upstream_of(contract.version)
+        assert upstream is not None, "checked by _version_problems"
+        version = Version(
+            contract.service,
+            contract.version,
+            digest,
+            upstream,
+            contract.operations,
+            contract.schemas,
+            contract.files,
+            contract.place,
+        )
+        for each in PASSES:
+            version = each(version)
+        self._versions[key] = (digest, version)
+        return version
+
+
+def lay_out(tree: Tree) -> tuple[dict[str, dict[str, str]], list[Diagnostic]]:
+    """service -> version -> root file, by `contracts/<service>/<version>.yaml` or `<version>/openapi.yaml`."""
+    layout: dict[str, dict[str, str]] = {}
+    found: list[Diagnostic] = []
+    for file in sorted(tree.files):
+        parts = file.split("/")
+        if parts[0] != "contracts" or len(parts) > 4:
+            continue
+        stem, extension = splitext(basename(file))
+        if len(parts) == 2 and extension in (".yaml", ".yml", ".json"):
+            help_ = f"move it to contracts/<service>/{parts[1]}"
+            found.append(Diagnostic("contract-misplaced", "a contract belongs in its service's folder", Span(file), help_))
+        if len(parts) < 3 or extension not in (".yaml", ".yml", ".json") or (len(parts) == 4 and stem != "openapi"):
+            continue
+        service, version = parts[1], stem if len(parts) == 3 else parts[2]
+        if other := layout.setdefault(service, {}).get(version):
+            message = f"version {version} of {service} is also written in {other}"
+            found.append(Diagnostic("version-twice", message, Span(file), "keep one of the two"))
+        layout[service][version] = file
+    return layout, found
+
+
+def digest_of(contract: Contract, configured: ServiceSettings, settings: Settings, files: Mapping[str, bytes]) -> str:
+    """16 hex digits over all that decides how a version's requests are judged and where they go, policies apart."""
+    schemes = [asdict(replace(settings.schemes[n], place=Place(""))) for n in sorted(contract.schemes) if n in settings.schemes]
+    upstream = configured.upstream_of(contract.version)
+    about = {
+        "format": FORMAT,
+        "service": contract.service,
+        "version": contract.version,
+        "upstream": asdict(replace(upstream, place=Place(""))) if upstream else None,
+        "hosts": configured.hosts,
+        "schemes": schemes,
+    }
+    content = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+    content.update(_hash({file: files[file] for file in contract.files}).encode())
+    return content.hexdigest()[:16]
+
+
+def _version_problems(
+    contract: Contract, configured: ServiceSettings, settings: Settings, files: Mapping[str, bytes]
+) -> Iterator[Diagnostic]:
+    if configured.upstream_of(contract.version) is None:
+        help_ = f'in {FILE}: services: {{{contract.service}: {{upstream: "http://127.0.0.1:9000"}}}}'
+        message = f"{contract.service} {contract.version} has no upstream"
+        yield Diagnostic("upstream-missing", message, Span(contract.place.file, 1, 1), help_)
+    used = {c.scheme for o in contract.operations for a in o.security for c in a.credentials}
+    for name in sorted(used - settings.schemes.keys()):
+        if name in contract.schemes:
+            help_ = f"in {FILE}: security: {{{name}: {{issuer: ..., audiences: [...], jwks: {{file: ...}}}}}}"
+            at = span(files, contract.schemes[name].place)
+            yield Diagnostic("scheme-unconfigured", f"security scheme '{name}' is not configured in {FILE}", at, help_)
+
+
+def _policy_problems(contract: Contract, bundle: Bundle | None, files: Mapping[str, bytes]) -> Iterator[Diagnostic]:
+    unbound = [o for o in contract.operations if o.policy.exempt is None and not _bound(o, bundle)]
+    for operation in unbound[:1]:
+        more = f" (and {len(unbound) - 1} more of this contract)" if len(unbound) > 1 else ""
+        rule = operation.policy.entrypoint or f"{contract.service}/authz/allow"
+        message = f"no policy decides {operation.method} {operation.path.text}{more}: every request is refused"
+        help_ = f"define data.{rule.replace('/', '.')} in policies/{contract.service}/, or say `policy: none` with a `reason`"
+        if bundle and operation.policy.entrypoint:
+            help_ = did_you_mean(operation.policy.entrypoint, bundle.rules) or help_
+        yield Diagnostic("policy-unbound", message, span(files, operation.place), help_)
+
+
+def _bound(operation: Operation, bundle: Bundle | None) -> bool:
+    if bundle is None:
+        return False
+    return operation.policy.entrypoint in bundle.rules if operation.policy.entrypoint else bundle.default_entrypoint is not None
+
+
+def _collisions(services: Mapping[str, Service], previous: Compilation | None) -> Iterator[tuple[str, Diagnostic]]:
+    """Services that claim a path another one has, each with its diagnostic. Who is served already keeps the path."""
+    served = {s.name for s in previous.gateway.services} if previous else set()
+    owners: dict[str, list[tuple[Service, Version, Operation]]] = {}
+    for name in sorted(services, key=lambda n: (n not in served, n)):
+        service = services[name]
+        claims = [(_shape(o), v, o) for v in service.versions for o in v.operations]
+        clash = None
+        for shape, version, operation in claims:
+            for other, theirs, first in owners.get(shape, ()):
+                if _share_host(service, other) and clash is None:
+                    clash = (version, operation, theirs, first)
+        mine: dict[str, Version] = {}
+        for shape, version, operation in claims:
+            if (holder := mine.setdefault(shape, version)) is not version and clash is None:
+                first = next(o for o in holder.operations if _shape(o) == shape)
+                clash = (version, operation, holder, first)
+        if clash:
+            version, operation, theirs, first = clash
+            message = (
+                f"{operation.path.text} of {version.service} {version.name} is also a path of {theirs.service} {theirs.name}"
+                f" ({first.path.text})"
+            )
+            at, also = Span(*_flat(operation.place)), (Span(*_flat(first.place)), "the other one")
+            help_ = "give the versions different `servers` paths, or the services different hosts"
+            yield name, Diagnostic("path-collision", message, at, help_, (also,))
+            continue
+        for shape, version, operation in claims:
+            owners.setdefault(shape, []).append((service, version, operation))
+
+
+def _shape(operation: Operation) -> str:
+    """A path template with its variables' names taken out: equal shapes match the same paths."""
+    segments = ("".join(p if isinstance(p, str) else "{}" for p in s.parts) for s in operation.path.segments)
+    return "/".join(segments)
+
+
+def _share_host(one: Service, other: Service) -> bool:
+    return not one.hosts or not other.hosts or bool(set(one.hosts) & set(other.hosts))
+
+
+def _unknown_services(
+    settings: Settings, layout: Mapping[str, Mapping[str, str]], tree: Tree
+) -> Iterator[Diagnostic]:
+    for name, service in settings.services.items():
+        if name not in layout:
+            at = span(tree.files, service.place)
+            yield Diagnostic("service-unknown", f"there is no folder contracts/{name}", at, did_you_mean(name, layout))
+            continue
+        for version in sorted(service.versions.keys() - layout[name].keys()):
+            at = span(tree.files, Place(FILE, f"{service.place.pointer}/versions/{version}"))
+            help_ = did_you_mean(version, layout[name])
+            yield Diagnostic("service-unknown", f"there is no contract for {name} {version}", at, help_)
+
+
+def _services_of(diagnostics: Iterable[Diagnostic]) -> set[str]:
+    """The services whose folders hold the diagnostics' files."""
+    paths = (d.span.file.split("/") for d in diagnostics if d.span)
+    return {p[1] for p in paths if p[0] in ("contracts", "policies") and len(p) > 2}
+
+
+def _flat(place: Place) -> tuple[str, int, int, str]:
+    return place.file, 0, 0, place.pointer
+
+
+def _hash(files: Mapping[str, bytes]) -> str:
+    content = hashlib.sha256()
+    for file, data in sorted(files.items()):
+        content.update(f"{file}\0{len(data)}\0".encode())
+        content.update(data)
+    return content.hexdigest()
+
+
+def schemes_used(version: Version, schemes: Iterable[JwtScheme]) -> tuple[JwtScheme, ...]:
+    """The configured schemes that some operation of a version asks for."""
+    used = {c.scheme for o in version.operations for a in o.security for c in a.credentials}
+    return tuple(s for s in schemes if s.name in used)

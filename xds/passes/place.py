@@ -1,0 +1,39 @@
+"""Version -> Version with the checks of each operation, where each runs, and why there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from xds.model import Check, Mode, Operation, Placement, Version
+
+
+def place(version: Version) -> Version:
+    """Fill in `Operation.checks` for every operation of a version."""
+    return replace(version, operations=tuple(replace(o, checks=tuple(checks_of(o))) for o in version.operations))
+
+
+def checks_of(operation: Operation) -> Iterator[Check]:
+    """The checks of one operation, in the order in which they answer."""
+    yield Check("route", Placement.NATIVE, "host, path and method are matched by Envoy's routes")
+    if operation.security:
+        yield Check("token", Placement.NATIVE, "signature, issuer, audience and expiry are checked by Envoy's jwt_authn")
+    if operation.mode is not Mode.OFF:
+        yield Check("parameters", Placement.COMPANION, _parameters(operation))
+        yield Check("body", Placement.COMPANION, _body(operation))
+    if any(credential.scopes for alternative in operation.security for credential in alternative.credentials):
+        yield Check("scopes", Placement.COMPANION, "answered after the contract's checks, so that 400 comes before 403")
+    if operation.mode is not Mode.OFF and operation.policy.exempt is None:
+        yield Check("policy", Placement.COMPANION, "Rego is evaluated by the companion's engine")
+
+
+def _parameters(operation: Operation) -> str:
+    count = len(operation.parameters)
+    undeclared = "undeclared query parameters pass" if operation.query_open else "undeclared query parameters are refused"
+    return f"{count} declared, decoded and judged by their schemas; {undeclared}"
+
+
+def _body(operation: Operation) -> str:
+    if operation.body is None:
+        return "none is declared, so one that comes is refused"
+    return f"judged by its schema ({', '.join(media.range for media in operation.body.media)}), whole"
