@@ -1,0 +1,41 @@
+"""The internal headers: what the proxy tells its companion, and what the companion tells the proxy.
+
+Envoy writes the request headers below after it has removed every inbound header of the `x-sidegate-` family, so whatever
+the companion finds in them was put there by the proxy. None of them reaches the upstream or the client.
+"""
+
+from __future__ import annotations
+
+PREFIX = "x-sidegate-"
+
+OPERATION = "x-sidegate-operation"
+"""`<digest> <service>/<version>/<operationId>` of the route that matched; `- -/-/-` if there is none."""
+
+TRACE = "x-sidegate-trace"
+"""The request's trace id, 32 hexadecimal digits: that of the access log, the spans and Envoy's own problem documents."""
+
+CODE = "x-sidegate-code"
+"""In the companion's answer: the problem's code. It goes to the access log, never to the client."""
+
+DOWN = "x-sidegate-down-"
+"""In the companion's 200: headers of this prefix are added to the client's response, whole name included."""
+
+CLAIMS = "x-sidegate-claims-"
+"""Prefix of the headers that hold a verified token's payload, one a scheme: base64url without padding (RFC 7515)."""
+
+
+def claims_header(scheme: str) -> str:
+    """The header that carries the verified claims of a security scheme.
+
+    Header names have no case and few signs, scheme names have both, and two schemes must never share a header: a capital
+    is written as `_` and its small letter, `_` as `__`, anything but letters, digits, `-` and `.` as `_.<hex>.`.
+    """
+    return CLAIMS + "".join(map(_escape, scheme))
+
+
+def _escape(char: str) -> str:
+    if char == "_":
+        return "__"
+    if not char.isascii() or not (char.isalnum() or char in "-."):
+        return f"_.{ord(char):x}."
+    return f"_{char.lower()}" if char.isupper() else char
