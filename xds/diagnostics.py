@@ -71,6 +71,7 @@ CODES: dict[str, Code] = {
     "yaml-tag": Code(_E, "A YAML tag asks for something other than plain data."),
     "duplicate-key": Code(_E, "One mapping holds the same key twice."),
     "document-budget": Code(_E, "A document is larger, deeper or more self-similar than Sidegate reads."),
+    "number-range": Code(_E, "A number that JSON cannot carry: infinite, not a number, or beyond a double's range."),
     # sidegate.yaml (xds.settings)
     "settings-invalid": Code(_E, "A value in sidegate.yaml has the wrong type or form."),
     "settings-unknown-key": Code(_E, "sidegate.yaml holds a key that means nothing there."),

@@ -1,0 +1,168 @@
+"""JSON text -> values, and where each of them stands."""
+
+from __future__ import annotations
+
+import bisect
+import json
+import math
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from .limits import MAX_DEPTH, MAX_DIGITS, MAX_NODES, Refusal
+from .pointer import escape
+
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
+
+
+class _Duplicate(Exception):
+    pass
+
+
+class _Number(Exception):
+    pass
+
+
+def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise _Duplicate
+    return result
+
+
+def _float(text: str) -> float:
+    number = float(text) if len(text) <= MAX_DIGITS else math.inf
+    if math.isinf(number):
+        raise _Number
+    return number
+
+
+def _int(text: str) -> int:
+    if len(text) > MAX_DIGITS:
+        raise _Number
+    return int(text)
+
+
+def _constant(text: str) -> Any:
+    raise _Number
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_mapping, parse_float=_float, parse_int=_int, parse_constant=_constant, strict=True
+)
+
+
+def value(data: bytes) -> Any:
+    """The value of a JSON text (RFC 8259, UTF-8, a byte order mark is passed over); `Refusal` if it is none."""
+    text = _decoded(data)
+    try:
+        result = _DECODER.decode(text)
+    except json.JSONDecodeError as e:
+        raise Refusal("json-syntax", e.msg[:1].lower() + e.msg[1:], e.lineno, e.colno) from None
+    except _Duplicate:
+        raise _duplicate(text) from None
+    except _Number:
+        raise _number(text) from None
+    except RecursionError:
+        raise Refusal("document-budget", f"nested deeper than {MAX_DEPTH} levels", 1, 1) from None
+    if "\\u" in text and not _encodable(result):
+        raise Refusal("json-syntax", "half of a surrogate pair stands for no character", 1, 1)
+    _measure(result)
+    return result
+
+
+def _encodable(value: Any) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _decoded(data: bytes) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as e:
+        line = data.count(b"\n", 0, e.start) + 1
+        raise Refusal("json-syntax", "the text is not UTF-8", line, e.start - data.rfind(b"\n", 0, e.start)) from None
+
+
+def _measure(root: Any) -> None:
+    """Breadth first, so that depth is a count of rounds."""
+    level, depth, nodes = [root], 0, 0
+    while level:
+        nodes += len(level)
+        depth += 1
+        inner = [v for v in level if type(v) is dict or type(v) is list]
+        if nodes > MAX_NODES:
+            raise Refusal("document-budget", f"more than {MAX_NODES:,} values", 1, 1)
+        if inner and depth > MAX_DEPTH:
+            raise Refusal("document-budget", f"nested deeper than {MAX_DEPTH} levels", 1, 1)
+        level = [m for v in inner for m in (v.values() if type(v) is dict else v)]
+
+
+def _duplicate(text: str) -> Refusal:
+    seen: dict[str, tuple[int, int]] = {}
+    for pointer, key, line, column in _positions(text):
+        if key is not None and pointer in seen:
+            return Refusal("duplicate-key", f"the key {key!r} is here twice", line, column, pointer, seen[pointer])
+        seen[pointer] = (line, column)
+    return Refusal("duplicate-key", "a mapping holds one key twice", 1, 1)
+
+
+def _number(text: str) -> Refusal:
+    """The first number that a double cannot hold."""
+    lines = _Lines(text)
+    for match in _TOKEN.finditer(text):
+        token = match.group()
+        if token in ("NaN", "Infinity", "-Infinity"):
+            return Refusal("json-syntax", f"{token} is not JSON", *lines.at(match.start()))
+        if token[0] in "-0123456789" and (len(token) > MAX_DIGITS or math.isinf(float(token))):
+            return Refusal("number-range", "number outside the range of a double", *lines.at(match.start()))
+    return Refusal("number-range", "number outside the range of a double", 1, 1)
+
+
+class _Lines:
+    """Offsets of the lines of a text."""
+
+    def __init__(self, text: str) -> None:
+        self.starts = [0, *(m.end() for m in re.finditer("\n", text))]
+
+    def at(self, offset: int) -> tuple[int, int]:
+        line = bisect.bisect_right(self.starts, offset)
+        return line, offset - self.starts[line - 1] + 1
+
+
+def positions(data: bytes) -> Iterator[tuple[str, str | None, int, int]]:
+    """As `yamltext.positions`, for a JSON text that has been read without refusal or with a duplicate key."""
+    return _positions(_decoded(data))
+
+
+def _positions(text: str) -> Iterator[tuple[str, str | None, int, int]]:
+    lines = _Lines(text)
+    stack: list[tuple[str, int]] = []
+    pointer, index = "", -2  # index: number of the next item, -1 in a mapping, -2 outside
+    key: str | None = None
+    for match in _TOKEN.finditer(text):
+        token = match.group()
+        if token in ",:":
+            continue
+        if token in "}]":
+            pointer, index = stack.pop() if stack else ("", -2)
+            continue
+        if index == -1 and key is None:
+            key = json.loads(token, strict=False)
+            yield f"{pointer}/{escape(key or '')}", key, *lines.at(match.start())
+            continue
+        if index >= 0:
+            here = f"{pointer}/{index}"
+            index += 1
+            yield here, None, *lines.at(match.start())
+        elif index == -1:
+            here, key = f"{pointer}/{escape(str(key))}", None
+        else:
+            here = ""
+            yield "", None, *lines.at(match.start())
+        if token in "{[":
+            stack.append((pointer, index))
+            pointer, index, key = here, 0 if token == "[" else -1, None

@@ -1,0 +1,164 @@
+"""Folder -> Tree: the bytes of a project, links followed only to what is inside their root."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from xds.diagnostics import Diagnostic, Span
+
+from .limits import MAX_BYTES
+
+_ROOTS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
+    # folder, endings that are read, exact names that are read
+    ("contracts", (".yaml", ".yml", ".json"), ()),
+    ("policies", (".rego",), ("data.json", "data.yaml")),
+)
+_SETTINGS = "sidegate.yaml"
+_MAX_FILES = 50_000
+
+_Stamp = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A project's files as bytes, by path relative to its folder (forward slashes); what could not be read is a problem."""
+
+    files: Mapping[str, bytes]
+    problems: tuple[Diagnostic, ...] = ()
+    stamps: Mapping[str, _Stamp] = field(default_factory=dict, repr=False, compare=False)
+
+
+def read_tree(root: Path, previous: Tree | None = None, extra: Iterable[str] = ()) -> Tree:
+    """Reads `contracts/`, `policies/`, `sidegate.yaml` and the `extra` relative files of a project.
+
+    `previous` lends its bytes for files whose modification time, size and inode are the same. Codes: `file-unreadable`,
+    `path-escapes`, `document-budget`. A folder that is not there is empty; one that cannot be listed is a problem.
+    """
+    reading = _Reading(root, previous or Tree({}))
+    for folder, endings, names in _ROOTS:
+        reading.folder(folder, endings, names)
+    for name in (_SETTINGS, *extra):
+        if name not in reading.files:
+            reading.single(name, optional=name == _SETTINGS)
+    problems = tuple(sorted(reading.problems, key=lambda d: (str(d.span), d.code)))
+    return Tree(dict(sorted(reading.files.items())), problems, reading.stamps)
+
+
+class _Reading:
+    """One walk over a project's folder."""
+
+    def __init__(self, root: Path, previous: Tree) -> None:
+        self.root, self.previous = root, previous
+        self.files: dict[str, bytes] = {}
+        self.stamps: dict[str, _Stamp] = {}
+        self.problems: list[Diagnostic] = []
+
+    def problem(self, code: str, file: str, message: str, help: str | None = None) -> None:
+        self.problems.append(Diagnostic(code, message, Span(file), help))
+
+    def folder(self, name: str, endings: tuple[str, ...], names: tuple[str, ...]) -> None:
+        top = self.root / name
+        try:
+            real = top.resolve(strict=True)
+        except FileNotFoundError:
+            if top.is_symlink():
+                self.problem("file-unreadable", name, "the link leads to nothing")
+            return
+        except (OSError, RuntimeError) as e:
+            self.problem("file-unreadable", name, _reason(e))
+            return
+        for relative, path in self._walk(top, name, real, frozenset()):
+            if relative.endswith(endings) or relative.rpartition("/")[2] in names:
+                self._file(relative, path, real)
+
+    def _walk(self, folder: Path, name: str, root: Path, above: frozenset[Path]) -> Iterator[tuple[str, Path]]:
+        real = folder.resolve()
+        if real in above:  # a link to a folder above itself: everything in it has been read
+            return
+        try:
+            entries = sorted(os.scandir(folder), key=lambda e: e.name)
+        except OSError as e:
+            self.problem("file-unreadable", name, _reason(e))
+            return
+        for entry in entries:
+            relative = f"{name}/{entry.name}"
+            # Kubernetes mounts a volume as links to `..data/name`, with `..data` a link to `..2026_...`: the names are
+            # read through the links, the versions beside them are not contracts of their own.
+            if entry.name.startswith("."):
+                continue
+            try:
+                is_folder = entry.is_dir()
+            except OSError as e:
+                self.problem("file-unreadable", relative, _reason(e))
+                continue
+            path = Path(entry.path)
+            if not is_folder:
+                yield relative, path
+            elif self._inside(relative, path, root):
+                yield from self._walk(path, relative, root, above | {real})
+
+    def _inside(self, relative: str, path: Path, root: Path) -> bool:
+        try:
+            inside = path.resolve(strict=True).is_relative_to(root)
+        except (OSError, RuntimeError) as e:
+            self.problem("file-unreadable", relative, _reason(e))
+            return False
+        if not inside:
+            folder = relative.split("/")[0]
+            self.problem(
+                "path-escapes", relative, f"the link leads outside {folder}/", f"put the file itself into {folder}/"
+            )
+        return inside
+
+    def _file(self, relative: str, path: Path, root: Path) -> None:
+        if len(self.files) >= _MAX_FILES:
+            if len(self.files) == _MAX_FILES:
+                self.problem("document-budget", relative, f"the project holds more than {_MAX_FILES:,} files")
+            return
+        if not path.is_symlink() or self._inside(relative, path, root):
+            self._read(relative, path)
+
+    def single(self, relative: str, *, optional: bool) -> None:
+        """One file named by the settings, which may lie anywhere inside the project."""
+        path = self.root / relative
+        if optional and not path.is_symlink() and not path.exists():
+            return
+        try:
+            real, root = path.resolve(strict=True), self.root.resolve(strict=True)
+        except (OSError, RuntimeError, ValueError) as e:
+            self.problem("file-unreadable", relative, _reason(e))
+            return
+        if real.is_relative_to(root):
+            self._read(relative, path)
+        else:
+            self.problem("path-escapes", relative, "the file lies outside the project's folder")
+
+    def _read(self, relative: str, path: Path) -> None:
+        try:
+            # The file is opened once and judged by its descriptor, so that nothing can be put in its place in between;
+            # without O_NONBLOCK a named pipe would hold the reader for ever.
+            descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+            with open(descriptor, "rb") as stream:
+                status = os.fstat(descriptor)
+                if not stat.S_ISREG(status.st_mode):
+                    self.problem("file-unreadable", relative, "not a regular file")
+                    return
+                if status.st_size > MAX_BYTES:
+                    message = f"the file is larger than {MAX_BYTES // 2**20} MiB"
+                    self.problem("document-budget", relative, message)
+                    return
+                stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
+                same = self.previous.stamps.get(relative) == stamp and relative in self.previous.files
+                self.files[relative] = self.previous.files[relative] if same else stream.read(MAX_BYTES + 1)
+                self.stamps[relative] = stamp
+        except (OSError, ValueError) as e:
+            self.problem("file-unreadable", relative, _reason(e))
+
+
+def _reason(e: BaseException) -> str:
+    text = getattr(e, "strerror", None) or str(e) or type(e).__name__
+    return text[:1].lower() + text[1:]
