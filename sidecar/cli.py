@@ -1,0 +1,55 @@
+"""The `sidegate-companion` command: flags -> the running companion."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+from pathlib import Path
+
+from xds.address import Address
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's flags."""
+    made = argparse.ArgumentParser(
+        prog="sidegate-companion",
+        description="Judges requests by contract and policy when Envoy asks (HTTP ext_authz).",
+    )
+    made.add_argument("--dir", type=Path, default=Path(), help="the project: contracts/, policies/, sidegate.yaml")
+    made.add_argument("--state", type=Path, help="a folder to keep the last good sources in (default: DIR/.sidegate)")
+    made.add_argument("--listen", type=Address.parse, default=Address("127.0.0.1", 8181), help="where Envoy asks")
+    made.add_argument("--admin", type=Address.parse, default=Address("127.0.0.1", 8182), help="health, digests, validate")
+    made.add_argument("--report", metavar="URL", help="the control plane's management API, told which digests are held")
+    made.add_argument("--node", default="sidegate", help="the Envoy node this companion stands beside")
+    made.add_argument("--workers", type=int, default=2, help="processes that evaluate policies")
+    made.add_argument("--deadline", type=float, default=0.25, metavar="S", help="seconds a decision may take")
+    made.add_argument("--trusted-hops", type=int, default=0, help="proxies in front of Envoy that are trusted")
+    return made
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the companion until SIGTERM or SIGINT. Returns the exit code."""
+    options = parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        import uvloop
+    except ImportError:  # not on every system; the standard loop does the same, slower
+        asyncio.run(_run(options))
+    else:
+        uvloop.run(_run(options))
+    return 0
+
+
+async def _run(options: argparse.Namespace) -> None:
+    from sidecar.serve import Companion
+
+    companion = Companion(options)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, stop.set)
+    await companion.run(stop)

@@ -1,0 +1,187 @@
+"""Plan, Request -> Outcome. Start reading here: match, validate, decide, respond."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sidecar import respond
+from sidecar.decide import decide, input_of
+from sidecar.message import Judgement, Params, Request, Response
+from sidecar.plan import Plan, Prepared, UnknownDigest
+from sidecar.record import Record, Records
+from sidecar.scopes import missing_scopes
+from sidecar.trace import Trace, trace_id_of
+from xds.model import Mode, Operation
+from xds.policy.decision import Decision
+from xds.policy.engine import Engine
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What Envoy's route says of a request: which operation of which version, compiled to which digest."""
+
+    digest: str
+    version: str
+    operation: str
+
+    @classmethod
+    def read(cls, header: str | None) -> Route:
+        """Read `<digest> <service>/<version>/<operationId>`. Raises `UnknownDigest` for anything else."""
+        digest, _, rest = (header or "").partition(" ")
+        service, _, rest = rest.partition("/")
+        version, _, operation = rest.partition("/")
+        if not (digest and service and version and operation):
+            raise UnknownDigest("no route")
+        return cls(digest, f"{service}/{version}", operation)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, as Envoy verified it: the claims of each scheme's token, and the client's address."""
+
+    claims: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    address: str | None = None
+
+    @property
+    def payload(self) -> Mapping[str, Any]:
+        """All verified claims in one; with several tokens the first scheme's win."""
+        merged: dict[str, Any] = {}
+        for claims in self.claims.values():
+            merged = {**claims, **merged}
+        return merged
+
+    @property
+    def client(self) -> str | None:
+        """The token's subject, else the address."""
+        subject = self.payload.get("sub")
+        return subject if isinstance(subject, str) else self.address
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The verdict on one request.
+
+    `refusal` is the answer to give instead of forwarding, None to forward; then `headers` are set on the request and
+    `remove` taken off it. `code` names the refusal, also one that `report` mode let pass.
+    """
+
+    refusal: Response | None
+    code: str | None = None
+    reason: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    remove: tuple[str, ...] = ()
+    judgement: Judgement = Judgement(Params(), None)
+    decision: Decision | None = None
+
+
+async def judge(
+    plan: Plan, engine: Engine, request: Request, route: Route, caller: Caller, trace: Trace, records: Records
+) -> Outcome:
+    """Judge one request and record it. Raises `UnknownDigest` if the plan does not hold what the route names."""
+    traceparent = request.header("traceparent")
+    trace_id = trace_id_of(traceparent) or request.header("x-request-id")
+    with trace.step("match") as step:
+        prepared, operation = plan.find(route.digest, route.version, route.operation)
+        step.set("sidegate.operation", operation.id)
+        step.set("sidegate.digest", route.digest)
+    outcome = await _outcome(plan, engine, prepared, operation, request, caller, trace, trace_id)
+    records.add(_record(records.next_number(), plan, prepared, operation, request, trace_id, outcome))
+    if outcome.refusal is not None and operation.mode is Mode.REPORT and outcome.code != "insufficient-scope":
+        return Outcome(None, outcome.code, outcome.reason, judgement=outcome.judgement, decision=outcome.decision)
+    return outcome
+
+
+async def _outcome(
+    plan: Plan,
+    engine: Engine,
+    prepared: Prepared,
+    operation: Operation,
+    request: Request,
+    caller: Caller,
+    trace: Trace,
+    trace_id: str | None,
+) -> Outcome:
+    """The verdict as if every operation enforced: contract, then scopes, then policy."""
+    judgement = Judgement(Params(), None)
+    broken: Outcome | None = None
+    if operation.mode is not Mode.OFF:
+        with trace.step("validate") as step:
+            judgement = prepared.validators.judge(operation.id, request)
+            if judgement.violations:
+                refusal = respond.refusal_of(judgement.violations, operation.id, trace_id)
+                first = judgement.violations[0]
+                broken = Outcome(refusal, first.code, first.detail, judgement=judgement)
+                step.set("sidegate.violations", [f"{v.location} {v.pointer} {v.code}" for v in judgement.violations])
+    if broken and operation.mode is Mode.ENFORCE:
+        return broken
+    if missing := missing_scopes(operation.security, caller.claims):
+        response = respond.scopes_missing(missing, operation.id, trace_id)
+        return Outcome(response, "insufficient-scope", f"scope {' '.join(missing)} missing", judgement=judgement)
+    if operation.mode is Mode.OFF or operation.policy.exempt is not None:
+        return broken or Outcome(None, judgement=judgement)
+    with trace.step("decide") as step:
+        document = input_of(plan, prepared, operation, request, caller, judgement)
+        decision = await decide(plan, engine, prepared, operation, document)
+        step.set("sidegate.policy.revision", decision.revision)
+        step.set("sidegate.decision", "allow" if decision.allowed else decision.code)
+        step.set("sidegate.policy.rule", str(decision.rule) if decision.rule else None)
+    if broken:
+        return broken
+    if decision.allowed:
+        headers, remove = dict(decision.headers), tuple(decision.headers_to_remove)
+        return Outcome(None, headers=headers, remove=remove, judgement=judgement, decision=decision)
+    refusal = _denial(decision, operation, trace_id)
+    return Outcome(refusal, decision.code, decision.reason, judgement=judgement, decision=decision)
+
+
+def _denial(decision: Decision, operation: Operation, trace_id: str | None) -> Response:
+    """A policy's denial: its own body if it gave one, as opa-envoy-plugin sends it, else a problem document."""
+    status = decision.http_status or 403
+    code = decision.code or "policy-denied"
+    headers = tuple(decision.headers.items())
+    if decision.body is not None:
+        return Response(status, (("x-sidegate-code", code), *headers), decision.body.encode())
+    detail = decision.reason or DENIALS.get(code, "the policy denies it")
+    return respond.problem(status, code, detail, operation=operation.id, trace_id=trace_id, headers=headers)
+
+
+DENIALS = {
+    "policy-denied": "the policy denies it",
+    "policy-undefined": "the policy does not say that it is allowed",
+    "policy-unbound": "no policy decides this operation",
+}
+"""What a client is told when the policy gives no reason; other codes are the gateway's own trouble and say no more."""
+
+
+def _record(
+    number: int,
+    plan: Plan,
+    prepared: Prepared,
+    operation: Operation,
+    request: Request,
+    trace_id: str | None,
+    outcome: Outcome,
+) -> Record:
+    bundle = plan.bundles.get(prepared.version.service)
+    refused = outcome.refusal is not None and (operation.mode is not Mode.REPORT or outcome.code == "insufficient-scope")
+    return Record(
+        number=number,
+        time=time.time(),
+        trace_id=trace_id,
+        service=prepared.version.service,
+        version=prepared.version.name,
+        operation=operation.id,
+        digest=prepared.version.digest,
+        revision=bundle.revision if bundle else None,
+        method=request.method,
+        path=request.path,
+        mode=operation.mode.value,
+        status=outcome.refusal.status if refused and outcome.refusal else 200,
+        code=outcome.code,
+        reason=outcome.reason,
+        violations=outcome.judgement.violations,
+        decision=outcome.decision,
+    )

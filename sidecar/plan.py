@@ -1,0 +1,72 @@
+"""Compilation -> Plan: every operation's validators and every service's policies, found by digest, prepared once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sidecar.validate import Validators
+from xds.compile import Compilation
+from xds.model import Operation, Version
+from xds.policy.bundle import Bundle
+
+KEPT = 3
+"""How many digests of one service version are held: routes on their way out still name the last ones."""
+
+
+class UnknownDigest(LookupError):
+    """A route names a digest, or an operation of it, that is not held: nothing may be decided by another revision's rules."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """One version as requests meet it. `operations` is by operation id."""
+
+    version: Version
+    operations: Mapping[str, Operation]
+    validators: Validators
+
+    @classmethod
+    def of(cls, version: Version) -> Prepared:
+        return cls(version, {o.id: o for o in version.operations}, Validators(version.schemas, version.operations))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the companion judges by, whole: swapped, never changed.
+
+    `held` maps `service/version` to its last digests, newest first; `bundles` are the policies by service.
+    """
+
+    held: Mapping[str, tuple[Prepared, ...]] = field(default_factory=dict)
+    bundles: Mapping[str, Bundle] = field(default_factory=dict)
+
+    def find(self, digest: str, version: str, operation: str) -> tuple[Prepared, Operation]:
+        """The prepared version and the operation that a route names. Raises `UnknownDigest`."""
+        for prepared in self.held.get(version, ()):
+            if prepared.version.digest == digest and (found := prepared.operations.get(operation)):
+                return prepared, found
+        raise UnknownDigest(f"{version} {digest} {operation}")
+
+    @property
+    def digests(self) -> dict[str, list[str]]:
+        """`service/version` -> the digests held, newest first."""
+        return {name: [p.version.digest for p in held] for name, held in self.held.items()}
+
+    @property
+    def revisions(self) -> dict[str, str]:
+        """service -> the revision of its policies."""
+        return {name: bundle.revision for name, bundle in self.bundles.items()}
+
+
+def next_plan(current: Plan, compilation: Compilation) -> Plan:
+    """The plan after a compilation: new digests in front, the last ones kept; a refused service keeps what it had."""
+    held = dict(current.held)
+    names = {f"{v.service}/{v.name}": v for s in compilation.gateway.services for v in s.versions}
+    for name, version in names.items():
+        before = held.get(name, ())
+        again = next((p for p in before if p.version.digest == version.digest), None)
+        rest = tuple(p for p in before if p is not again)
+        held[name] = ((again or Prepared.of(version)), *rest)[:KEPT]
+    kept = {name: current.bundles[name] for name in compilation.refused if name in current.bundles}
+    return Plan(held, {**kept, **compilation.bundles})

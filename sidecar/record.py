@@ -1,0 +1,87 @@
+"""What was decided and why: one Record a request, kept in a bounded store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sidecar.message import Violation
+from xds.policy.decision import Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A request's way through the companion.
+
+    `status` and `code` are those of the refusal (200 and None when it passed); in `report` mode `status` is 200 and
+    `code` is what it would have been refused for. Paths are without query; values of the request are never kept.
+    """
+
+    number: int
+    time: float
+    trace_id: str | None
+    service: str
+    version: str
+    operation: str
+    digest: str
+    revision: str | None
+    method: str
+    path: str
+    mode: str
+    status: int
+    code: str | None
+    reason: str | None
+    violations: tuple[Violation, ...] = ()
+    decision: Decision | None = None
+
+    def document(self) -> dict[str, Any]:
+        """The record as JSON: decision and violations inside."""
+        return asdict(self)
+
+
+class Records:
+    """The last `size` records, by number and by trace id. One event loop owns it."""
+
+    def __init__(self, size: int = 4096) -> None:
+        self._kept: deque[Record] = deque(maxlen=size)
+        self._refused: deque[Record] = deque(maxlen=size)
+        self._by_trace: dict[str, Record] = {}
+        self._count = 0
+        self._news: asyncio.Event | None = None
+
+    def next_number(self) -> int:
+        self._count += 1
+        return self._count
+
+    def add(self, record: Record) -> None:
+        if len(self._kept) == self._kept.maxlen and (gone := self._kept[0].trace_id):
+            self._by_trace.pop(gone, None)
+        self._kept.append(record)
+        if record.trace_id:
+            self._by_trace[record.trace_id] = record
+        if record.code is not None:
+            self._refused.append(record)
+            if self._news is not None:
+                self._news.set()
+                self._news = None
+
+    def of_trace(self, trace_id: str) -> Record | None:
+        return self._by_trace.get(trace_id)
+
+    def latest(self, count: int) -> list[Record]:
+        """The newest records, newest first."""
+        return list(reversed(self._kept))[:count]
+
+    async def refusals_after(self, number: int, wait: float) -> list[Record]:
+        """The refusals with a higher number, oldest first; waits up to `wait` seconds for one."""
+        found = [r for r in self._refused if r.number > number]
+        if found or wait <= 0:
+            return found
+        self._news = self._news or asyncio.Event()
+        try:
+            await asyncio.wait_for(self._news.wait(), wait)
+        except TimeoutError:
+            return []
+        return [r for r in self._refused if r.number > number]

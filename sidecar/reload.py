@@ -1,0 +1,54 @@
+"""changed files -> a new Plan, swapped whole; the previous one is kept where the new one does not compile."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sidecar.plan import Plan, next_plan
+from xds.compile import Compilation
+from xds.policy.engine import Engine
+from xds.project import Project
+from xds.watch import changes
+
+log = logging.getLogger("sidegate.companion")
+
+
+@dataclass(slots=True)
+class Current:
+    """The plan and the engine in force. Only `Reloader` writes it; readers take both at once between two awaits."""
+
+    engine: Engine
+    plan: Plan = field(default_factory=Plan)
+
+
+class Reloader:
+    """Keeps `current` at what the project's files say, and tells `report` after each swap."""
+
+    def __init__(self, root: Path, state: Path, current: Current, report: Callable[[Plan], Awaitable[None]]) -> None:
+        self.project = Project(root, state)
+        self.current, self.report = current, report
+
+    async def run(self) -> None:
+        """Load, then load again at every change, until cancelled."""
+        await self.load()
+        async for _ in changes(self.project.root):
+            await self.load()
+
+    async def load(self) -> None:
+        """Compile what is there and swap it in. What does not compile leaves the previous in force."""
+        try:
+            compilation = await asyncio.to_thread(self.project.compile)
+            await self._swap(compilation)
+        except Exception:  # noqa: BLE001 - a reload that fails must leave the running plan alone
+            log.exception("reload failed; the previous plan stays in force")
+
+    async def _swap(self, compilation: Compilation) -> None:
+        plan = await asyncio.to_thread(next_plan, self.current.plan, compilation)
+        if plan.revisions != self.current.plan.revisions:
+            await self.current.engine.load(plan.bundles)
+        self.current.plan = plan
+        await self.report(plan)

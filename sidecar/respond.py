@@ -1,0 +1,63 @@
+"""Outcome -> Response: problem documents (RFC 9457) with every violation, and nothing of what is inside."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from sidecar.message import Response, Violation
+
+PROBLEM = "application/problem+json"
+
+
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    operation: str | None,
+    trace_id: str | None,
+    violations: Iterable[Violation] = (),
+    headers: Iterable[tuple[str, str]] = (),
+) -> Response:
+    """A problem document as a response. `code` is stable, `detail` for people; neither quotes the request."""
+    document: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "code": code,
+        "detail": detail,
+        "operationId": operation,
+        "traceId": trace_id,
+        "errors": [entry(v) for v in violations],
+    }
+    body = json.dumps(document, ensure_ascii=False).encode("utf-8", "backslashreplace")
+    return Response(status, (("content-type", PROBLEM), ("x-sidegate-code", code), *headers), body)
+
+
+def entry(violation: Violation) -> Mapping[str, str]:
+    """A violation as an item of `errors`."""
+    return {
+        "in": violation.location,
+        "pointer": violation.pointer,
+        "code": violation.code,
+        "detail": violation.detail,
+    }
+
+
+def refusal_of(violations: tuple[Violation, ...], operation: str, trace_id: str | None) -> Response:
+    """The refusal for a request that breaks its contract: the first violation's code and status, and all of them listed."""
+    first = violations[0]
+    count = len(violations)
+    detail = first.detail if count == 1 else f"{first.detail} (and {count - 1} more)"
+    return problem(first.status, first.code, detail, operation=operation, trace_id=trace_id, violations=violations)
+
+
+def scopes_missing(missing: Iterable[str], operation: str, trace_id: str | None) -> Response:
+    """The 403 for a good token that lacks a scope (RFC 6750, section 3.1)."""
+    scope = " ".join(missing)
+    challenge = ("www-authenticate", f'Bearer error="insufficient_scope", scope="{scope}"')
+    detail = f"scope {scope} missing"
+    return problem(403, "insufficient-scope", detail, operation=operation, trace_id=trace_id, headers=(challenge,))

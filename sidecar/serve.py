@@ -1,0 +1,81 @@
+"""Options -> the companion's parts, wired and running."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+from typing import Any
+
+import uvicorn
+
+from sidecar.admin import admin_app
+from sidecar.check import Check
+from sidecar.record import Records
+from sidecar.reload import Current, Reloader
+from sidecar.report import Reporter
+from sidecar.trace import Traces
+from xds.policy.engine import Engine
+from xds.policy.open import open_engine
+from xds.settings import parse_settings
+from xds.source import read_tree
+
+
+class Companion:
+    """Two servers (what Envoy asks, and the admin API), one reloader, one reporter, one engine."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+        self.records = Records()
+        self.traces = Traces("sidegate-companion")
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until `stop`. Parts that end by themselves end the companion, so that whoever started it knows."""
+        options = self.options
+        state = options.state or options.dir / ".sidegate"
+        engine = self._engine()
+        current = Current(engine)
+        reporter = Reporter(options.report, options.node, f"http://{options.admin}")
+        reloader = Reloader(options.dir, state / "companion", current, reporter.report)
+        check = Check(current, self.records, self.traces, options.trusted_hops)
+        servers = [_server(check, options.listen), _server(admin_app(current, self.records), options.admin)]
+        parts = [asyncio.create_task(part) for part in (reloader.run(), *(s.serve() for s in servers))]
+        if options.report:
+            parts.append(asyncio.create_task(reporter.run()))
+        waiting = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait([waiting, *parts], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for server in servers:
+                server.should_exit = True
+            await asyncio.wait(parts[1:3], timeout=5)
+            for part in (waiting, *parts):
+                part.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.gather(*parts)
+            await engine.close()
+            self.traces.close()
+
+    def _engine(self) -> Engine:
+        settings, _ = parse_settings(read_tree(self.options.dir).files)
+        return open_engine(settings.opa, workers=self.options.workers, deadline=self.options.deadline)
+
+
+def _server(app: Any, address: Any) -> uvicorn.Server:
+    config = uvicorn.Config(
+        app,
+        host=address.host,
+        port=address.port,
+        http="httptools",
+        loop="none",
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=3600,  # Envoy closes idle connections first, so that no request meets a closing one
+        timeout_graceful_shutdown=5,
+    )
+    server = uvicorn.Server(config)
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    return server

@@ -1,0 +1,132 @@
+"""a project's folder -> Compilation, over and over; what once compiled is kept on disk."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+from xds.compile import Compilation, Compiler
+from xds.model import Gateway, Service
+from xds.settings import FILE, key_files
+from xds.source import Tree, read_tree
+
+log = logging.getLogger("sidegate")
+
+LAST_GOOD = "last-good"
+
+
+class Project:
+    """A folder with contracts, policies and sidegate.yaml, compiled over and over.
+
+    `compile()` always gives every service that ever compiled: one that is refused now is taken from the last time it was
+    not, also after a restart, for which the sources of each good service are kept in `state` (one zip a service).
+    """
+
+    def __init__(self, root: Path, state: Path | None = None) -> None:
+        self.root, self.state = root, state
+        self._compiler = Compiler()
+        self._tree: Tree | None = None
+        self._last: Compilation | None = None
+        self._kept: dict[str, tuple[object, ...]] = {}
+
+    @property
+    def tree(self) -> Tree:
+        """The files of the last compilation."""
+        return self._tree or Tree({}, ())
+
+    def compile(self) -> Compilation:
+        """Read and compile the folder. Blocking: call it in a thread.
+
+        Services in `refused` are in the result all the same if an earlier form of them compiled.
+        """
+        extra = key_files(_settings_of(self.root))
+        self._tree = read_tree(self.root, self._tree, extra)
+        fresh = self._compiler.compile(self._tree, self._last)
+        self._last = self._with_last_good(fresh)
+        self._keep(fresh)
+        return self._last
+
+    def _with_last_good(self, fresh: Compilation) -> Compilation:
+        """The compilation, with every refused service as it last compiled."""
+        refused = set(fresh.refused)
+        if not fresh.gateway.services:
+            refused |= {s.name for s in self._last.gateway.services} if self._last else set(self._names_kept())
+        services = {s.name: s for s in fresh.gateway.services}
+        bundles = dict(fresh.bundles)
+        schemes = {s.name: s for s in fresh.gateway.schemes}
+        for name in sorted(refused):
+            if (old := self._recall(name)) and (service := old.service(name)):
+                services[name] = service
+                if name in old.bundles:
+                    bundles[name] = old.bundles[name]
+                for scheme in old.gateway.schemes:
+                    schemes.setdefault(scheme.name, scheme)
+        gateway = Gateway(_sorted(services), tuple(schemes[n] for n in sorted(schemes)))
+        return replace(fresh, gateway=gateway, bundles=bundles, refused=frozenset(refused))
+
+    def _recall(self, name: str) -> Compilation | None:
+        """The compilation that last held a service: the one before this, else the one on disk."""
+        if self._last is not None:
+            return self._last if self._last.service(name) else None
+        path = self._path(name)
+        if path is None or not path.exists():
+            return None
+        try:
+            with zipfile.ZipFile(path) as archive:
+                files = {entry: archive.read(entry) for entry in archive.namelist()}
+        except (OSError, zipfile.BadZipFile) as error:
+            log.warning("the last good form of %s cannot be read: %s", name, error)
+            return None
+        compilation = Compiler().compile(Tree(files, ()))
+        return compilation if compilation.service(name) else None
+
+    def _keep(self, fresh: Compilation) -> None:
+        """Keep the sources of every service that compiled just now. A disk that refuses is reported, nothing more."""
+        for service in fresh.gateway.services:
+            bundle = fresh.bundles.get(service.name)
+            mark = (tuple(v.digest for v in service.versions), bundle.revision if bundle else None)
+            if self._kept.get(service.name) == mark or (path := self._path(service.name)) is None:
+                continue
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                scratch = path.with_suffix(f".{os.getpid()}")
+                scratch.write_bytes(_pack(service, self.tree))
+                scratch.replace(path)
+            except OSError as error:
+                log.warning("the last good form of %s cannot be kept: %s", service.name, error)
+                continue
+            self._kept[service.name] = mark
+
+    def _path(self, name: str) -> Path | None:
+        return self.state / LAST_GOOD / f"{name}.zip" if self.state else None
+
+    def _names_kept(self) -> list[str]:
+        folder = self.state / LAST_GOOD if self.state else None
+        return sorted(p.stem for p in folder.glob("*.zip")) if folder and folder.is_dir() else []
+
+
+def _settings_of(root: Path) -> bytes | None:
+    try:
+        return (root / FILE).read_bytes()
+    except OSError:
+        return None  # read_tree says what is wrong with it
+
+
+def _pack(service: Service, tree: Tree) -> bytes:
+    """A zip of everything a service was compiled from, byte for byte reproducible."""
+    names = {file for version in service.versions for file in version.files}
+    names |= {f for f in tree.files if f.startswith((f"policies/{service.name}/", "policies/platform/"))}
+    names |= {f for f in tree.files if not f.startswith(("contracts/", "policies/"))}
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for name in sorted(names & tree.files.keys()):
+            archive.writestr(zipfile.ZipInfo(name), tree.files[name])
+    return packed.getvalue()
+
+
+def _sorted(services: dict[str, Service]) -> tuple[Service, ...]:
+    return tuple(services[name] for name in sorted(services))

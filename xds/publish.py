@@ -1,0 +1,292 @@
+"""changed files -> compile -> snapshot for each group of nodes, or the last good one and why."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from xds.ads.server import AdsServer
+from xds.compile import Compilation
+from xds.diagnostics import Diagnostic, Span, has_errors
+from xds.envoy import Profile, lower
+from xds.envoy.codec import encode
+from xds.events import Diagnosed, Event, Live, PolicyLive
+from xds.model import Gateway, Operation, Service
+from xds.project import Project
+from xds.settings import key_files
+from xds.snapshot import Snapshot, snapshot_of
+from xds.watch import changes
+
+log = logging.getLogger("sidegate")
+
+ALIVE_S = 6.0
+"""A companion that has not reported for so long is gone: three reports are missing."""
+
+EVERYTHING = ""
+"""The group of nodes that name no service: an edge gateway in front of all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Companion:
+    """What a companion last reported: where its admin API is, and the digests and policy revisions it holds."""
+
+    node: str
+    service: str
+    admin: str
+    digests: Mapping[str, tuple[str, ...]]
+    revisions: Mapping[str, str]
+    seen: float
+
+
+@dataclass(slots=True)
+class Group:
+    """Nodes that get one snapshot: `service` alone, or everything. `gateway` is what they serve now."""
+
+    service: str
+    gateway: Gateway = Gateway((), ())
+    snapshot: Snapshot | None = None
+    noticed: float | None = None
+
+
+@dataclass(slots=True)
+class Publisher:
+    """Decides what each group of nodes is given, and when. Owned by one event loop; opens no file and no socket itself.
+
+    A service version goes to a group only once every living companion of the group reports holding its digest; until
+    then the group keeps what it has. A gateway without services is never published over one with some.
+    """
+
+    profile: Profile
+    ads: AdsServer
+    on_event: Callable[[Event], None]
+    wanted: Compilation = field(default_factory=Compilation)
+    noticed: float = 0.0
+    groups: dict[str, Group] = field(default_factory=dict)
+    companions: dict[str, Companion] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+
+    def want(self, compilation: Compilation, noticed: float) -> None:
+        """Take over a compilation; publish what of it may go out."""
+        before = self.wanted
+        self.wanted, self.noticed = compilation, noticed
+        if compilation.diagnostics and compilation.diagnostics != before.diagnostics:
+            serving = frozenset(n for n in compilation.refused if compilation.service(n))
+            self.on_event(Diagnosed(compilation.diagnostics, compilation.refused, serving))
+        self.advance()
+
+    def report(self, companion: Companion) -> None:
+        """Take over a companion's report; publish what was waiting for it."""
+        before = self.companions.get(companion.node)
+        self.companions[companion.node] = companion
+        if before and before.revisions != companion.revisions:
+            for service, revision in companion.revisions.items():
+                if before.revisions.get(service) != revision:
+                    self.on_event(PolicyLive(time.monotonic() - self.noticed, service, revision))
+        if before is None or before.digests != companion.digests:
+            self.advance()
+
+    def living(self, service: str) -> list[Companion]:
+        """The companions of a group that reported lately."""
+        now = time.monotonic()
+        return [c for c in self.companions.values() if c.service == service and now - c.seen < ALIVE_S]
+
+    def join(self, service: str) -> Group:
+        """The group of a node, made when its first node or companion comes."""
+        if service not in self.groups:
+            self.groups[service] = Group(service)
+            self.advance()
+        return self.groups[service]
+
+    def advance(self) -> None:
+        """Give every group what it may have by now."""
+        for group in self.groups.values():
+            gateway = self._next(group)
+            if gateway == group.gateway or not gateway.services:
+                continue
+            self._publish(group, gateway)
+
+    def _next(self, group: Group) -> Gateway:
+        """The wanted services that all living companions hold; of the others what the group has."""
+        companions = self.living(group.service)
+        have = {service.name: service for service in group.gateway.services}
+        services = []
+        for service in self.wanted.gateway.services:
+            if group.service not in (EVERYTHING, service.name):
+                continue
+            if companions and all(_holds(companion, service) for companion in companions):
+                services.append(service)
+            elif service.name in have:
+                services.append(have[service.name])
+        return Gateway(tuple(services), self.wanted.gateway.schemes)
+
+    def _publish(self, group: Group, gateway: Gateway) -> None:
+        started = time.perf_counter()
+        snapshot = snapshot_of(lower(gateway, self.profile), encode)
+        self.problems = snapshot.consistent()
+        if self.problems:
+            log.error("not published: %s", "; ".join(self.problems))
+            return
+        changed = _changed(group.gateway, gateway)
+        first = not group.gateway.services
+        group.gateway, group.snapshot = gateway, snapshot
+        self.ads.publish(group.service, snapshot)
+        log.debug("lowered in %.0f ms", 1000 * (time.perf_counter() - started))
+        names = tuple(sorted({o.place.file.split("/")[1] for o in changed}))
+        asyncio.get_running_loop().create_task(self._announce(group, snapshot, len(changed), names, first))
+
+    async def _announce(
+        self, group: Group, snapshot: Snapshot, operations: int, services: tuple[str, ...], first: bool
+    ) -> None:
+        if await self.ads.live(group.service, snapshot, timeout=30.0):
+            self.on_event(Live(time.monotonic() - self.noticed, operations, services, first))
+
+
+def _holds(companion: Companion, service: Service) -> bool:
+    return all(v.digest in companion.digests.get(f"{v.service}/{v.name}", ()) for v in service.versions)
+
+
+def _changed(before: Gateway, after: Gateway) -> list[Operation]:
+    """Operations of `after` that are new or different; of a version whose shared schemas changed, all."""
+    old = {(v.service, v.name): v for s in before.services for v in s.versions}
+    found: list[Operation] = []
+    for version in (v for s in after.services for v in s.versions):
+        was = old.get((version.service, version.name))
+        if was is None or was.digest != version.digest:
+            known = {o.id: o for o in was.operations} if was else {}
+            different = [o for o in version.operations if known.get(o.id) != o]
+            found.extend(different or version.operations)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether requests are judged by what the files say, and if not, what is missing."""
+
+    missing: tuple[str, ...]
+    digests: Mapping[str, str]
+    degraded: tuple[str, ...] = ()
+
+    @property
+    def ready(self) -> bool:
+        return not self.missing
+
+
+class ControlPlane:
+    """One project, watched, compiled and streamed to the proxies that connect."""
+
+    def __init__(
+        self, root: Path, profile: Profile, *, ads: str, on_event: Callable[[Event], None], state: Path | None = None
+    ) -> None:
+        self.root, self.profile, self.address = root, profile, ads
+        self.project = Project(root, state)
+        self.server = AdsServer(self._group_of, self._on_stream)
+        self.publisher = Publisher(profile, self.server, on_event)
+        self.on_event = on_event
+        self._watch: asyncio.Task[None] | None = None
+
+    async def start(self) -> Compilation:
+        """Listen for proxies, compile once, and begin to watch. Returns the first compilation."""
+        await self.server.start(self.address)
+        self.publisher.join(EVERYTHING)
+        compilation = await self.refresh()
+        self._watch = asyncio.create_task(self._follow())
+        return compilation
+
+    async def stop(self) -> None:
+        """Stop watching and close every stream."""
+        if self._watch:
+            self._watch.cancel()
+            await asyncio.gather(self._watch, return_exceptions=True)
+        await self.server.stop(0.5)
+
+    async def refresh(self) -> Compilation:
+        """Compile what the files say now, and publish what may go out. Never raises for bad files."""
+        noticed = time.monotonic()
+        compilation = await asyncio.to_thread(self.project.compile)
+        self.publisher.want(compilation, noticed)
+        return compilation
+
+    def report(self, node: str, document: Mapping[str, Any]) -> None:
+        """Take a companion's report (management API, `PUT /companions/{node}`)."""
+        digests = {name: tuple(held) for name, held in document["digests"].items()}
+        service = document.get("service") or EVERYTHING
+        self.publisher.join(service)
+        self.publisher.report(
+            Companion(node, service, document["admin"], digests, document["revisions"], time.monotonic())
+        )
+
+    async def readiness(self) -> Readiness:
+        """What `GET /ready` says: every part, asked now."""
+        publisher, missing = self.publisher, []
+        group = publisher.groups.get(EVERYTHING)
+        digests = publisher.wanted.digests
+        if not digests:
+            missing.append("no contract compiles")
+        companions = publisher.living(EVERYTHING)
+        if not companions:
+            missing.append("no companion reports")
+        for companion in companions:
+            behind = sorted(n for n, digest in digests.items() if digest not in companion.digests.get(n, ()))
+            missing.extend(f"companion {companion.node} does not hold {name} {digests[name]}" for name in behind)
+        served = {f"{v.service}/{v.name}": v.digest for s in group.gateway.services for v in s.versions} if group else {}
+        if served != digests:
+            missing.append("the newest digests are not published yet")
+        if group is None or group.snapshot is None or not await self.server.live(EVERYTHING, group.snapshot, timeout=0):
+            missing.append("no proxy has taken the newest snapshot")
+        elif not await _listens(*self.profile.listen):
+            missing.append(f"nothing listens on {self.profile.listen[0]}:{self.profile.listen[1]}")
+        refused = sorted(publisher.wanted.refused)
+        return Readiness(tuple(missing), served, tuple(f"{n} has errors; its last good form serves" for n in refused))
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                async for _ in changes(self.root, key_files(self.project.tree.files.get("sidegate.yaml"))):
+                    await self.refresh()
+            except Exception:  # noqa: BLE001 - whatever broke, the snapshot in force stays and watching goes on
+                log.exception("watching failed; the last good snapshot stays in force")
+                await asyncio.sleep(1)
+
+    def _group_of(self, node: Any) -> str:
+        service = str(node.metadata.get("service") or EVERYTHING)
+        self.publisher.join(service)
+        return service
+
+    def _on_stream(self, event: Any) -> None:
+        if event.kind == "nacked":
+            self.on_event(rejection(event, self.publisher.wanted))
+
+
+def rejection(event: Any, compilation: Compilation) -> Any:
+    """A NACK as an event, with the contract line of the operation that its message names."""
+    from xds.events import Rejected
+
+    message = str(event.message)
+    place = None
+    for service in compilation.gateway.services:
+        for version in service.versions:
+            for operation in version.operations:
+                if f"{version.service}/{version.name}/{operation.id}" in message:
+                    place = operation.place
+    at = Span(place.file, 0, 0, place.pointer) if place else None
+    diagnostic = Diagnostic("envoy-rejected", message, at, "the last good resources stay in force; please report this")
+    return Rejected(event.node, event.type_url, event.version, diagnostic)
+
+
+async def _listens(host: str, port: int) -> bool:
+    try:
+        _, writer = await asyncio.wait_for(asyncio.open_connection(host, port), 0.5)
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True
+
+
+def refuses(compilation: Compilation) -> bool:
+    """Whether any service is kept from its newest form."""
+    return has_errors(compilation.diagnostics)
