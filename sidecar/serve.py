@@ -77,5 +77,6 @@ def _server(app: Any, address: Any) -> uvicorn.Server:
         timeout_graceful_shutdown=5,
     )
     server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    # The companion stops both servers itself, in order.
+    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign]
     return server

@@ -87,6 +87,7 @@ CODES: dict[str, Code] = {
     "scheme-unconfigured": Code(_E, "A contract asks for a security scheme that sidegate.yaml does not configure."),
     "path-collision": Code(_E, "Two service versions claim the same path on the same host."),
     "policy-unbound": Code(_W, "No policy decides an operation, so it refuses every request."),
+    "envoy-rejected": Code(_E, "A proxy refused resources that were compiled for it."),
     "security-absent": Code(_W, "An operation asks for no token and its contract never says that this is meant."),
 }
 

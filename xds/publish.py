@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from xds.access import AccessLog
 from xds.ads.server import AdsServer
 from xds.compile import Compilation
-from xds.diagnostics import Diagnostic, Span, has_errors
+from xds.diagnostics import Diagnostic, Span
 from xds.envoy import Profile, lower
 from xds.envoy.codec import encode
-from xds.events import Diagnosed, Event, Live, PolicyLive
+from xds.envoy.replies import code_of
+from xds.events import Diagnosed, Event, Live, PolicyLive, Refused, Rejected
 from xds.model import Gateway, Operation, Service
 from xds.project import Project
 from xds.settings import key_files
@@ -187,6 +189,7 @@ class ControlPlane:
         self.server = AdsServer(self._group_of, self._on_stream)
         self.publisher = Publisher(profile, self.server, on_event)
         self.on_event = on_event
+        self.access = AccessLog(code_of, lambda line: on_event(Refused(line)))
         self._watch: asyncio.Task[None] | None = None
 
     async def start(self) -> Compilation:
@@ -262,10 +265,8 @@ class ControlPlane:
             self.on_event(rejection(event, self.publisher.wanted))
 
 
-def rejection(event: Any, compilation: Compilation) -> Any:
+def rejection(event: Any, compilation: Compilation) -> Rejected:
     """A NACK as an event, with the contract line of the operation that its message names."""
-    from xds.events import Rejected
-
     message = str(event.message)
     place = None
     for service in compilation.gateway.services:
@@ -285,8 +286,3 @@ async def _listens(host: str, port: int) -> bool:
         return False
     writer.close()
     return True
-
-
-def refuses(compilation: Compilation) -> bool:
-    """Whether any service is kept from its newest form."""
-    return has_errors(compilation.diagnostics)

@@ -1,0 +1,97 @@
+"""management.yaml -> the control plane's API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from xds.explain import explain_operation, operation_rows
+from xds.model import Version
+from xds.publish import ControlPlane
+
+Answer = tuple[Any, int]
+
+NOT_FOUND: Answer = ({"title": "Not Found", "status": 404}, 404)
+
+
+class Management:
+    """One method an operation of management.yaml, by its operationId."""
+
+    def __init__(self, plane: ControlPlane, fetch: Callable[[str], Any]) -> None:
+        """`fetch` gets a URL's JSON, or None if it cannot be had."""
+        self.plane, self.fetch = plane, fetch
+
+    async def ready(self) -> Answer:
+        readiness = await self.plane.readiness()
+        document = {**asdict(readiness), "ready": readiness.ready}
+        return document, 200 if readiness.ready else 503
+
+    async def services(self) -> Answer:
+        gateway = self.plane.publisher.wanted.gateway
+        return [
+            {"name": s.name, "hosts": s.hosts, "versions": [{"name": v.name, "digest": v.digest} for v in s.versions]}
+            for s in gateway.services
+        ], 200
+
+    async def operations(self, service: str, version: str) -> Answer:
+        found = self._version(service, version)
+        return (operation_rows(found), 200) if found else NOT_FOUND
+
+    async def explain(self, service: str, version: str, operation: str) -> Answer:
+        found = self._version(service, version)
+        chosen = next((o for o in found.operations if o.id == operation), None) if found else None
+        if found is None or chosen is None:
+            return NOT_FOUND
+        files = self.plane.project.tree.files
+        bundle = self.plane.publisher.wanted.bundles.get(service)
+        return explain_operation(found, chosen, bundle, files), 200
+
+    async def decisions(self, limit: int = 100) -> Answer:
+        records: list[dict[str, Any]] = []
+        for companion in self.plane.publisher.companions.values():
+            records.extend(await self.fetch(f"{companion.admin}/decisions?limit={limit}") or [])
+        return sorted(records, key=lambda r: -float(r["time"]))[:limit], 200
+
+    async def decision(self, trace: str) -> Answer:
+        for companion in self.plane.publisher.companions.values():
+            if record := await self.fetch(f"{companion.admin}/decisions/{trace}"):
+                return record, 200
+        if line := self.plane.access.of_trace(trace):
+            return line, 200
+        return NOT_FOUND
+
+    async def diagnostics(self) -> Answer:
+        found = self.plane.publisher.wanted.diagnostics
+        return [{**asdict(d), "severity": d.severity.value} for d in found], 200
+
+    async def clients(self) -> Answer:
+        return [asdict(client) for client in self.plane.server.clients()], 200
+
+    async def companions(self) -> Answer:
+        return [asdict(c) for c in self.plane.publisher.companions.values()], 200
+
+    async def report(self, node: str, body: Mapping[str, Any]) -> Answer:
+        self.plane.report(node, body)
+        return None, 204
+
+    def _version(self, service: str, version: str) -> Version | None:
+        found = self.plane.publisher.wanted.service(service)
+        return next((v for v in found.versions if v.name == version), None) if found else None
+
+
+def management_app(plane: ControlPlane, fetch: Callable[[str], Any]) -> Any:
+    """The API as an ASGI application."""
+    from connexion import AsyncApp
+    from connexion.resolver import Resolver
+
+    management = Management(plane, fetch)
+
+    def resolve(operation: str) -> Callable[..., Any]:
+        found: Callable[..., Any] = getattr(management, operation)
+        return found
+
+    app = AsyncApp(__name__, specification_dir=str(Path(__file__).parent))
+    app.add_api("management.yaml", resolver=Resolver(resolve))
+    return app
