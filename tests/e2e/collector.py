@@ -1,0 +1,123 @@
+"""OTLP over HTTP -> spans: a real collector, small enough to read."""
+
+from __future__ import annotations
+
+import gzip
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, cast
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+
+@dataclass(frozen=True)
+class Span:
+    """One span; ids are lower-case hex, times nanoseconds since 1970, `service` the resource's service.name."""
+
+    trace_id: str
+    span_id: str
+    parent_id: str
+    name: str
+    kind: int
+    service: str
+    start: int
+    end: int
+    attributes: dict[str, Any]
+    events: tuple[tuple[str, dict[str, Any]], ...]
+    status: int
+
+
+class Collector:
+    """Listens on a free port of loopback. `stall` makes it hang, as a broken exporter's far end does."""
+
+    def __init__(self) -> None:
+        self.all: list[Span] = []
+        self.posts = 0
+        self.running = threading.Event()
+        self.running.set()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Receiver)
+        self._server.daemon_threads = True
+        cast(Any, self._server).collector = self
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def spans(self, trace_id: str | None = None) -> list[Span]:
+        """Spans received so far, of one trace or of all."""
+        return [s for s in list(self.all) if trace_id in (None, s.trace_id)]
+
+    def wait(self, trace_id: str, enough: Callable[[list[Span]], bool] = bool, timeout: float = 10.0) -> list[Span]:
+        """The trace's spans as soon as they are `enough`, or what there is after `timeout` seconds."""
+        deadline = time.monotonic() + timeout
+        while not enough(spans := self.spans(trace_id)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return spans
+
+    def stall(self, stalled: bool = True) -> None:
+        """Accept and never answer, until called with False."""
+        (self.running.clear if stalled else self.running.set)()
+
+    def __enter__(self) -> Collector:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.running.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class _Receiver(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        collector = cast(Collector, cast(Any, self.server).collector)
+        collector.running.wait()
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        if self.headers.get("content-encoding") == "gzip":
+            body = gzip.decompress(body)
+        collector.posts += 1
+        if self.path.endswith("/v1/traces"):
+            collector.all.extend(_spans(ExportTraceServiceRequest.FromString(body)))
+        self.send_response(200)
+        self.send_header("content-type", "application/x-protobuf")
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+def _spans(request: Any) -> list[Span]:
+    return [
+        _span(span, _attributes(group.resource.attributes).get("service.name", ""))
+        for group in request.resource_spans
+        for scope in group.scope_spans
+        for span in scope.spans
+    ]
+
+
+def _span(s: Any, service: str) -> Span:
+    events = tuple((e.name, _attributes(e.attributes)) for e in s.events)
+    return Span(
+        s.trace_id.hex(), s.span_id.hex(), s.parent_span_id.hex(), s.name, s.kind, service,
+        s.start_time_unix_nano, s.end_time_unix_nano, _attributes(s.attributes), events, s.status.code,
+    )  # fmt: skip
+
+
+def _attributes(pairs: Any) -> dict[str, Any]:
+    return {p.key: _value(p.value) for p in pairs}
+
+
+def _value(value: Any) -> Any:
+    kind = value.WhichOneof("value")
+    if kind == "array_value":
+        return [_value(v) for v in value.array_value.values]
+    if kind == "kvlist_value":
+        return _attributes(value.kvlist_value.values)
+    return getattr(value, kind) if kind else None
