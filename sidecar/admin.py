@@ -47,7 +47,7 @@ class Admin:
         request = Request(body["method"], path, query if mark else None, headers, text)
         claims = body.get("claims")
         schemes = {c.scheme for a in found.operation.security for c in a.credentials} if claims is not None else set()
-        caller = Caller({scheme: claims for scheme in schemes} if claims is not None else {}, "127.0.0.1")
+        caller = Caller(dict.fromkeys(schemes, claims) if claims is not None else {}, "127.0.0.1")
         if found.operation.security and all(a.credentials for a in found.operation.security) and not schemes:
             return {"allowed": False, "status": 401, "code": "token-missing", "reason": None}, 200
         route = Route(prepared.version.digest, f"{body['service']}/{body['version']}", found.operation.id)

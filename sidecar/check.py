@@ -49,7 +49,7 @@ class Check:
         except UnknownDigest as unknown:
             log.warning("refused: no such digest here: %s", unknown)
             response = Response(503, (("x-sidegate-code", "digest-unknown"),))
-        except Exception:  # noqa: BLE001 - whatever went wrong, the request was not judged and must not pass
+        except Exception:
             log.exception("refused: judging failed")
             response = Response(500, (("x-sidegate-code", "internal"),))
         headers = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in response.headers]

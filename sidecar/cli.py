@@ -21,7 +21,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--dir", type=Path, default=Path(), help="the project: contracts/, policies/, sidegate.yaml")
     made.add_argument("--state", type=Path, help="a folder to keep the last good sources in (default: DIR/.sidegate)")
     made.add_argument("--listen", type=Address.parse, default=Address("127.0.0.1", 8181), help="where Envoy asks")
-    made.add_argument("--admin", type=Address.parse, default=Address("127.0.0.1", 8182), help="health, digests, validate")
+    made.add_argument(
+        "--admin", type=Address.parse, default=Address("127.0.0.1", 8182), help="health, digests, validate"
+    )
     made.add_argument("--report", metavar="URL", help="the control plane's management API, told which digests are held")
     made.add_argument("--node", default="sidegate", help="the Envoy node this companion stands beside")
     made.add_argument("--workers", type=int, default=2, help="processes that evaluate policies")

@@ -23,7 +23,7 @@ def match(operations: Iterable[Operation], method: str, path: str) -> Match:
     fitting = [o for o in operations if pattern(o.path).fullmatch(path)]
     if not fitting:
         return Match(None)
-    best = min((_rank(o.path) for o in fitting))
+    best = min(_rank(o.path) for o in fitting)
     on_path = [o for o in fitting if _rank(o.path) == best]
     found = next((o for o in on_path if o.method == method.upper()), None)
     return Match(found, tuple(sorted(o.method for o in on_path)))
@@ -33,7 +33,8 @@ def match(operations: Iterable[Operation], method: str, path: str) -> Match:
 def pattern(template: PathTemplate) -> re.Pattern[str]:
     """A template as a regular expression with a group for each variable, in order."""
     segments = (
-        "".join("([^/]+)" if isinstance(p, Name) else re.escape(p) for p in segment.parts) for segment in template.segments
+        "".join("([^/]+)" if isinstance(p, Name) else re.escape(p) for p in segment.parts)
+        for segment in template.segments
     )
     return re.compile("/" + "/".join(segments))
 

@@ -166,7 +166,9 @@ def _record(
     outcome: Outcome,
 ) -> Record:
     bundle = plan.bundles.get(prepared.version.service)
-    refused = outcome.refusal is not None and (operation.mode is not Mode.REPORT or outcome.code == "insufficient-scope")
+    refused = outcome.refusal is not None and (
+        operation.mode is not Mode.REPORT or outcome.code == "insufficient-scope"
+    )
     return Record(
         number=number,
         time=time.time(),

@@ -43,7 +43,7 @@ class Reloader:
         try:
             compilation = await asyncio.to_thread(self.project.compile)
             await self._swap(compilation)
-        except Exception:  # noqa: BLE001 - a reload that fails must leave the running plan alone
+        except Exception:
             log.exception("reload failed; the previous plan stays in force")
 
     async def _swap(self, compilation: Compilation) -> None:

@@ -10,7 +10,7 @@ from posixpath import basename, splitext
 
 from xds.contract import Cache, Contract, compile_contract
 from xds.diagnostics import Diagnostic, Span, did_you_mean, has_errors
-from xds.model import Gateway, JwtScheme, Operation, Place, Service, Version
+from xds.model import Gateway, Operation, Place, Service, Version
 from xds.passes import PASSES
 from xds.policy.bundle import Bundle, load_bundle
 from xds.settings import FILE, ServiceSettings, Settings, parse_settings
@@ -62,7 +62,9 @@ class Compiler:
         names = sorted({*layout, *_services_of(tree.problems), *_services_of(misplaced)})
         if has_errors(found) or not names:
             if not names:
-                diagnostics.append(Diagnostic("no-contracts", "no contract found in contracts/<service>/<version>.yaml"))
+                diagnostics.append(
+                    Diagnostic("no-contracts", "no contract found in contracts/<service>/<version>.yaml")
+                )
             return Compilation(refused=frozenset(names), diagnostics=tuple(diagnostics), settings=settings)
         diagnostics.extend(_unknown_services(settings, layout, tree))
         services: dict[str, Service] = {}
@@ -75,7 +77,7 @@ class Compiler:
                 services[name] = service
                 if bundle:
                     bundles[name] = bundle
-        collisions = tuple(_collisions(services, previous))
+        collisions = tuple(_collisions(services, previous, tree.files))
         diagnostics.extend(d for _, d in collisions)
         for name, _ in collisions:
             services.pop(name, None)
@@ -150,7 +152,9 @@ def lay_out(tree: Tree) -> tuple[dict[str, dict[str, str]], list[Diagnostic]]:
         stem, extension = splitext(basename(file))
         if len(parts) == 2 and extension in (".yaml", ".yml", ".json"):
             help_ = f"move it to contracts/<service>/{parts[1]}"
-            found.append(Diagnostic("contract-misplaced", "a contract belongs in its service's folder", Span(file), help_))
+            found.append(
+                Diagnostic("contract-misplaced", "a contract belongs in its service's folder", Span(file), help_)
+            )
         if len(parts) < 3 or extension not in (".yaml", ".yml", ".json") or (len(parts) == 4 and stem != "openapi"):
             continue
         service, version = parts[1], stem if len(parts) == 3 else parts[2]
@@ -163,7 +167,9 @@ def lay_out(tree: Tree) -> tuple[dict[str, dict[str, str]], list[Diagnostic]]:
 
 def digest_of(contract: Contract, configured: ServiceSettings, settings: Settings, files: Mapping[str, bytes]) -> str:
     """16 hex digits over all that decides how a version's requests are judged and where they go, policies apart."""
-    schemes = [asdict(replace(settings.schemes[n], place=Place(""))) for n in sorted(contract.schemes) if n in settings.schemes]
+    schemes = [
+        asdict(replace(settings.schemes[n], place=Place(""))) for n in sorted(contract.schemes) if n in settings.schemes
+    ]
     upstream = configured.upstream_of(contract.version)
     about = {
         "format": FORMAT,
@@ -208,38 +214,60 @@ def _policy_problems(contract: Contract, bundle: Bundle | None, files: Mapping[s
 def _bound(operation: Operation, bundle: Bundle | None) -> bool:
     if bundle is None:
         return False
-    return operation.policy.entrypoint in bundle.rules if operation.policy.entrypoint else bundle.default_entrypoint is not None
+    return (
+        operation.policy.entrypoint in bundle.rules
+        if operation.policy.entrypoint
+        else bundle.default_entrypoint is not None
+    )
 
 
-def _collisions(services: Mapping[str, Service], previous: Compilation | None) -> Iterator[tuple[str, Diagnostic]]:
+def _collisions(
+    services: Mapping[str, Service], previous: Compilation | None, files: Mapping[str, bytes]
+) -> Iterator[tuple[str, Diagnostic]]:
     """Services that claim a path another one has, each with its diagnostic. Who is served already keeps the path."""
     served = {s.name for s in previous.gateway.services} if previous else set()
-    owners: dict[str, list[tuple[Service, Version, Operation]]] = {}
+    owners: dict[str, list[_Claim]] = {}
     for name in sorted(services, key=lambda n: (n not in served, n)):
-        service = services[name]
-        claims = [(_shape(o), v, o) for v in service.versions for o in v.operations]
-        clash = None
-        for shape, version, operation in claims:
-            for other, theirs, first in owners.get(shape, ()):
-                if _share_host(service, other) and clash is None:
-                    clash = (version, operation, theirs, first)
-        mine: dict[str, Version] = {}
-        for shape, version, operation in claims:
-            if (holder := mine.setdefault(shape, version)) is not version and clash is None:
-                first = next(o for o in holder.operations if _shape(o) == shape)
-                clash = (version, operation, holder, first)
-        if clash:
-            version, operation, theirs, first = clash
-            message = (
-                f"{operation.path.text} of {version.service} {version.name} is also a path of {theirs.service} {theirs.name}"
-                f" ({first.path.text})"
-            )
-            at, also = Span(*_flat(operation.place)), (Span(*_flat(first.place)), "the other one")
-            help_ = "give the versions different `servers` paths, or the services different hosts"
-            yield name, Diagnostic("path-collision", message, at, help_, (also,))
-            continue
-        for shape, version, operation in claims:
-            owners.setdefault(shape, []).append((service, version, operation))
+        claims = list(_claims(services[name]))
+        mine: dict[str, _Claim] = {}
+        for claim in claims:
+            others = [c for c in owners.get(claim.shape, ()) if _share_host(claim.service, c.service)]
+            first = mine.setdefault(claim.shape, claim)
+            if first.version is not claim.version:
+                others.append(first)
+            if others:
+                yield name, _collision(claim, others[0], files)
+                break
+        else:
+            for claim in claims:
+                owners.setdefault(claim.shape, []).append(claim)
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """A path that an operation claims. `shape` is the template without its variables' names: equal shapes match alike."""
+
+    shape: str
+    service: Service
+    version: Version
+    operation: Operation
+
+
+def _claims(service: Service) -> Iterator[_Claim]:
+    for version in service.versions:
+        for operation in version.operations:
+            yield _Claim(_shape(operation), service, version, operation)
+
+
+def _collision(claim: _Claim, other: _Claim, files: Mapping[str, bytes]) -> Diagnostic:
+    mine, theirs = claim.version, other.version
+    message = (
+        f"{claim.operation.path.text} of {mine.service} {mine.name} is also a path of {theirs.service} {theirs.name}"
+        f" ({other.operation.path.text})"
+    )
+    help_ = "give the versions different `servers` paths, or the services different hosts"
+    also = ((span(files, other.operation.place), "the other one"),)
+    return Diagnostic("path-collision", message, span(files, claim.operation.place), help_, also)
 
 
 def _shape(operation: Operation) -> str:
@@ -252,9 +280,7 @@ def _share_host(one: Service, other: Service) -> bool:
     return not one.hosts or not other.hosts or bool(set(one.hosts) & set(other.hosts))
 
 
-def _unknown_services(
-    settings: Settings, layout: Mapping[str, Mapping[str, str]], tree: Tree
-) -> Iterator[Diagnostic]:
+def _unknown_services(settings: Settings, layout: Mapping[str, Mapping[str, str]], tree: Tree) -> Iterator[Diagnostic]:
     for name, service in settings.services.items():
         if name not in layout:
             at = span(tree.files, service.place)
@@ -272,19 +298,9 @@ def _services_of(diagnostics: Iterable[Diagnostic]) -> set[str]:
     return {p[1] for p in paths if p[0] in ("contracts", "policies") and len(p) > 2}
 
 
-def _flat(place: Place) -> tuple[str, int, int, str]:
-    return place.file, 0, 0, place.pointer
-
-
 def _hash(files: Mapping[str, bytes]) -> str:
     content = hashlib.sha256()
     for file, data in sorted(files.items()):
         content.update(f"{file}\0{len(data)}\0".encode())
         content.update(data)
     return content.hexdigest()
-
-
-def schemes_used(version: Version, schemes: Iterable[JwtScheme]) -> tuple[JwtScheme, ...]:
-    """The configured schemes that some operation of a version asks for."""
-    used = {c.scheme for o in version.operations for a in o.security for c in a.credentials}
-    return tuple(s for s in schemes if s.name in used)

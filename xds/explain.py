@@ -95,7 +95,9 @@ def _would_pass(record: Mapping[str, Any], lines: list[dict[str, Any]], policy_l
     if code is None:
         return "it passed"
     if lines:
-        return "; ".join(f"{v['in' if 'in' in v else 'location']} {v['pointer'] or 'body'}: {v['detail']}" for v in lines)
+        return "; ".join(
+            f"{v['in' if 'in' in v else 'location']} {v['pointer'] or 'body'}: {v['detail']}" for v in lines
+        )
     if code == "insufficient-scope":
         return f"a token with it: {record.get('reason')}"
     if str(code).startswith("policy-"):

@@ -39,3 +39,32 @@ def _escape(char: str) -> str:
     if not char.isascii() or not (char.isalnum() or char in "-."):
         return f"_.{ord(char):x}."
     return f"_{char.lower()}" if char.isupper() else char
+
+
+CONNECTION = ("connection", "content-length", "content-type", "date", "keep-alive", "server", "transfer-encoding")
+"""Headers of the companion's answer that belong to that answer itself."""
+
+RESPONSE = (
+    "cache-control",
+    "content-security-policy",
+    "deprecation",
+    "etag",
+    "expires",
+    "last-modified",
+    "link",
+    "permissions-policy",
+    "ratelimit",
+    "ratelimit-policy",
+    "referrer-policy",
+    "retry-after",
+    "set-cookie",
+    "strict-transport-security",
+    "sunset",
+    "vary",
+    "www-authenticate",
+    "x-content-type-options",
+    "x-frame-options",
+)
+"""Headers that mean something in responses only. HTTP ext_authz has one list of headers for request and response; with a
+200, these and those of the `x-sidegate-down-` family are added to the client's response, all others are set on the request
+that goes to the upstream."""

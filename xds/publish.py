@@ -236,7 +236,9 @@ class ControlPlane:
         for companion in companions:
             behind = sorted(n for n, digest in digests.items() if digest not in companion.digests.get(n, ()))
             missing.extend(f"companion {companion.node} does not hold {name} {digests[name]}" for name in behind)
-        served = {f"{v.service}/{v.name}": v.digest for s in group.gateway.services for v in s.versions} if group else {}
+        served = (
+            {f"{v.service}/{v.name}": v.digest for s in group.gateway.services for v in s.versions} if group else {}
+        )
         if served != digests:
             missing.append("the newest digests are not published yet")
         if group is None or group.snapshot is None or not await self.server.live(EVERYTHING, group.snapshot, timeout=0):
@@ -251,7 +253,7 @@ class ControlPlane:
             try:
                 async for _ in changes(self.root, key_files(self.project.tree.files.get("sidegate.yaml"))):
                     await self.refresh()
-            except Exception:  # noqa: BLE001 - whatever broke, the snapshot in force stays and watching goes on
+            except Exception:
                 log.exception("watching failed; the last good snapshot stays in force")
                 await asyncio.sleep(1)
 

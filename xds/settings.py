@@ -105,7 +105,9 @@ class _Reader:
         hosts = self.texts(value, at)
         for index, host in enumerate(hosts):
             if not host or any(c in host for c in "/:@ ") or "*" in host.removeprefix("*."):
-                self.say("settings-invalid", f"'{host}' is not a host name", f"{at}/{index}", "write a name without port")
+                self.say(
+                    "settings-invalid", f"'{host}' is not a host name", f"{at}/{index}", "write a name without port"
+                )
         return tuple(sorted({host.lower() for host in hosts}))
 
     def upstream(self, value: Any, at: str) -> Upstream | None:
@@ -169,7 +171,9 @@ class _Reader:
             return {}
         for key in value if keys is not None else ():
             if key not in (known := tuple(keys or ())) and not key.startswith("x-"):
-                self.say("settings-unknown-key", f"unknown key '{key}'", f"{at}/{_escape(key)}", did_you_mean(key, known))
+                self.say(
+                    "settings-unknown-key", f"unknown key '{key}'", f"{at}/{_escape(key)}", did_you_mean(key, known)
+                )
         return value
 
     def texts(self, value: Any, at: str) -> tuple[str, ...]:

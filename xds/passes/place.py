@@ -17,7 +17,9 @@ def checks_of(operation: Operation) -> Iterator[Check]:
     """The checks of one operation, in the order in which they answer."""
     yield Check("route", Placement.NATIVE, "host, path and method are matched by Envoy's routes")
     if operation.security:
-        yield Check("token", Placement.NATIVE, "signature, issuer, audience and expiry are checked by Envoy's jwt_authn")
+        yield Check(
+            "token", Placement.NATIVE, "signature, issuer, audience and expiry are checked by Envoy's jwt_authn"
+        )
     if operation.mode is not Mode.OFF:
         yield Check("parameters", Placement.COMPANION, _parameters(operation))
         yield Check("body", Placement.COMPANION, _body(operation))
@@ -29,7 +31,9 @@ def checks_of(operation: Operation) -> Iterator[Check]:
 
 def _parameters(operation: Operation) -> str:
     count = len(operation.parameters)
-    undeclared = "undeclared query parameters pass" if operation.query_open else "undeclared query parameters are refused"
+    undeclared = (
+        "undeclared query parameters pass" if operation.query_open else "undeclared query parameters are refused"
+    )
     return f"{count} declared, decoded and judged by their schemas; {undeclared}"
 
 
