@@ -1,0 +1,1 @@
+"""Snapshot -> ADS stream: protocol machines without I/O, and one file with a socket."""

@@ -1,0 +1,344 @@
+"""Requests and snapshots -> responses: what both variants of the protocol have in common, without I/O.
+
+One machine is one ADS stream. A type has at most one response in flight; what else is due waits for its ACK or NACK, so a
+client that does not read costs one response a type. What is due is always computed anew, from what the client holds
+(its last ACK) and what it shall hold, never queued. Source: Envoy, "xDS REST and gRPC protocol".
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from xds.ads.messages import Request, Response, names_in
+from xds.snapshot.references import Reference
+from xds.snapshot.resource import Resource, Snapshot, version_of
+from xds.snapshot.types import BY_URL, CLUSTER, ENDPOINTS, EXTENSION, LISTENER, ORDER, RANK, ROUTES, SECRET
+
+WILDCARD = "*"
+MAX_TYPES = 32
+MAX_NAMES = 100_000
+_REMEMBERED_REFUSALS = 64
+
+Held = Mapping[str, Resource | None]
+"""What a client has, by name; None: it was told that there is no such resource."""
+
+Refusals = Mapping[str, Iterable[frozenset[tuple[str, str]]]]
+"""Type URL -> sets of (name, version) that a client refused together, on an earlier stream."""
+
+Recall = Callable[[str, str], Mapping[str, Resource] | None]
+"""Type URL and version -> the resources of an earlier snapshot, for clients that come back."""
+
+
+class ProtocolError(Exception):
+    """A request that ends its stream. `exhausted` says that it asked for too much, else it made no sense."""
+
+    def __init__(self, message: str, exhausted: bool = False) -> None:
+        super().__init__(message)
+        self.exhausted = exhausted
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A response was accepted, or refused with `error`; `names` are the resources that the error mentions."""
+
+    type_url: str
+    version: str
+    error: str | None = None
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A response in flight; `target` is what the client holds if it accepts."""
+
+    response: Response
+    target: Held
+
+
+@dataclass(slots=True)
+class Subscription:
+    """One type of one stream.
+
+    `unsure`: sent in a response that was refused, so the client may have either version. `again`: asked for anew, to be
+    sent even if held. `refused`: sets of (name, version) that a client refused together. `withheld`: names whose wanted
+    version is not sent, because it was refused or names a cluster that was. `owed`: an answer is due, whatever it holds.
+    """
+
+    type_url: str
+    names: set[str] = field(default_factory=set)
+    wildcard: bool = False
+    named: bool = False
+    held: Held = field(default_factory=dict)
+    pending: Pending | None = None
+    last_nonce: str = ""
+    unsure: set[str] = field(default_factory=set)
+    again: set[str] = field(default_factory=set)
+    refused: deque[frozenset[tuple[str, str]]] = field(default_factory=lambda: deque(maxlen=_REMEMBERED_REFUSALS))
+    withheld: frozenset[str] = frozenset()
+    owed: bool = False
+    due: bool = True
+    waiting: bool = False
+    sent: str = ""
+    acked: str = ""
+    nacked: tuple[str, str] | None = None
+
+    @property
+    def whole(self) -> bool:
+        return self.type_url in BY_URL and BY_URL[self.type_url].whole
+
+    def covers(self, name: str) -> bool:
+        return self.wildcard or name in self.names
+
+    def select(self, named: Mapping[str, Resource]) -> Mapping[str, Resource]:
+        """Those of `named` that are subscribed to; the very same mapping if that is all, so that streams share it."""
+        if self.wildcard:
+            return named
+        chosen = {n: named[n] for n in self.names if n in named}
+        return named if len(chosen) == len(named) else chosen
+
+    def forget(self) -> None:
+        """Drops from what is held all that is no longer subscribed to."""
+        if not self.wildcard and any(n not in self.names for n in self.held):
+            self.held = {n: r for n, r in self.held.items() if n in self.names}
+
+    @property
+    def settled(self) -> bool:
+        return not (self.due or self.waiting or self.pending or self.withheld)
+
+
+class Machine(ABC):
+    """One ADS stream: `feed` it requests and `publish` snapshots to it; both return what to send, in order.
+
+    `outcomes` collects ACKs and NACKs until the owner takes them.
+    """
+
+    def __init__(
+        self,
+        snapshot: Snapshot | None = None,
+        recall: Recall = lambda _url, _version: None,
+        refusals: Refusals | None = None,
+    ) -> None:
+        self.snapshot = snapshot
+        self.subscriptions: dict[str, Subscription] = {}
+        self.outcomes: list[Outcome] = []
+        self._recall = recall
+        self._refusals = refusals or {}
+        self._resumed = False
+        self._nonces = 0
+
+    def publish(self, snapshot: Snapshot) -> list[Response]:
+        """Makes `snapshot` what the client shall hold. An empty one is the caller's to refuse."""
+        self.snapshot = snapshot
+        for subscription in self.subscriptions.values():
+            subscription.due = True
+        return self._advance()
+
+    def feed(self, request: Request) -> list[Response]:
+        """Reads one request. Raises ProtocolError if the stream must end."""
+        if not request.type_url:
+            raise ProtocolError("a request on an aggregated stream needs a type URL")
+        known = self.subscriptions.get(request.type_url)
+        if known is None:
+            if len(self.subscriptions) >= MAX_TYPES:
+                raise ProtocolError(f"more than {MAX_TYPES} types on one stream", exhausted=True)
+            known = self.subscriptions[request.type_url] = Subscription(request.type_url)
+            self._open(known, request)
+            if self._resumed:  # else it is a new process, which may well take what its predecessor refused
+                known.refused.extend(self._refusals.get(request.type_url, ()))
+        else:
+            self._update(known, request)
+        self._bound()
+        return self._advance()
+
+    @property
+    def refusals(self) -> Refusals:
+        """What the client refused, for its next stream."""
+        return {s.type_url: tuple(s.refused) for s in self.subscriptions.values() if s.refused}
+
+    @property
+    def settled(self) -> bool:
+        """Whether the client holds all of the snapshot that it asked for, a listener among it."""
+        return LISTENER in self.subscriptions and all(s.settled for s in self.subscriptions.values())
+
+    # --- what the variants differ in ---
+
+    @abstractmethod
+    def _open(self, subscription: Subscription, request: Request) -> None:
+        """Reads the first request of a type."""
+
+    @abstractmethod
+    def _update(self, subscription: Subscription, request: Request) -> None:
+        """Reads a further request of a type."""
+
+    @abstractmethod
+    def _compose(self, subscription: Subscription, target: Mapping[str, Resource], nonce: str) -> Pending | None:
+        """The response that takes the client to `target`, or None if it is there."""
+
+    # --- ACK and NACK ---
+
+    def _settle(self, subscription: Subscription, error: str | None) -> None:
+        """The response in flight was accepted, or refused with a message."""
+        pending = subscription.pending
+        if pending is None:
+            return
+        subscription.pending, subscription.due = None, True
+        sent = pending.response
+        if error is None:
+            subscription.held = pending.target
+            subscription.unsure.difference_update(r.name for r in sent.resources)
+            subscription.unsure.difference_update(sent.removed)
+            subscription.acked, subscription.nacked = sent.version, None
+            subscription.forget()
+            self.outcomes.append(Outcome(sent.type_url, sent.version))
+        else:
+            suspects = {r.name: r.version for r in sent.resources if not _same(subscription.held.get(r.name), r)}
+            named = names_in(error, suspects)
+            subscription.refused.append(frozenset((n, suspects[n]) for n in named or suspects))
+            subscription.unsure.update(suspects)
+            subscription.nacked = (sent.version, error)
+            self.outcomes.append(Outcome(sent.type_url, sent.version, error, named))
+        for other in self.subscriptions.values():
+            other.due = other.due or other.waiting or bool(other.withheld)
+
+    # --- what is due ---
+
+    def _advance(self) -> list[Response]:
+        if self.snapshot is None:
+            return []
+        order = sorted(self.subscriptions.values(), key=lambda s: RANK.get(s.type_url, len(ORDER)))
+        return [response for s in order if s.due and s.pending is None and (response := self._answer(s))]
+
+    def _answer(self, subscription: Subscription) -> Response | None:
+        subscription.due = subscription.waiting = False
+        target = self._target(subscription)
+        if target is None:
+            subscription.waiting = True
+            return None
+        pending = self._compose(subscription, target, str(self._nonces + 1))
+        if pending is None:
+            return None
+        self._nonces += 1
+        subscription.pending = pending
+        subscription.last_nonce = pending.response.nonce
+        subscription.sent = pending.response.version
+        subscription.owed = False
+        subscription.again.clear()
+        return pending.response
+
+    def _target(self, subscription: Subscription) -> Mapping[str, Resource] | None:
+        """What the client shall hold of a type now, or None if clusters have to be there first."""
+        assert self.snapshot is not None
+        target = subscription.select(self.snapshot.of(subscription.type_url))
+        withheld = {name for refusal in subscription.refused if _within(refusal, target) for name, _ in refusal}
+        for name, missing in self._unbacked(subscription, target):
+            if name not in withheld and self._coming(missing):
+                return None
+            withheld.add(name)
+        subscription.withheld = frozenset(withheld)
+        kept = self._kept(subscription, target)
+        subscription.waiting = bool(kept)
+        if not withheld and not kept:
+            return target
+        replaced = {n: r for n, r in target.items() if n not in withheld}
+        replaced.update((n, r) for n in withheld if (r := subscription.held.get(n)) is not None)
+        return {**replaced, **kept}
+
+    def _unbacked(self, subscription: Subscription, target: Mapping[str, Resource]) -> Iterator[tuple[str, str]]:
+        """Changed resources that name a cluster which the client does not hold yet, with that cluster.
+
+        Only for clients that take all clusters; others ask for a cluster because something names it.
+        """
+        clusters = self.subscriptions.get(CLUSTER)
+        if subscription.type_url not in _BACKED or clusters is None or not clusters.wildcard or self.snapshot is None:
+            return
+        for name, resource in target.items():
+            if resource is subscription.held.get(name):
+                continue
+            for url, wanted in resource.references:
+                if url == CLUSTER and wanted in self.snapshot.of(CLUSTER) and clusters.held.get(wanted) is None:
+                    yield name, wanted
+                    break
+
+    def _coming(self, cluster: str) -> bool:
+        """Whether the cluster is in flight or will be; not so if the client refused it."""
+        clusters = self.subscriptions[CLUSTER]
+        return clusters.due or clusters.pending is not None or cluster not in clusters.withheld
+
+    def _kept(self, subscription: Subscription, target: Mapping[str, Resource]) -> dict[str, Resource]:
+        """What the snapshot has no more but something that the client holds still names: break only after make."""
+        gone = {
+            n: r for n, r in subscription.held.items() if r is not None and n not in target and subscription.covers(n)
+        }
+        if not gone or subscription.type_url == LISTENER:
+            return {}
+        used = self._used(subscription.type_url)
+        return gone if used is None else {n: r for n, r in gone.items() if (subscription.type_url, n) in used}
+
+    def _used(self, type_url: str) -> set[Reference] | None:
+        """All references of what the client holds or was sent; None if that cannot be known, so that all is in use.
+
+        It cannot while the client has an older version, known by name only, of something that may name the type.
+        """
+        used: set[Reference] = set()
+        blind = _NAMED_BY.get(type_url, _BACKED)
+        for subscription in self.subscriptions.values():
+            sent = subscription.pending.target if subscription.pending else {}
+            for resource in (*subscription.held.values(), *sent.values()):
+                if resource is None:
+                    continue
+                if not resource.body and resource.type_url in blind:
+                    return None
+                used.update(resource.references)
+        return None if self._resumed and self._unasked(used) else used
+
+    def _unasked(self, used: set[Reference]) -> bool:
+        """Whether a client that came back still has types that it has not asked for on this stream."""
+        if LISTENER not in self.subscriptions:
+            return True
+        routes = self.subscriptions.get(ROUTES)
+        return any(url == ROUTES and (routes is None or not routes.covers(name)) for url, name in used)
+
+    def _bound(self) -> None:
+        names = [s.names for s in self.subscriptions.values()]
+        if sum(map(len, names)) > MAX_NAMES:
+            raise ProtocolError(f"more than {MAX_NAMES} names on one stream", exhausted=True)
+
+
+_BACKED = frozenset({LISTENER, ROUTES, EXTENSION})
+"""What names clusters."""
+
+_NAMED_BY = {
+    EXTENSION: frozenset({LISTENER}),
+    ROUTES: frozenset({LISTENER}),
+    ENDPOINTS: _BACKED | {CLUSTER},
+    SECRET: _BACKED | {CLUSTER},
+}
+"""Type URL -> the types that may name it; `_BACKED` for clusters and all others."""
+
+
+def _same(held: Resource | None, resource: Resource) -> bool:
+    return held is not None and held.version == resource.version
+
+
+def _within(refusal: frozenset[tuple[str, str]], target: Mapping[str, Resource]) -> bool:
+    return bool(refusal) and all((r := target.get(n)) is not None and r.version == v for n, v in refusal)
+
+
+def changed(subscription: Subscription, target: Mapping[str, Resource]) -> list[Resource]:
+    """Those of `target` that the client must be sent: new, changed, asked for again, or of an unsure version."""
+    if target is subscription.held and not subscription.unsure and not subscription.again:
+        return []
+    force = subscription.unsure | subscription.again
+    held, withheld = subscription.held, subscription.withheld
+    return [r for n, r in target.items() if n not in withheld and (n in force or not _same(held.get(n), r))]
+
+
+def target_version(machine: Machine, type_url: str, target: Mapping[str, Resource]) -> str:
+    """The version of a set of resources; the snapshot's own, computed once, if it is the snapshot's set."""
+    snapshot = machine.snapshot
+    if snapshot is not None and target is snapshot.of(type_url):
+        return snapshot.version(type_url)
+    return version_of(target)

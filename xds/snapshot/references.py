@@ -1,0 +1,175 @@
+"""serialised resource -> what it refers to, by type URL and name.
+
+The walk reads the wire format with the field numbers of envoy-data-plane's classes, so it sees the bytes that are sent,
+also inside every `Any`, however they were built. The table holds the places where Envoy's messages name another resource.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from xds.snapshot.types import CLUSTER, ENDPOINTS, EXTENSION, PREFIX, ROUTES, SECRET
+from xds.snapshot.wire import BYTES, WireError, blob, fields, text
+
+Reference = tuple[str, str]
+"""Type URL and name."""
+
+_CLUSTER_FIELDS: dict[str, tuple[str, ...]] = {
+    "envoy.config.core.v3.ApiConfigSource": ("cluster_names",),
+    "envoy.config.core.v3.GrpcService.EnvoyGrpc": ("cluster_name",),
+    "envoy.config.core.v3.HttpUri": ("cluster",),  # HTTP services of filters and tracers, and remote key sets
+    "envoy.config.route.v3.RouteAction": ("cluster",),
+    "envoy.config.route.v3.RouteAction.RequestMirrorPolicy": ("cluster",),
+    "envoy.config.route.v3.WeightedCluster.ClusterWeight": ("name",),
+    "envoy.config.metrics.v3.StatsdSink": ("tcp_cluster_name",),
+    "envoy.config.trace.v3.DatadogConfig": ("collector_cluster",),
+    "envoy.config.trace.v3.ZipkinConfig": ("collector_cluster",),
+    "envoy.extensions.access_loggers.fluentd.v3.FluentdAccessLogConfig": ("cluster",),
+    "envoy.extensions.clusters.aggregate.v3.ClusterConfig": ("clusters",),
+    "envoy.extensions.filters.http.cache_v2.v3.CacheV2Config": ("override_upstream_cluster",),
+    "envoy.extensions.filters.http.gcp_authn.v3.GcpAuthnFilterConfig": ("cluster",),
+    "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy": ("cluster",),
+    "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight": ("name",),
+    "envoy.extensions.router.cluster_specifiers.lua.v3.LuaConfig": ("default_cluster",),
+    "envoy.extensions.router.cluster_specifiers.matcher.v3.ClusterAction": ("cluster",),
+}
+
+_LEAVES = ("google.protobuf.", "envoy.type.", "validate.", "udpa.")
+
+
+@dataclass(slots=True)
+class Found:
+    """What a walk met: references, and type URLs whose messages it could not look into."""
+
+    references: dict[Reference, None] = field(default_factory=dict)
+    opaque: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """How to read one message: `direct` fields hold cluster names; `nested` hold messages; `entries` maps of them."""
+
+    name: str
+    numbers: dict[str, int]
+    direct: frozenset[int]
+    nested: dict[int, _Class]
+    entries: dict[int, _Class]
+
+
+_Class = Any  # a generated class of envoy-data-plane; its metadata is not typed
+
+
+def _pool() -> Any:
+    from envoy_data_plane.message_pool import default_message_pool  # a third of a second: only for those who compile
+
+    return default_message_pool
+
+
+@cache
+def _layout(cls: _Class) -> _Layout:
+    meta = cls._betterproto
+    name = _pool().type_to_url.get(cls, "").removeprefix(PREFIX)
+    numbers = {n: m.number for n, m in meta.meta_by_field_name.items()}
+    nested: dict[int, _Class] = {}
+    entries: dict[int, _Class] = {}
+    for key, m in meta.meta_by_field_name.items():
+        if m.proto_type == "message" and m.unwrap is None and _worth(meta.cls_by_field[key]):
+            nested[m.number] = meta.cls_by_field[key]
+        elif m.map_meta and m.map_meta[1].proto_type == "message" and _worth(meta.cls_by_field[key + ".value"]):
+            entries[m.number] = meta.cls_by_field[key + ".value"]
+    direct = frozenset(numbers[f] for f in _CLUSTER_FIELDS.get(name, ()))
+    return _Layout(name, numbers, direct, nested, entries)
+
+
+def _worth(cls: _Class) -> bool:
+    """Whether messages of the class can hold a reference; the leaves are many and cannot."""
+    name = _pool().type_to_url.get(cls, "").removeprefix(PREFIX)
+    return name == "google.protobuf.Any" or not name.startswith(_LEAVES)
+
+
+def references(type_url: str, body: bytes) -> Found:
+    """Everything that a serialised resource refers to, in the order met. Raises WireError if it is no message."""
+    found = Found()
+    _walk_any(type_url, body, found)
+    return found
+
+
+def _walk_any(type_url: str, body: bytes, found: Found) -> None:
+    cls = _pool().url_to_type.get(type_url)
+    if cls is None:
+        found.opaque.add(type_url)
+    elif _worth(cls):
+        _walk(cls, body, found)
+
+
+def _walk(cls: _Class, body: bytes, found: Found) -> None:
+    layout = _layout(cls)
+    if layout.name == "google.protobuf.Any":
+        values = {number: value for number, _, value in fields(body)}
+        if 1 in values:
+            _walk_any(text(values[1]), blob(values.get(2, b"")), found)
+        return
+    special = _SPECIAL.get(layout.name)
+    if special is not None:
+        found.references.update(dict.fromkeys(special(layout, body)))
+    nested, entries, direct = layout.nested, layout.entries, layout.direct
+    for number, kind, value in fields(body):
+        if kind != BYTES:
+            continue
+        if number in nested:
+            _walk(nested[number], blob(value), found)
+        elif number in entries:
+            for part, _, inner in fields(blob(value)):
+                if part == 2:
+                    _walk(entries[number], blob(inner), found)
+        elif number in direct and value:
+            found.references[(CLUSTER, text(value))] = None
+
+
+def _texts(layout: _Layout, body: bytes, *names: str) -> dict[str, bytes]:
+    wanted = {layout.numbers[n]: n for n in names}
+    return {wanted[n]: v for n, _, v in fields(body) if n in wanted and isinstance(v, bytes)}
+
+
+def _rds(layout: _Layout, body: bytes) -> Iterator[Reference]:
+    if name := _texts(layout, body, "route_config_name").get("route_config_name"):
+        yield ROUTES, text(name)
+
+
+def _ecds(layout: _Layout, body: bytes) -> Iterator[Reference]:
+    values = _texts(layout, body, "name", "config_discovery")
+    if "config_discovery" in values:
+        yield EXTENSION, text(values.get("name", b""))
+
+
+def _sds(layout: _Layout, body: bytes) -> Iterator[Reference]:
+    values = _texts(layout, body, "name", "sds_config")
+    if "sds_config" in values:
+        yield SECRET, text(values.get("name", b""))
+
+
+_EDS = 3  # envoy.config.cluster.v3.Cluster.DiscoveryType
+
+
+def _eds(layout: _Layout, body: bytes) -> Iterator[Reference]:
+    own = {layout.numbers[n]: n for n in ("name", "type", "eds_cluster_config")}
+    values = {own[n]: v for n, _, v in fields(body) if n in own}
+    if values.get("type") != _EDS:
+        return
+    config = {n: v for n, _, v in fields(blob(values.get("eds_cluster_config", b"")))}
+    yield ENDPOINTS, text(config.get(2, b"")) or text(values.get("name", b""))
+
+
+_SPECIAL: dict[str, Callable[[_Layout, bytes], Iterator[Reference]]] = {
+    "envoy.config.cluster.v3.Cluster": _eds,
+    "envoy.config.listener.v3.ListenerFilter": _ecds,
+    "envoy.config.listener.v3.Filter": _ecds,
+    "envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter": _ecds,
+    "envoy.extensions.filters.network.http_connection_manager.v3.Rds": _rds,
+    "envoy.extensions.transport_sockets.tls.v3.SdsSecretConfig": _sds,
+}
+
+__all__ = ["Found", "Reference", "WireError", "references"]
