@@ -1,0 +1,56 @@
+"""The `sidegate` command: arguments -> one verb of `xds.commands`.
+
+Exit codes: 0 clean, 1 findings, 2 usage, 3 could not run. A verb's module is imported only when it is asked for, and what
+it needs only when it runs: `--help` must not wait for an Envoy library.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from importlib import import_module
+
+from xds import __version__
+from xds.failure import CannotRun
+
+VERBS = {
+    "up": "run the gateway on a project's folder, or on one contract, and follow its changes",
+    "check": "say what is wrong with contracts, policies and settings",
+    "compile": "print the Envoy resources that a project compiles to",
+    "explain": "say how an operation is guarded, or why a request was refused",
+    "init": "write a service's folder: contract, policy with a test, sidegate.yaml",
+}
+
+COULD_NOT_RUN = 3
+
+
+def parser(argv: list[str]) -> argparse.ArgumentParser:
+    """The command line's grammar; only the verb that `argv` asks for is filled in."""
+    made = argparse.ArgumentParser(prog="sidegate", description="A policy-as-code gateway driven by OpenAPI contracts.")
+    made.add_argument("--version", action="version", version=f"sidegate {__version__}")
+    verbs = made.add_subparsers(dest="verb", metavar="VERB", required=True)
+    asked = next((word for word in argv if not word.startswith("-")), None)
+    for verb, summary in VERBS.items():
+        sub = verbs.add_parser(verb, help=summary, description=summary[0].upper() + summary[1:] + ".")
+        if verb == asked:
+            import_module(f"xds.commands.{verb}").arguments(sub)
+    return made
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one verb. Returns the exit code; argparse leaves with 2 when the words make no sense."""
+    words = sys.argv[1:] if argv is None else argv
+    options = parser(words).parse_args(words)
+    try:
+        code: int = import_module(f"xds.commands.{options.verb}").run(options)
+        sys.stdout.flush()
+    except CannotRun as problem:
+        print(f"sidegate: {problem}", file=sys.stderr)
+        return COULD_NOT_RUN
+    except BrokenPipeError:  # `sidegate compile | head`: nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return COULD_NOT_RUN
+    except KeyboardInterrupt:
+        return 130
+    return code

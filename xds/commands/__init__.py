@@ -1,0 +1,1 @@
+"""The verbs of the `sidegate` command, one a module: `arguments(parser)` and `run(options) -> exit code`."""
