@@ -1,0 +1,1 @@
+"""The Envoy back end against Envoy itself."""

@@ -1,0 +1,162 @@
+"""Profile -> HTTP connection manager: the hardened profile, always.
+
+What stands here is in the listener: changing it drains connections. What changes with contracts and keys is in the route
+configuration and in filters that discovery delivers.
+"""
+
+from __future__ import annotations
+
+from betterproto2 import Message
+from envoy_data_plane.envoy.config.common.mutation_rules.v3 import HeaderMutation, HeaderMutationRemoveOnMatch
+from envoy_data_plane.envoy.config.core.v3 import (
+    AggregatedConfigSource,
+    ApiVersion,
+    ConfigSource,
+    ExtensionConfigSource,
+    Http1ProtocolOptions,
+    Http2ProtocolOptions,
+    HttpProtocolOptions,
+    HttpProtocolOptionsHeadersWithUnderscoresAction,
+    TypedExtensionConfig,
+)
+from envoy_data_plane.envoy.extensions.filters.http.jwt_authn.v3 import JwtAuthentication
+from envoy_data_plane.envoy.extensions.filters.http.router.v3 import Router
+from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import (
+    HttpConnectionManager,
+    HttpConnectionManagerCodecType,
+    HttpConnectionManagerForwardClientCertDetails,
+    HttpConnectionManagerInternalAddressConfig,
+    HttpConnectionManagerPathWithEscapedSlashesAction,
+    HttpFilter,
+    Rds,
+)
+from envoy_data_plane.envoy.extensions.http.early_header_mutation.header_mutation.v3 import (
+    HeaderMutation as EarlyHeaderMutation,
+)
+from envoy_data_plane.envoy.type.matcher.v3 import StringMatcher
+
+from xds import headers
+from xds.envoy import names
+from xds.envoy.access_log import access_log
+from xds.envoy.codec import any_of, type_url
+from xds.envoy.filters.companion import companion
+from xds.envoy.filters.context import context
+from xds.envoy.filters.crit import crit
+from xds.envoy.profile import Profile
+from xds.envoy.replies import local_replies
+from xds.envoy.tracing import tracing
+from xds.envoy.typed import seconds, typed
+
+SERVER = "sidegate"
+
+FORGED = ("x-envoy-", headers.PREFIX)
+"""Families of headers that only the proxy may write."""
+
+MISLEADING = (
+    "forwarded",
+    "x-forwarded-client-cert",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-prefix",
+    "x-forwarded-server",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-host",
+    "x-original-method",
+    "x-original-uri",
+    "x-original-url",
+    "x-override-url",
+    "x-rewrite-url",
+)
+"""Headers by which a client could make the upstream see another method, path, host or peer than the one that was judged."""
+
+ADDRESSES = ("true-client-ip", "x-client-ip", "x-cluster-client-ip", "x-forwarded-for", "x-real-ip")
+"""Headers that name the client; without a trusted hop in front, the client wrote them."""
+
+
+def connection_manager(profile: Profile) -> HttpConnectionManager:
+    """The whole HTTP side of the listener."""
+    limits = profile.limits
+    return HttpConnectionManager(
+        codec_type=HttpConnectionManagerCodecType.AUTO,
+        stat_prefix=names.LISTENER,
+        rds=Rds(route_config_name=names.ROUTES, config_source=by_ads()),
+        http_filters=_filters(profile),
+        tracing=tracing(profile),
+        common_http_protocol_options=_common(profile),
+        http_protocol_options=Http1ProtocolOptions(allow_chunked_length=False),
+        http2_protocol_options=_http2(profile),
+        server_name=SERVER,
+        max_request_headers_kb=limits.headers_kib,
+        stream_idle_timeout=seconds(limits.idle_s),
+        request_timeout=seconds(limits.request_s),
+        request_headers_timeout=seconds(limits.headers_s),
+        access_log=access_log(profile),
+        use_remote_address=True,
+        xff_num_trusted_hops=profile.trusted_hops,
+        internal_address_config=HttpConnectionManagerInternalAddressConfig(),
+        early_header_mutation_extensions=[_early(profile)],
+        forward_client_cert_details=HttpConnectionManagerForwardClientCertDetails.SANITIZE,
+        generate_request_id=True,
+        normalize_path=True,
+        merge_slashes=True,
+        path_with_escaped_slashes_action=HttpConnectionManagerPathWithEscapedSlashesAction.REJECT_REQUEST,
+        local_reply_config=local_replies(),
+    )
+
+
+def by_ads() -> ConfigSource:
+    """What the control plane delivers over its one aggregated stream."""
+    return ConfigSource(
+        ads=AggregatedConfigSource(), resource_api_version=ApiVersion.V3, initial_fetch_timeout=seconds(0)
+    )
+
+
+def _filters(profile: Profile) -> list[HttpFilter]:
+    return [
+        _filter(names.CONTEXT_FILTER, context()),
+        _discovered(names.JWT_FILTER, JwtAuthentication),
+        _filter(names.CRIT_FILTER, crit()),
+        _filter(names.COMPANION_FILTER, companion(profile)),
+        _filter(names.ROUTER_FILTER, Router(suppress_envoy_headers=True)),
+    ]
+
+
+def _filter(name: str, config: Message) -> HttpFilter:
+    return HttpFilter(name=name, typed_config=any_of(config))
+
+
+def _discovered(name: str, kind: type[Message]) -> HttpFilter:
+    """A filter whose configuration changes without the listener; until it is there, the listener is not ready."""
+    source = ExtensionConfigSource(config_source=by_ads(), type_urls=[type_url(kind)])
+    return HttpFilter(name=name, config_discovery=source)
+
+
+def _common(profile: Profile) -> HttpProtocolOptions:
+    return HttpProtocolOptions(
+        idle_timeout=seconds(profile.limits.connection_idle_s),
+        max_headers_count=profile.limits.headers,
+        headers_with_underscores_action=HttpProtocolOptionsHeadersWithUnderscoresAction.REJECT_REQUEST,
+    )
+
+
+def _http2(profile: Profile) -> Http2ProtocolOptions:
+    limits = profile.limits
+    return Http2ProtocolOptions(
+        max_concurrent_streams=limits.streams,
+        initial_stream_window_size=limits.stream_window,
+        initial_connection_window_size=limits.connection_window,
+        override_stream_error_on_invalid_http_message=True,
+    )
+
+
+def _early(profile: Profile) -> TypedExtensionConfig:
+    """Takes off what no client may say, before the route is chosen and before any filter sees the request."""
+    plain = MISLEADING if profile.trusted_hops else (*MISLEADING, *ADDRESSES)
+    mutations = [HeaderMutation(remove=name) for name in plain]
+    mutations += [
+        HeaderMutation(remove_on_match=HeaderMutationRemoveOnMatch(key_matcher=StringMatcher(prefix=prefix)))
+        for prefix in FORGED
+    ]
+    return typed("envoy.http.early_header_mutation.header_mutation", EarlyHeaderMutation(mutations=mutations))

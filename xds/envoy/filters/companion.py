@@ -1,0 +1,80 @@
+"""Profile, Operation -> ext_authz: ask the companion over HTTP whatever Envoy cannot judge, and fail closed."""
+
+from __future__ import annotations
+
+from envoy_data_plane.envoy.config.core.v3 import HttpUri, RetryPolicy
+from envoy_data_plane.envoy.extensions.filters.http.ext_authz.v3 import (
+    AuthorizationResponse,
+    BufferSettings,
+    CheckSettings,
+    ExtAuthz,
+    ExtAuthzPerRoute,
+    HttpService,
+)
+from envoy_data_plane.envoy.type.v3 import HttpStatus, StatusCode
+
+from xds import headers
+from xds.envoy.complement import all_but
+from xds.envoy.names import COMPANION
+from xds.envoy.profile import Profile
+from xds.envoy.typed import any_name, seconds
+from xds.model import Operation, Placement
+
+PATH = "/check"
+"""The path of the companion's check: Envoy puts it before the request's own path."""
+
+
+def companion(profile: Profile) -> ExtAuthz:
+    """The filter's configuration. Whatever goes wrong is a 503; a body over the limit is a 413, never cut off."""
+    host, port = profile.companion
+    service = HttpService(
+        server_uri=HttpUri(
+            uri=f"http://{host}:{port}", cluster=COMPANION, timeout=seconds(profile.companion_timeout_s)
+        ),
+        path_prefix=PATH,
+        authorization_response=_answer(),
+        retry_policy=RetryPolicy(retry_on="connect-failure,refused-stream,reset-before-request", num_retries=1),
+    )
+    return ExtAuthz(
+        http_service=service,
+        failure_mode_allow=False,
+        status_on_error=HttpStatus(code=StatusCode.ServiceUnavailable),
+        validate_mutations=True,
+        enforce_response_header_limits=True,
+        allowed_headers=any_name(regexes=[".*"]),
+        with_request_body=_buffer(profile.limits.body),
+        stat_prefix="companion",
+    )
+
+
+def _answer() -> AuthorizationResponse:
+    """Which headers of the companion's answer go where."""
+    own = (*headers.CONNECTION, "host")
+    return AuthorizationResponse(
+        allowed_upstream_headers=any_name(
+            regexes=[all_but((*own, *headers.RESPONSE), (headers.PREFIX, "x-envoy-", ":", "access-control-"))]
+        ),
+        allowed_client_headers=any_name(
+            regexes=[all_but((n for n in own if n != "content-type"), (headers.PREFIX, "x-envoy-", ":"))]
+        ),
+        allowed_client_headers_on_success=any_name(
+            prefixes=(headers.DOWN, "access-control-"), exact=headers.RESPONSE
+        ),
+        dynamic_metadata_from_headers=any_name(exact=(headers.CODE,)),
+    )
+
+
+def per_route(operation: Operation, default_limit: int, streamed: bool) -> ExtAuthzPerRoute | None:
+    """How one operation's route differs from the filter: not asked at all, without the body, or with another limit."""
+    if not any(check.placement is Placement.COMPANION for check in operation.checks):
+        return ExtAuthzPerRoute(disabled=True)
+    if streamed:
+        return ExtAuthzPerRoute(check_settings=CheckSettings(disable_request_body_buffering=True))
+    limit = operation.body.limit if operation.body else default_limit
+    if limit == default_limit:
+        return None
+    return ExtAuthzPerRoute(check_settings=CheckSettings(with_request_body=_buffer(limit)))
+
+
+def _buffer(limit: int) -> BufferSettings:
+    return BufferSettings(max_request_bytes=limit, allow_partial_message=False)

@@ -1,0 +1,26 @@
+"""The filter that tells every later one, and the companion, which operation a request is and which trace it belongs to.
+
+It is a filter of the connection manager and reads the route's metadata, so that routes need no configuration of their own
+for it, and it overwrites, so that whatever a client sent is gone.
+"""
+
+from __future__ import annotations
+
+from envoy_data_plane.envoy.extensions.filters.http.header_mutation.v3 import HeaderMutation, Mutations
+
+from xds import headers
+from xds.envoy.names import METADATA
+from xds.envoy.typed import set_header
+
+
+def _route(key: str) -> str:
+    return f"%METADATA(ROUTE:{METADATA}:{key})%"
+
+
+OPERATION = f"{_route('digest')} {_route('service')}/{_route('version')}/{_route('operation_id')}"
+
+
+def context() -> HeaderMutation:
+    """The filter's configuration."""
+    mutations = [set_header(headers.OPERATION, OPERATION), set_header(headers.TRACE, "%TRACE_ID%")]
+    return HeaderMutation(mutations=Mutations(request_mutations=mutations))

@@ -1,0 +1,88 @@
+"""JwtScheme, Alternative -> jwt_authn: who may sign, and what each combination of schemes requires.
+
+Delivered by ExtensionConfigDiscovery: a changed key set must not drain connections, as a changed listener would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from envoy_data_plane.envoy.config.core.v3 import DataSource
+from envoy_data_plane.envoy.extensions.filters.http.jwt_authn.v3 import (
+    JwtAuthentication,
+    JwtCacheConfig,
+    JwtHeader,
+    JwtProvider,
+    JwtRequirement,
+    JwtRequirementAndList,
+    JwtRequirementOrList,
+    PerRouteConfig,
+)
+from envoy_data_plane.google.protobuf import Empty
+
+from xds.envoy.names import requirement, schemes
+from xds.headers import claims_header
+from xds.model import Alternative, Gateway, JwtScheme
+
+HEADER_KEY = "header"
+"""Where a verified token's JOSE header is left in the filter's metadata, for the crit filter."""
+
+CACHED_TOKENS = 1000
+CLOCK_SKEW_S = 60
+
+
+def jwt(gateway: Gateway) -> JwtAuthentication:
+    """The filter for a gateway: one provider a scheme, one requirement for each combination that operations ask for."""
+    return JwtAuthentication(
+        providers={scheme.name: provider(scheme) for scheme in sorted(gateway.schemes, key=lambda s: s.name)},
+        requirement_map=dict(sorted(_requirements(gateway, {scheme.name for scheme in gateway.schemes}).items())),
+        stat_prefix="jwt",
+    )
+
+
+def provider(scheme: JwtScheme) -> JwtProvider:
+    """One issuer. Tokens are taken from `Authorization: Bearer` only: by default Envoy takes `?access_token=` as well."""
+    return JwtProvider(
+        issuer=scheme.issuer,
+        audiences=list(scheme.audiences),
+        local_jwks=DataSource(inline_string=scheme.jwks),
+        from_headers=[JwtHeader(name="authorization", value_prefix=prefix) for prefix in ("Bearer ", "bearer ")],
+        require_expiration=True,
+        clock_skew_seconds=CLOCK_SKEW_S,
+        forward=True,
+        forward_payload_header=claims_header(scheme.name),
+        header_in_metadata=HEADER_KEY,
+        jwt_cache_config=JwtCacheConfig(jwt_cache_size=CACHED_TOKENS),
+    )
+
+
+def per_route(alternatives: Iterable[Alternative]) -> PerRouteConfig:
+    """What one operation's route asks of the filter."""
+    name = requirement(alternatives)
+    return PerRouteConfig(requirement_name=name) if name else PerRouteConfig(disabled=True)
+
+
+def _requirements(gateway: Gateway, known: set[str]) -> dict[str, JwtRequirement]:
+    found: dict[str, JwtRequirement] = {}
+    for service in gateway.services:
+        for version in service.versions:
+            for operation in version.operations:
+                name = requirement(operation.security)
+                if name and name not in found:
+                    found[name] = _requirement(operation.security, known)
+    return found
+
+
+def _requirement(alternatives: Iterable[Alternative], known: set[str]) -> JwtRequirement:
+    parts = tuple(dict.fromkeys(schemes(alternative) for alternative in alternatives))
+    choices = [_together(part, known) for part in parts if part]
+    if () in parts:
+        choices.append(JwtRequirement(allow_missing=Empty()))
+    return choices[0] if len(choices) == 1 else JwtRequirement(requires_any=JwtRequirementOrList(requirements=choices))
+
+
+def _together(names: tuple[str, ...], known: set[str]) -> JwtRequirement:
+    if unknown := set(names) - known:
+        raise ValueError(f"no keys for security scheme {', '.join(sorted(unknown))}")
+    each = [JwtRequirement(provider_name=name) for name in names]
+    return each[0] if len(each) == 1 else JwtRequirement(requires_all=JwtRequirementAndList(requirements=each))

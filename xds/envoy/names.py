@@ -1,0 +1,61 @@
+"""Every name that Envoy sees: readable, stable, and made nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from xds.model import Alternative, Operation, Version
+
+LISTENER = "edge"
+ROUTES = "edge"
+COMPANION = "companion"
+COLLECTOR = "collector"
+ADS = "ads"
+
+CONTEXT_FILTER = "context"
+JWT_FILTER = "jwt"
+CRIT_FILTER = "crit"
+COMPANION_FILTER = "companion"
+ROUTER_FILTER = "router"
+
+METADATA = "sidegate"
+"""The namespace of the metadata that routes carry."""
+
+ANONYMOUS = "anonymous"
+
+
+def cluster(version: Version) -> str:
+    """`service/version`: a slash keeps contracts' clusters apart from the proxy's own."""
+    return f"{version.service}/{version.name}"
+
+
+def route(version: Version, operation: Operation) -> str:
+    """`service/version/operationId`."""
+    return f"{version.service}/{version.name}/{operation.id}"
+
+
+def virtual_host(domain: str) -> str:
+    """A virtual host is named by its domain; `*` is every other."""
+    return domain
+
+
+def span(operation: Operation) -> str:
+    """A server span is named by method and path template (OpenTelemetry, semantic conventions for HTTP spans)."""
+    return f"{operation.method} {operation.path.text}"
+
+
+def requirement(alternatives: Iterable[Alternative]) -> str | None:
+    """The name of what a request must bring: `bearer`, `bearer&partner`, `bearer|anonymous`; None if nothing at all.
+
+    Scopes are no part of it, since jwt_authn does not look at them; alternatives that differ only in scopes are one.
+    """
+    parts = dict.fromkeys(schemes(alternative) for alternative in alternatives)
+    named = ["&".join(part) for part in parts if part]
+    if not named:
+        return None
+    return "|".join([*named, ANONYMOUS] if () in parts else named)
+
+
+def schemes(alternative: Alternative) -> tuple[str, ...]:
+    """The schemes that one alternative asks for together, in a stable order."""
+    return tuple(sorted({credential.scheme for credential in alternative.credentials}))

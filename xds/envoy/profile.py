@@ -1,0 +1,60 @@
+"""Profile: the facts of one data plane, which no contract knows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Collector(NamedTuple):
+    """An OTLP/HTTP endpoint for traces, `scheme://host:port/path`."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str = "/v1/traces"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a client may take, with the hardened defaults. Times in seconds, sizes in bytes unless the name says more.
+
+    `body` holds for operations whose contract names no other; `companion_requests` is how many requests may wait for
+    the companion at once before further ones are refused.
+    """
+
+    headers_kib: int = 16
+    headers: int = 64
+    body: int = 1 << 20
+    headers_s: float = 10
+    request_s: float = 60
+    idle_s: float = 60
+    connection_idle_s: float = 300
+    upstream_s: float = 30
+    connect_s: float = 1
+    streams: int = 100
+    stream_window: int = 64 << 10
+    connection_window: int = 1 << 20
+    buffer: int = 32 << 10
+    upstream_requests: int = 1024
+    companion_requests: int = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One data plane: where it listens, where its companion and its collector are.
+
+    `trusted_hops` is how many proxies before this one are trusted to append to `x-forwarded-for`. `access_log` is a file's
+    path, True for standard output, False for none. Without `otlp` no span leaves the proxy, and trace ids are still
+    made.
+    """
+
+    listen: tuple[str, int]
+    companion: tuple[str, int]
+    otlp: Collector | None = None
+    node: str = "sidegate"
+    trusted_hops: int = 0
+    access_log: str | bool = True
+    companion_timeout_s: float = 1.0
+    sampling_percent: float = 100.0
+    limits: Limits = field(default_factory=Limits)

@@ -1,0 +1,147 @@
+"""The answers that Envoy gives itself, as problem documents (RFC 9457): the table of their codes, and how it tells them apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from envoy_data_plane.envoy.config.accesslog.v3 import AccessLogFilter, ExtensionFilter
+from envoy_data_plane.envoy.config.core.v3 import DataSource, HeaderValueOption, SubstitutionFormatString
+from envoy_data_plane.envoy.extensions.access_loggers.filters.cel.v3 import ExpressionFilter
+from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import LocalReplyConfig, ResponseMapper
+
+from xds import headers
+from xds.envoy.codec import any_of
+from xds.envoy.filters.crit import POLICY
+from xds.envoy.names import METADATA
+from xds.envoy.typed import overwrite, struct
+
+PROBLEM = "application/problem+json"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One answer of Envoy's own.
+
+    `status` is what the client gets. The row holds for the replies that Envoy means to send with status `sent` (by
+    default the same) and whose response code details (Envoy, "Response code details") start with one of `details`; no
+    details means all of them. The first row that holds is taken.
+    """
+
+    code: str
+    status: int
+    detail: str
+    details: tuple[str, ...] = ()
+    sent: int | None = None
+
+    @property
+    def title(self) -> str:
+        return HTTPStatus(self.status).phrase
+
+    @property
+    def expression(self) -> str:
+        """The row's condition in CEL, over Envoy's attributes."""
+        status = f"response.code == {self.sent or self.status}"
+        if not self.details:
+            return status
+        starts = " || ".join(f"response.code_details.startsWith('{start}')" for start in self.details)
+        return f"{status} && ({starts})"
+
+
+_RESET = "upstream_reset_before_response_started"
+
+REPLIES: tuple[Reply, ...] = (
+    Reply("not-found", 404, "No operation has this path."),
+    Reply("method-not-allowed", 405, "The path has no operation with this method; Allow lists those it has."),
+    Reply(
+        "token-missing", 401, "The operation needs a bearer token.", ("jwt_authn_access_denied{Jwt_is_missing",)
+    ),
+    Reply("token-expired", 401, "The token has expired.", ("jwt_authn_access_denied{Jwt_is_expired",)),
+    Reply("token-invalid", 401, "The token is not one that this operation takes."),
+    Reply(
+        "token-invalid",
+        401,
+        "The token asks for an extension that the gateway does not know.",
+        (f"rbac_access_denied_matched_policy[{POLICY}]",),
+        sent=403,
+    ),
+    Reply("companion-unavailable", 503, "The gateway cannot judge requests at the moment.", ("ext_authz_error",)),
+    Reply(
+        "overloaded", 503, "The gateway takes no more requests at the moment.", ("overload", f"{_RESET}{{overflow")
+    ),
+    Reply(
+        "upstream-unavailable",
+        503,
+        "The service cannot be reached.",
+        ("no_healthy_upstream", "cluster_not_found", f"{_RESET}{{connection_failure", f"{_RESET}{{remote_connection"),
+    ),
+    Reply(
+        "upstream-failed", 502, "The service broke off before it answered.", (_RESET, "upstream_reset"), sent=503
+    ),
+    Reply("upstream-failed", 502, "The service's answer is not valid HTTP."),
+    Reply("upstream-unavailable", 503, "The service cannot be reached."),
+    Reply("upstream-timeout", 504, "The service did not answer in time."),
+    Reply("bad-request", 400, "The request is not valid HTTP, or its path or host is not one that the gateway takes."),
+    Reply("request-timeout", 408, "The request did not arrive in time."),
+    Reply("body-too-large", 413, "The request body is larger than the operation's limit."),
+    Reply("upgrade-required", 426, "The gateway speaks HTTP/1.1 and HTTP/2."),
+    Reply("headers-too-large", 431, "The request's headers are too many or too large."),
+    Reply("forbidden", 403, "The request is refused."),
+    Reply("not-implemented", 501, "The request uses something of HTTP that the gateway does not."),
+    Reply("internal", 500, "The gateway failed."),
+)
+"""The published rows, and the order in which they are tried."""
+
+_COMPANION = "response.code_details == 'ext_authz_denied'"
+
+
+def local_replies() -> LocalReplyConfig:
+    """The connection manager's configuration of its own answers; the companion's refusals keep their body."""
+    keep = SubstitutionFormatString(
+        text_format_source=DataSource(inline_string="%LOCAL_REPLY_BODY%"), content_type=PROBLEM
+    )
+    passed = ResponseMapper(filter=_when(_COMPANION), body_format_override=keep)
+    return LocalReplyConfig(mappers=[passed, *map(_mapper, REPLIES)], body_format=_document(REPLIES[-1], "%RESPONSE_CODE%"))
+
+
+def _mapper(reply: Reply) -> ResponseMapper:
+    return ResponseMapper(
+        filter=_when(reply.expression),
+        status_code=reply.status if reply.sent else None,
+        body_format_override=_document(reply, reply.status),
+        headers_to_add=_challenge(reply),
+    )
+
+
+def _challenge(reply: Reply) -> list[HeaderValueOption]:
+    """RFC 6750, section 3; jwt_authn sends its own with what it refuses."""
+    return [overwrite("www-authenticate", 'Bearer error="invalid_token"')] if reply.sent == 403 else []
+
+
+def _document(reply: Reply, status: int | str) -> SubstitutionFormatString:
+    document = {
+        "type": "about:blank",
+        "title": reply.title,
+        "status": status,
+        "code": reply.code,
+        "detail": reply.detail,
+        "operationId": f"%METADATA(ROUTE:{METADATA}:operation_id)%",
+        "traceId": f"%REQ({headers.TRACE}?X-REQUEST-ID)%",
+        "errors": [],
+    }
+    return SubstitutionFormatString(json_format=struct(document), content_type=PROBLEM)
+
+
+def _when(expression: str) -> AccessLogFilter:
+    config = any_of(ExpressionFilter(expression=expression))
+    return AccessLogFilter(
+        extension_filter=ExtensionFilter(name="envoy.access_loggers.extension_filters.cel", typed_config=config)
+    )
+
+
+def code_of(status: int, details: str) -> str:
+    """The code of a reply that Envoy made itself, by the status that a client got and its response code details."""
+    for reply in REPLIES:
+        if reply.status == status and (not reply.details or details.startswith(reply.details)):
+            return reply.code
+    return REPLIES[-1].code

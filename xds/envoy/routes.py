@@ -1,0 +1,184 @@
+"""Gateway -> RouteConfiguration: a virtual host a domain, a matcher in each, a route an operation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+
+from envoy_data_plane.envoy.config.core.v3 import Metadata
+from envoy_data_plane.envoy.config.route.v3 import (
+    Decorator,
+    DirectResponseAction,
+    HeaderMatcher,
+    Route,
+    RouteAction,
+    RouteConfiguration,
+    RouteList,
+    RouteMatch,
+    VirtualHost,
+)
+from envoy_data_plane.envoy.extensions.filters.http.ext_authz.v3 import ExtAuthzPerRoute
+from envoy_data_plane.envoy.extensions.filters.http.jwt_authn.v3 import PerRouteConfig
+from envoy_data_plane.envoy.type.matcher.v3 import StringMatcher
+from envoy_data_plane.google.protobuf import Any
+from envoy_data_plane.xds.core.v3 import TypedExtensionConfig
+from envoy_data_plane.xds.type.matcher.v3 import (
+    Matcher,
+    MatcherMatcherList,
+    MatcherMatcherListFieldMatcher,
+    MatcherMatcherListPredicate,
+    MatcherOnMatch,
+)
+
+from xds import headers
+from xds.envoy import names
+from xds.envoy.codec import any_of
+from xds.envoy.filters import companion, jwt
+from xds.envoy.matcher import Leaf, matcher, matches
+from xds.envoy.profile import Profile
+from xds.envoy.templates import Pattern, matrix_names, pattern_of
+from xds.envoy.typed import overwrite, seconds, struct
+from xds.model import Alternative, Gateway, Operation, Service, Version
+from xds.streaming import streams
+
+AUTHORITY = (
+    r"(?:[A-Za-z0-9_~%-][A-Za-z0-9._~%-]*[A-Za-z0-9_~%-]|[A-Za-z0-9_~%-]|\[[0-9A-Fa-f:.]+\])"
+    r"(?::(?:[0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?"
+)
+"""One host, without user and without a dot at its end, and a port that exists (RFC 3986, section 3.2)."""
+
+
+def routes(gateway: Gateway, profile: Profile) -> RouteConfiguration:
+    """All routes of a gateway."""
+    return RouteConfiguration(
+        name=names.ROUTES,
+        virtual_hosts=[_virtual_host(domain, gateway, profile) for domain in domains(gateway)],
+        request_headers_to_remove=_internal(gateway),
+        ignore_port_in_host_matching=True,
+    )
+
+
+def domains(gateway: Gateway) -> tuple[str, ...]:
+    """The domains of the virtual hosts. `*` is always one, so that no request goes without a route."""
+    return tuple(sorted({host for service in gateway.services for host in service.hosts})) + ("*",)
+
+
+def services_at(domain: str, gateway: Gateway) -> tuple[Service, ...]:
+    """The services that a domain offers: those that name it, and those that name none."""
+    return tuple(s for s in gateway.services if not s.hosts or domain in s.hosts)
+
+
+def _internal(gateway: Gateway) -> list[str]:
+    """The internal headers that requests have by now, and that no upstream sees."""
+    claims = sorted(headers.claims_header(scheme.name) for scheme in gateway.schemes)
+    return [headers.OPERATION, headers.TRACE, *claims]
+
+
+def _virtual_host(domain: str, gateway: Gateway, profile: Profile) -> VirtualHost:
+    offered = [version for service in services_at(domain, gateway) for version in service.versions]
+    inner = matcher(_leaves(offered, profile), refusal(404))
+    return VirtualHost(name=names.virtual_host(domain), domains=[domain], matcher=_sound_authority(inner))
+
+
+def _sound_authority(inner: Matcher) -> Matcher:
+    """Refuse authorities that Envoy, the policy and the upstream could read differently, then match."""
+    unsound = MatcherMatcherListPredicate(not_matcher=matches(":authority", AUTHORITY))
+    return Matcher(
+        matcher_list=MatcherMatcherList(
+            matchers=[MatcherMatcherListFieldMatcher(predicate=unsound, on_match=refusal(400))]
+        ),
+        on_no_match=MatcherOnMatch(matcher=inner),
+    )
+
+
+def _leaves(versions: Iterable[Version], profile: Profile) -> list[Leaf]:
+    """One leaf a path; templates that differ only in the names of their variables are one path."""
+    found: dict[tuple[str, ...], tuple[Pattern, list[tuple[Version, Operation]]]] = {}
+    for version in versions:
+        for operation in version.operations:
+            pattern = pattern_of(operation.path, matrix_names(operation))
+            found.setdefault(pattern.segments, (pattern, []))[1].append((version, operation))
+    return [Leaf(pattern, _methods(operations, profile)) for pattern, operations in found.values()]
+
+
+def _methods(operations: Sequence[tuple[Version, Operation]], profile: Profile) -> MatcherOnMatch:
+    """A path's routes, by method, and 405 for every other method."""
+    by_method = sorted(operations, key=lambda pair: pair[1].method)
+    allow = ", ".join(operation.method for _, operation in by_method)
+    each = [_route(version, operation, profile) for version, operation in by_method]
+    return _list(by_method[0][1].path.text, [*each, _refusal_route(405, allow)])
+
+
+def _route(version: Version, operation: Operation, profile: Profile) -> Route:
+    return Route(
+        name=names.route(version, operation),
+        match=_method(operation.method),
+        route=_forward(names.cluster(version), profile),
+        metadata=_metadata(version, operation),
+        decorator=Decorator(operation=names.span(operation), propagate=False),
+        typed_per_filter_config=_filters(version, operation, profile),
+    )
+
+
+def _metadata(version: Version, operation: Operation) -> Metadata:
+    values = {
+        "digest": version.digest,
+        "operation_id": operation.id,
+        "service": version.service,
+        "version": version.name,
+    }
+    return Metadata(filter_metadata={names.METADATA: struct(values)})
+
+
+def _filters(version: Version, operation: Operation, profile: Profile) -> dict[str, Any]:
+    streamed = operation.body is not None and streams(operation.body, version.schemas)
+    asked = companion.per_route(operation, profile.limits.body, streamed)
+    out = {names.JWT_FILTER: _token(operation.security)}
+    if asked is not None:
+        out[names.COMPANION_FILTER] = any_of(asked)
+    return dict(sorted(out.items()))
+
+
+@cache
+def _token(alternatives: tuple[Alternative, ...]) -> Any:
+    return any_of(jwt.per_route(alternatives))
+
+
+@cache
+def _method(method: str) -> RouteMatch:
+    return RouteMatch(prefix="/", headers=[HeaderMatcher(name=":method", string_match=StringMatcher(exact=method))])
+
+
+@cache
+def _forward(cluster: str, profile: Profile) -> RouteAction:
+    return RouteAction(cluster=cluster, timeout=seconds(profile.limits.upstream_s))
+
+
+@cache
+def refusal(status: int) -> MatcherOnMatch:
+    """The action that answers a status and asks no filter; `xds.envoy.replies` writes the document."""
+    return _list(str(status), [_refusal_route(status)])
+
+
+@cache
+def _refusal_route(status: int, allow: str = "") -> Route:
+    return Route(
+        name=str(status),
+        match=RouteMatch(prefix="/"),
+        direct_response=DirectResponseAction(status=status),
+        decorator=Decorator(operation=str(status), propagate=False),
+        typed_per_filter_config=_unasked(),
+        response_headers_to_add=[overwrite("allow", allow)] if allow else [],
+    )
+
+
+@cache
+def _unasked() -> dict[str, Any]:
+    return {
+        names.COMPANION_FILTER: any_of(ExtAuthzPerRoute(disabled=True)),
+        names.JWT_FILTER: any_of(PerRouteConfig(disabled=True)),
+    }
+
+
+def _list(name: str, each: list[Route]) -> MatcherOnMatch:
+    return MatcherOnMatch(action=TypedExtensionConfig(name=name, typed_config=any_of(RouteList(routes=each))))

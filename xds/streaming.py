@@ -1,0 +1,52 @@
+"""Body, Schemas -> whether the body passes unread.
+
+A body of arbitrary bytes has nothing to judge, and to hold it back until it is whole would bound its size by the proxy's
+memory: it is forwarded as it comes, while everything else of the request is judged. Its `limit` does not apply.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from xds.model import Body, MediaType, SchemaRef, Schemas
+
+_UNREAD = ("application/octet-stream", "application/zip", "application/gzip", "application/pdf")
+_FAMILIES = ("image/", "audio/", "video/", "font/")
+_IDLE = frozenset(("type", "format", "description", "title", "examples", "example", "contentMediaType", "$comment"))
+
+
+def streams(body: Body, schemas: Schemas) -> bool:
+    """Whether every media type of the body is binary, with a schema that says nothing about the bytes."""
+    return bool(body.media) and all(_binary(media, schemas) for media in body.media)
+
+
+def _binary(media: MediaType, schemas: Schemas) -> bool:
+    kind = media.range.partition(";")[0].strip()
+    if kind not in _UNREAD and not kind.startswith(_FAMILIES):
+        return False
+    return media.schema is None or _says_nothing(_resolve(media.schema, schemas))
+
+
+def _says_nothing(schema: Any) -> bool:
+    if schema is True:
+        return True
+    if not isinstance(schema, dict) or schema.get("type", "string") != "string":
+        return False
+    if schema.get("format", "binary") != "binary":
+        return False
+    return all(key in _IDLE or key.startswith("x-") for key in schema)
+
+
+def _resolve(reference: SchemaRef, schemas: Schemas) -> Any:
+    """The schema that a reference names; None if it is not there."""
+    uri, _, pointer = reference.uri.partition("#")
+    value = schemas.resources.get(uri)
+    for token in pointer.split("/")[1:]:
+        key = token.replace("~1", "/").replace("~0", "~")
+        if isinstance(value, list) and key.isdigit() and int(key) < len(value):
+            value = value[int(key)]
+        elif isinstance(value, dict):
+            value = value.get(key)
+        else:
+            return None
+    return value
