@@ -8,22 +8,17 @@ client that does not read costs one response a type. What is due is always compu
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from xds.ads.messages import Request, Response, names_in
+from xds.ads.subscription import Pending, Subscription, same, within
 from xds.snapshot.references import Reference
 from xds.snapshot.resource import Resource, Snapshot, version_of
-from xds.snapshot.types import BY_URL, CLUSTER, ENDPOINTS, EXTENSION, LISTENER, ORDER, RANK, ROUTES, SECRET
+from xds.snapshot.types import CLUSTER, ENDPOINTS, EXTENSION, LISTENER, ORDER, RANK, ROUTES, SECRET
 
-WILDCARD = "*"
 MAX_TYPES = 32
 MAX_NAMES = 100_000
-_REMEMBERED_REFUSALS = 64
-
-Held = Mapping[str, Resource | None]
-"""What a client has, by name; None: it was told that there is no such resource."""
 
 Refusals = Mapping[str, Iterable[frozenset[tuple[str, str]]]]
 """Type URL -> sets of (name, version) that a client refused together, on an earlier stream."""
@@ -48,65 +43,6 @@ class Outcome:
     version: str
     error: str | None = None
     names: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """A response in flight; `target` is what the client holds if it accepts."""
-
-    response: Response
-    target: Held
-
-
-@dataclass(slots=True)
-class Subscription:
-    """One type of one stream.
-
-    `unsure`: sent in a response that was refused, so the client may have either version. `again`: asked for anew, to be
-    sent even if held. `refused`: sets of (name, version) that a client refused together. `withheld`: names whose wanted
-    version is not sent, because it was refused or names a cluster that was. `owed`: an answer is due, whatever it holds.
-    """
-
-    type_url: str
-    names: set[str] = field(default_factory=set)
-    wildcard: bool = False
-    named: bool = False
-    held: Held = field(default_factory=dict)
-    pending: Pending | None = None
-    last_nonce: str = ""
-    unsure: set[str] = field(default_factory=set)
-    again: set[str] = field(default_factory=set)
-    refused: deque[frozenset[tuple[str, str]]] = field(default_factory=lambda: deque(maxlen=_REMEMBERED_REFUSALS))
-    withheld: frozenset[str] = frozenset()
-    owed: bool = False
-    due: bool = True
-    waiting: bool = False
-    sent: str = ""
-    acked: str = ""
-    nacked: tuple[str, str] | None = None
-
-    @property
-    def whole(self) -> bool:
-        return self.type_url in BY_URL and BY_URL[self.type_url].whole
-
-    def covers(self, name: str) -> bool:
-        return self.wildcard or name in self.names
-
-    def select(self, named: Mapping[str, Resource]) -> Mapping[str, Resource]:
-        """Those of `named` that are subscribed to; the very same mapping if that is all, so that streams share it."""
-        if self.wildcard:
-            return named
-        chosen = {n: named[n] for n in self.names if n in named}
-        return named if len(chosen) == len(named) else chosen
-
-    def forget(self) -> None:
-        """Drops from what is held all that is no longer subscribed to."""
-        if not self.wildcard and any(n not in self.names for n in self.held):
-            self.held = {n: r for n, r in self.held.items() if n in self.names}
-
-    @property
-    def settled(self) -> bool:
-        return not (self.due or self.waiting or self.pending or self.withheld)
 
 
 class Machine(ABC):
@@ -194,7 +130,7 @@ class Machine(ABC):
             subscription.forget()
             self.outcomes.append(Outcome(sent.type_url, sent.version))
         else:
-            suspects = {r.name: r.version for r in sent.resources if not _same(subscription.held.get(r.name), r)}
+            suspects = {r.name: r.version for r in sent.resources if not same(subscription.held.get(r.name), r)}
             named = names_in(error, suspects)
             subscription.refused.append(frozenset((n, suspects[n]) for n in named or suspects))
             subscription.unsure.update(suspects)
@@ -232,7 +168,7 @@ class Machine(ABC):
         """What the client shall hold of a type now, or None if clusters have to be there first."""
         assert self.snapshot is not None
         target = subscription.select(self.snapshot.of(subscription.type_url))
-        withheld = {name for refusal in subscription.refused if _within(refusal, target) for name, _ in refusal}
+        withheld = {name for refusal in subscription.refused if within(refusal, target) for name, _ in refusal}
         for name, missing in self._unbacked(subscription, target):
             if name not in withheld and self._coming(missing):
                 return None
@@ -246,26 +182,44 @@ class Machine(ABC):
         replaced.update((n, r) for n in withheld if (r := subscription.held.get(n)) is not None)
         return {**replaced, **kept}
 
-    def _unbacked(self, subscription: Subscription, target: Mapping[str, Resource]) -> Iterator[tuple[str, str]]:
-        """Changed resources that name a cluster which the client does not hold yet, with that cluster.
+    def _unbacked(self, subscription: Subscription, target: Mapping[str, Resource]) -> Iterator[tuple[str, Reference]]:
+        """Changed resources that name a cluster which the client does not have yet, with the first thing that it lacks.
 
         Only for clients that take all clusters; others ask for a cluster because something names it.
         """
         clusters = self.subscriptions.get(CLUSTER)
-        if subscription.type_url not in _BACKED or clusters is None or not clusters.wildcard or self.snapshot is None:
+        if subscription.type_url not in _BACKED or clusters is None or not clusters.wildcard:
             return
         for name, resource in target.items():
             if resource is subscription.held.get(name):
                 continue
-            for url, wanted in resource.references:
-                if url == CLUSTER and wanted in self.snapshot.of(CLUSTER) and clusters.held.get(wanted) is None:
-                    yield name, wanted
-                    break
+            lacking = (lack for url, wanted in resource.references if url == CLUSTER and (lack := self._lack(wanted)))
+            if (first := next(lacking, None)) is not None:
+                yield name, first
 
-    def _coming(self, cluster: str) -> bool:
-        """Whether the cluster is in flight or will be; not so if the client refused it."""
-        clusters = self.subscriptions[CLUSTER]
-        return clusters.due or clusters.pending is not None or cluster not in clusters.withheld
+    def _lack(self, cluster: str) -> Reference | None:
+        """What the client lacks to use a cluster of the snapshot: itself or its endpoints."""
+        assert self.snapshot is not None
+        wanted = self.snapshot.of(CLUSTER).get(cluster)
+        if wanted is None:
+            return None
+        if self.subscriptions[CLUSTER].held.get(cluster) is None:
+            return CLUSTER, cluster
+        endpoints = self.subscriptions.get(ENDPOINTS)
+        for url, name in wanted.references:
+            if (
+                url == ENDPOINTS
+                and name in self.snapshot.of(url)
+                and (not endpoints or endpoints.held.get(name) is None)
+            ):
+                return url, name
+        return None
+
+    def _coming(self, missing: Reference) -> bool:
+        """Whether it is in flight, or will be when the client asks; not so if the client refused it."""
+        url, name = missing
+        subscription = self.subscriptions.get(url)
+        return subscription is None or subscription.pending is not None or name not in subscription.withheld
 
     def _kept(self, subscription: Subscription, target: Mapping[str, Resource]) -> dict[str, Resource]:
         """What the snapshot has no more but something that the client holds still names: break only after make."""
@@ -317,23 +271,6 @@ _NAMED_BY = {
     SECRET: _BACKED | {CLUSTER},
 }
 """Type URL -> the types that may name it; `_BACKED` for clusters and all others."""
-
-
-def _same(held: Resource | None, resource: Resource) -> bool:
-    return held is not None and held.version == resource.version
-
-
-def _within(refusal: frozenset[tuple[str, str]], target: Mapping[str, Resource]) -> bool:
-    return bool(refusal) and all((r := target.get(n)) is not None and r.version == v for n, v in refusal)
-
-
-def changed(subscription: Subscription, target: Mapping[str, Resource]) -> list[Resource]:
-    """Those of `target` that the client must be sent: new, changed, asked for again, or of an unsure version."""
-    if target is subscription.held and not subscription.unsure and not subscription.again:
-        return []
-    force = subscription.unsure | subscription.again
-    held, withheld = subscription.held, subscription.withheld
-    return [r for n, r in target.items() if n not in withheld and (n in force or not _same(held.get(n), r))]
 
 
 def target_version(machine: Machine, type_url: str, target: Mapping[str, Resource]) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from xds.ads.machine import WILDCARD, Machine, Pending, Subscription, changed, target_version
+from xds.ads.machine import Machine, target_version
 from xds.ads.messages import Request, Response
+from xds.ads.subscription import WILDCARD, Pending, Subscription, changed
 from xds.snapshot.resource import Resource, version_of
 
 
