@@ -89,6 +89,18 @@ CODES: dict[str, Code] = {
     "policy-unbound": Code(_W, "No policy decides an operation, so it refuses every request."),
     "envoy-rejected": Code(_E, "A proxy refused resources that were compiled for it."),
     "security-absent": Code(_W, "An operation asks for no token and its contract never says that this is meant."),
+    # policies (xds.policy)
+    "rego-syntax": Code(_E, "The text is not a Rego module."),
+    "rego-v0": Code(_E, "The text is Rego from before version 1."),
+    "rego-function": Code(_E, "A function is called that is not there, or with other arguments than it takes."),
+    "rego-builtin": Code(_E, "The embedded engine lacks a built-in function."),
+    "rego-unsafe": Code(_E, "A variable is used that nothing binds."),
+    "rego-recursion": Code(_E, "A rule depends on itself."),
+    "rego-refused": Code(_E, "The policy engine refuses the policies, crashes on them, or takes too long to compile them."),
+    "policy-open": Code(_E, "A rule that decides holds without a condition, and no comment says that this is meant."),
+    "policy-ambiguous": Code(_E, "Two rules could decide an operation, and no choice is made."),
+    "policy-unknown-rule": Code(_E, "A contract names a rule that its policies do not have."),
+    "policy-data": Code(_E, "A policy's data file is no object, or holds what is elsewhere already."),
 }
 
 

@@ -1,0 +1,1 @@
+"""Rego text -> Bundle; input -> Decision."""

@@ -1,0 +1,122 @@
+"""Modules -> what the engine's compiler, and the checks that it leaves out, say of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from xds.diagnostics import Diagnostic, Span
+
+from .outline import Call, Outline
+from .plan import Fault, Plan, Reads
+from .process import WorkerError, compile_modules
+
+_REMOVED = {
+    "any": "use `some x in xs; x`",
+    "all": "use `every x in xs { x }`",
+    "re_match": "use `regex.match`",
+    "net.cidr_overlap": "use `net.cidr_contains`",
+    "set_diff": "use `a - b`",
+    **dict.fromkeys(("cast_array", "cast_set", "cast_string", "cast_boolean", "cast_null", "cast_object"), "compare with `is_array` and its kin"),
+}
+_OPA_ONLY = frozenset(
+    "http.send net.lookup_ip_addr print trace strings.render_template json.match_schema json.verify_schema "
+    "rego.metadata.rule rego.metadata.chain rego.parse_module opa.runtime graphql.parse graphql.is_valid "
+    "graphql.parse_and_verify graphql.parse_query graphql.parse_schema graphql.schema_is_valid providers.aws.sign_req "
+    "io.jwt.verify_eddsa rand.intn crypto.x509.parse_keypair time.format".split()
+)
+_FAULTS = {"unknown": "rego-function", "arity": "rego-function", "unsafe": "rego-unsafe", "recursion": "rego-recursion"}
+ESCAPE_SAFE = frozenset(
+    "gt gte lt lte equal neq plus minus mul div rem and or internal.member_2 internal.member_3 "
+    "abs array.concat array.reverse array.slice ceil concat floor intersection is_array is_boolean is_null is_number "
+    "is_object is_set is_string max min numbers.range object.filter object.get object.keys object.remove object.subset "
+    "object.union object.union_n product round sort startswith sum time.now_ns to_number type_name union walk".split()
+)
+"""Built-ins that are right for strings spelled with JSON's escapes, since they compare, join or pass them on. The embedded
+engine keeps strings that way; a `count` or `endswith` of a string with a quote in it would be wrong, so a decision that
+could need one is refused."""
+_ERROR = re.compile(r"\(error \d+:(\d+)\.rego\|(\d+)\|(\d+)\s*\(errormsg \d+:([^\n]*?)\)\s*\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What compiling found: diagnostics, and by rule what it reads and which built-ins of it cannot judge escapes."""
+
+    diagnostics: tuple[Diagnostic, ...]
+    reads: Mapping[str, Reads] = field(default_factory=dict)
+    fragile: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def check(
+    programs: Mapping[str, str], data: Any, outlines: Iterable[Outline], rules: tuple[str, ...], engine: str
+) -> Checked:
+    """Compile modules with the embedded engine and check what it does not: functions, arguments, unbound variables, recursion."""
+    outlines = list(outlines)
+    files = list(programs)
+    names = _builtin_calls(outlines)
+    modules = {f"{i}.rego": programs[file] for i, file in enumerate(files)}
+    try:
+        compiled = compile_modules(modules, data, rules, sorted(names))
+    except WorkerError as e:
+        return Checked((_refused(str(e), programs),))
+    said = list(_missing(compiled["missing"], names, engine))
+    plan = Plan(compiled["plan"])
+    if not said:
+        said += [_diagnostic(fault, files, engine) for fault in plan.faults()]
+    reads = {rule: plan.reads(rule) for rule in rules}
+    fragile = {rule: tuple(sorted(plan.calls(rule) - ESCAPE_SAFE)) for rule in rules}
+    return Checked(tuple(d for d in said if d), reads, fragile)
+
+
+def _builtin_calls(outlines: Iterable[Outline]) -> dict[str, list[Call]]:
+    """Calls by name, without those of functions that the modules define."""
+    outlines = list(outlines)
+    functions = {r.path for o in outlines for r in o.rules}
+    found: dict[str, list[Call]] = {}
+    for o in outlines:
+        for call in o.calls:
+            if _defined(call.name.split("."), o, functions):
+                continue
+            found.setdefault(call.name, []).append(call)
+    return found
+
+
+def _defined(parts: list[str], o: Outline, functions: set[str]) -> bool:
+    if parts[0] in o.imports:
+        parts = [*o.imports[parts[0]].split("/"), *parts[1:]]
+    path = "/".join(parts[1:]) if parts[0] == "data" else f"{o.package}/{'/'.join(parts)}"
+    return path in functions
+
+
+def _missing(missing: Iterable[str], names: Mapping[str, list[Call]], engine: str) -> Iterator[Diagnostic]:
+    for name in missing:
+        for call in names[name]:
+            if name in _REMOVED:
+                yield Diagnostic("rego-v0", f"`{name}` is no part of Rego v1", call.span, _REMOVED[name])
+            elif name not in _OPA_ONLY:
+                yield Diagnostic("rego-function", f"there is no function `{name}`", call.span)
+            elif engine != "opa":
+                help_ = "decide this in an OPA: set `opa: {url: ...}` in sidegate.yaml"
+                yield Diagnostic("rego-builtin", f"the embedded engine has no built-in `{name}`", call.span, help_)
+
+
+def _diagnostic(fault: Fault, files: list[str], engine: str) -> Diagnostic | None:
+    if fault.kind == "unknown" and engine == "opa" and fault.message.split("`")[1] in _OPA_ONLY:
+        return None
+    number = fault.file.removesuffix(".rego")
+    span = Span(files[int(number)], fault.line, fault.column) if number.isdigit() else None
+    return Diagnostic(_FAULTS[fault.kind], fault.message, span)
+
+
+def _refused(text: str, programs: Mapping[str, str]) -> Diagnostic:
+    """The engine's error tree as one diagnostic: the error with the narrowest place."""
+    found = [(int(size), int(index), int(at), words) for index, at, size, words in _ERROR.findall(text)]
+    if not found:
+        return Diagnostic("rego-refused", text.splitlines()[0][:200] if text else "the engine refuses the policies")
+    _, index, at, words = min(found)
+    file, program = list(programs.items())[index]
+    before = program.encode()[:at].decode(errors="replace")
+    span = Span(file, before.count("\n") + 1, at - len(before[: before.rfind("\n") + 1].encode()) + 1)
+    return Diagnostic("rego-syntax", words.strip() or "syntax error", span)

@@ -1,0 +1,127 @@
+"""A request -> OPA-Envoy's input document, as far as the policy reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+from .bundle import Bundle
+from .plan import Path, Reads
+from .reasons import reason_rules
+
+__all__ = ["NOT_CARRIED", "Reads", "build_input", "prune", "reads"]
+
+NOT_CARRIED = (
+    "attributes.source and attributes.destination: HTTP ext_authz does not send the peers' addresses and certificates; "
+    "input.sidegate.client is the client's address",
+    "attributes.request.time",
+    "attributes.context_extensions and attributes.metadata_context: input.sidegate says which operation it is",
+    "attributes.tls_session",
+    "attributes.request.http.fragment: Envoy refuses or removes it",
+    "attributes.request.http.raw_body: parsed_body, and body where it is text",
+)
+"""What OPA-Envoy's gRPC plugin puts into the input and plain HTTP ext_authz cannot carry."""
+
+_NO_BODY: Any = object()
+
+
+def reads(bundle: Bundle | None, entrypoint: str | None) -> Reads:
+    """The input that deciding by a rule, and giving its reason, reads; everything, where that cannot be known."""
+    path = entrypoint or (bundle.default_entrypoint if bundle else None)
+    if bundle is None or path not in bundle.reads:
+        return Reads.everything()
+    rules = (path, *reason_rules(bundle, path))
+    paths = frozenset[Path]().union(*(bundle.reads.get(rule, Reads.everything()).paths for rule in rules))
+    return Reads(paths)
+
+
+def build_input(
+    *,
+    method: str,
+    path: str,
+    query: str | None,
+    headers: Iterable[tuple[str, str]],
+    host: str,
+    scheme: str = "http",
+    protocol: str = "HTTP/1.1",
+    body: bytes = b"",
+    parsed_body: Any = _NO_BODY,
+    truncated_body: bool = False,
+    request_id: str = "",
+    sidegate: Mapping[str, Any],
+    reads: Reads | None = None,
+) -> dict[str, Any]:
+    """The input document, its parts built only if `reads` needs them (None: all of them).
+
+    `path` is without the query and still percent-encoded; `headers` are lower case; `parsed_body` is left out of the
+    document if it is not given, as OPA-Envoy does for bodies that it does not parse. `http.path` has the query, as Envoy's
+    `:path`; `parsed_path` is decoded, split at `/`; `parsed_query` maps a name to its values; `http.size` is the body's in
+    bytes, -1 if there is none. Headers that repeat are joined with a comma, as Envoy does.
+    """
+    want = reads or Reads.everything()
+    document: dict[str, Any] = {}
+    if want.touches("attributes"):
+        http = {
+            "id": lambda: request_id,
+            "method": lambda: method,
+            "path": lambda: path if query is None else f"{path}?{query}",
+            "host": lambda: host,
+            "scheme": lambda: scheme,
+            "protocol": lambda: protocol,
+            "headers": lambda: _joined(headers),
+            "body": lambda: body.decode("utf-8", "replace"),
+            "size": lambda: len(body) or -1,
+        }
+        at = ("attributes", "request", "http")
+        document["attributes"] = {"request": {"http": {k: f() for k, f in http.items() if want.touches(*at, k)}}}
+    if want.touches("parsed_path"):
+        document["parsed_path"] = [unquote(part) for part in path.lstrip("/").split("/")]
+    if want.touches("parsed_query"):
+        document["parsed_query"] = _query(query)
+    if parsed_body is not _NO_BODY and want.touches("parsed_body"):
+        document["parsed_body"] = parsed_body
+    if want.touches("truncated_body"):
+        document["truncated_body"] = truncated_body
+    if want.touches("version"):
+        document["version"] = {"ext_authz": "v3", "encoding": "protojson"}
+    if want.touches("sidegate"):
+        document["sidegate"] = sidegate
+    return prune(document, want)
+
+
+def prune(document: Mapping[str, Any], want: Reads) -> dict[str, Any]:
+    """A copy of a document with only what is read. What is defined on the way to a path that is read stays defined."""
+    if () in want.paths:
+        return dict(document)
+    kept: dict[str, Any] = {}
+    for path in want.paths:
+        _keep(document, kept, path)
+    return kept
+
+
+def _keep(source: Mapping[str, Any], kept: dict[str, Any], path: Path) -> None:
+    for name in path[:-1]:
+        if name not in source:
+            return
+        value = source[name]
+        if not isinstance(value, Mapping):
+            kept[name] = value
+            return
+        source, kept = value, kept.setdefault(name, {})
+    if path[-1] in source:
+        kept[path[-1]] = source[path[-1]]
+
+
+def _joined(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    joined: dict[str, str] = {}
+    for name, value in headers:
+        joined[name] = f"{joined[name]},{value}" if name in joined else value
+    return joined
+
+
+def _query(query: str | None) -> dict[str, list[str]]:
+    values: dict[str, list[str]] = {}
+    for name, value in parse_qsl(query or "", keep_blank_values=True):
+        values.setdefault(name, []).append(value)
+    return values
