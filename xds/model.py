@@ -37,8 +37,10 @@ class Schemas:
     """All schemas that a version's requests are judged by, lowered to plain JSON Schema 2020-12 in request direction.
 
     `resources` maps an absolute URI without fragment (`sidegate:///contracts/catalog/v1.yaml`, or a schema's own `$id`)
-    to a JSON value. Dialect differences (3.0's `nullable`, boolean `exclusiveMinimum`, ignored siblings of `$ref`),
-    `readOnly` and `discriminator` are already expressed in 2020-12 keywords; pointers are those of the source file.
+    to a mapping whose keys are pointers in that file and whose values are the schemas written there: the URI of
+    `/components/schemas/Pet` ends in `#/~1components~1schemas~1Pet`, so that no schema lies inside another. Dialect differences (3.0's `nullable`, boolean `exclusiveMinimum`, ignored siblings of `$ref`),
+    `readOnly` and `discriminator` are already expressed in 2020-12 keywords; every `$ref` is absolute. What an engine says
+    of a keyword's URI, `xds.contract.schema_place` turns into the place in the source file.
     """
 
     resources: Mapping[str, Any]

@@ -1,0 +1,10 @@
+"""OpenAPI documents -> Contract: operations, schemas and what is wrong with them."""
+
+from __future__ import annotations
+
+from .compiler import Cache, Contract, compile_contract
+from .paths import overlap, precedes
+from .security import SecurityScheme
+from .sources import schema_place
+
+__all__ = ["Cache", "Contract", "SecurityScheme", "compile_contract", "overlap", "precedes", "schema_place"]

@@ -1,0 +1,51 @@
+"""Node: a value of a document that knows its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from xds.model import Place
+from xds.source.pointer import escape
+
+_NONE: Any = object()
+
+
+class Node:
+    """One value in a file. The pointer is put together only when asked for, since most values are never complained of."""
+
+    __slots__ = ("file", "key", "parent", "value")
+
+    def __init__(self, value: Any, file: str, parent: Node | None = None, key: str | int = "") -> None:
+        self.value, self.file, self.parent, self.key = value, file, parent, key
+
+    @property
+    def pointer(self) -> str:
+        """The RFC 6901 pointer of the value in its file."""
+        keys: list[str] = []
+        node: Node = self
+        while node.parent is not None:
+            keys.append(escape(node.key) if isinstance(node.key, str) else str(node.key))
+            node = node.parent
+        return "/" + "/".join(reversed(keys)) if keys else ""
+
+    @property
+    def place(self) -> Place:
+        return Place(self.file, self.pointer)
+
+    def get(self, key: str) -> Node | None:
+        """The member of that name, if the value is a mapping and has one."""
+        value = self.value.get(key, _NONE) if type(self.value) is dict else _NONE
+        return None if value is _NONE else Node(value, self.file, self, key)
+
+    def members(self) -> Iterator[tuple[str, Node]]:
+        """The members of a mapping in the order of the text; nothing for any other value."""
+        if type(self.value) is dict:
+            for key, value in self.value.items():
+                yield key, Node(value, self.file, self, key)
+
+    def items(self) -> Iterator[Node]:
+        """The items of a list; nothing for any other value."""
+        if type(self.value) is list:
+            for index, value in enumerate(self.value):
+                yield Node(value, self.file, self, index)

@@ -1,0 +1,53 @@
+"""Operation ids: unique, printable, and made from method and path where the contract has none."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from dataclasses import replace
+
+from xds.model import Operation
+
+from ..report import Report
+
+_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/@+$-]{0,127}")
+_HELP = "letters, digits and `_ . : / @ + $ -`, up to 128 characters: ids stand in headers, logs and names"
+
+
+def identify(operations: list[Operation], report: Report) -> list[Operation]:
+    """The operations with their final ids. Those of one Operation Object under several base paths share it as a stem."""
+    made = Counter(_made(o) for o in operations if not o.id)
+    first: dict[str, Operation] = {}
+    result: list[Operation] = []
+    for operation in operations:
+        stem = operation.id
+        if not stem:
+            stem = _made(operation)
+            stem = f"{stem}_{_short(operation)}" if made[stem] > 1 or stem in first else stem
+        elif not _ID.fullmatch(stem) or ".." in stem or "//" in stem:
+            report.add("operation-id", f"{_shown(stem)} cannot be an operation's id", operation.place, _HELP)
+            continue
+        twin = first.get(stem)
+        if twin is not None and twin.place == operation.place:
+            stem = f"{stem[:110]}@{_short(operation)}"
+        elif twin is not None:
+            related = [(twin.place, "first here")]
+            report.add("operation-id-duplicate", f"two operations are called {stem!r}", operation.place, None, related)
+            continue
+        first[stem] = operation
+        result.append(operation if stem == operation.id else replace(operation, id=stem))
+    return result
+
+
+def _made(operation: Operation) -> str:
+    words = re.sub(r"[^A-Za-z0-9]+", "_", operation.path.text).strip("_")
+    return f"{operation.method.lower()}_{words or 'root'}"[:100]
+
+
+def _short(operation: Operation) -> str:
+    return hashlib.sha256(f"{operation.method} {operation.path.text}".encode()).hexdigest()[:8]
+
+
+def _shown(text: str) -> str:
+    return ascii(text if len(text) <= 60 else text[:57] + "...")

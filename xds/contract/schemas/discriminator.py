@@ -1,0 +1,79 @@
+"""`discriminator` -> `if` and `then`: the schema that a request names is the one that it must match.
+
+OpenAPI 3.0.4, Discriminator Object. A value that names no schema is refused. `oneOf` and `anyOf` without names for all
+their schemas stay as they are, which never lets more through.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..library import Library
+from ..node import Node
+from ..report import Report
+
+
+def dispatch(node: Node, lowered: dict[str, Any], library: Library, draft4: bool, report: Report) -> None:
+    """Replaces a lowered `oneOf` or `anyOf` by the choice that its discriminator makes."""
+    about = node.get("discriminator")
+    if about is None or report.expect(about, dict, "`discriminator`") is None:
+        return
+    name = report.text(about, "propertyName")
+    keyword = next((k for k in ("oneOf", "anyOf") if k in lowered), None)
+    if not name:
+        report.add("discriminator", "a discriminator needs a `propertyName`", about)
+    elif keyword is None:
+        if not any("allOf" in n.value or "properties" in n.value for n in (node,)):
+            report.add("discriminator-ignored", "a discriminator without `oneOf` or `anyOf` decides nothing", about)
+    else:
+        choices = _choices(node, about, keyword, lowered[keyword], library, report)
+        if choices is not None:
+            del lowered[keyword]
+            lowered.setdefault("allOf", []).append(_choice(name, choices))
+
+
+def _choices(
+    node: Node, about: Node, keyword: str, parts: list[Any], library: Library, report: Report
+) -> dict[str, str] | None:
+    """The URI of the lowered schema for every value, or None if some schema cannot be named."""
+    uris = [part.get("$ref") if isinstance(part, dict) else None for part in parts]
+    if None in uris:
+        message = f"a schema of `{keyword}` that is not a reference cannot be named: all of them are tried"
+        report.add("discriminator-ignored", message, about)
+        return None
+    written = (node.get(keyword) or node).items()
+    choices = {_implicit(part.value["$ref"]): uri for part, uri in zip(written, uris, strict=True)}
+    mapping = report.mapping(about, "mapping")
+    mapped: dict[str, str] = {}
+    for value, target in mapping.members() if mapping is not None else ():
+        uri = _target(target, choices, library, report)
+        if uri is None:
+            continue
+        if uri not in uris:
+            report.add("discriminator", f"`{keyword}` does not list what {value!r} is mapped to", target)
+        mapped[value] = uri
+    return {**choices, **mapped}
+
+
+def _implicit(reference: str) -> str:
+    """The name that a reference's last token is (`#/components/schemas/Cat`, `cat.yaml`)."""
+    last = reference.rstrip("/").rpartition("/")[2]
+    return last.partition("#")[2].rpartition("/")[2] or last.partition("#")[0].rsplit(".", 1)[0]
+
+
+def _target(target: Node, choices: dict[str, str], library: Library, report: Report) -> str | None:
+    text = report.expect(target, str, "a mapped schema")
+    if text is None:
+        return None
+    if text in choices:
+        return choices[text]
+    found = library.resolve(target, text, report)
+    return library.uri(found) if found is not None else None
+
+
+def _choice(name: str, choices: dict[str, str]) -> dict[str, Any]:
+    branches = [
+        {"if": {"properties": {name: {"const": value}}, "required": [name]}, "then": {"$ref": uri}}
+        for value, uri in sorted(choices.items())
+    ]
+    return {"required": [name], "properties": {name: {"enum": sorted(choices)}}, "allOf": branches}
