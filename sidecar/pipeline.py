@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sidecar import respond
-from sidecar.decide import decide, input_of
+from sidecar.decide import decide
 from sidecar.message import Judgement, Params, Request, Response
 from sidecar.plan import Plan, Prepared, UnknownDigest
 from sidecar.record import Record, Records
@@ -123,8 +123,9 @@ async def _outcome(
     if operation.mode is Mode.OFF or operation.policy.exempt is not None:
         return broken or Outcome(None, judgement=judgement)
     with trace.step("decide") as step:
-        document = input_of(plan, prepared, operation, request, caller, judgement)
-        decision = await decide(plan, engine, prepared, operation, document)
+        bundle = plan.bundles.get(prepared.version.service)
+        who = (caller.payload, caller.client)
+        decision = await decide(engine, bundle, prepared, operation, request, who, judgement)
         step.set("sidegate.policy.revision", decision.revision)
         step.set("sidegate.decision", "allow" if decision.allowed else decision.code)
         step.set("sidegate.policy.rule", str(decision.rule) if decision.rule else None)

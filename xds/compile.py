@@ -12,7 +12,7 @@ from xds.contract import Cache, Contract, compile_contract
 from xds.diagnostics import Diagnostic, Span, did_you_mean, has_errors
 from xds.model import Gateway, Operation, Place, Service, Version
 from xds.passes import PASSES
-from xds.policy.bundle import Bundle, load_bundle
+from xds.policy.bundle import Bundle, check_entrypoint, default_entrypoint, load_bundle
 from xds.settings import FILE, ServiceSettings, Settings, parse_settings
 from xds.source import Tree, span
 
@@ -52,7 +52,6 @@ class Compiler:
 
     cache: Cache = field(default_factory=Cache)
     _versions: dict[str, tuple[str, Version]] = field(default_factory=dict)
-    _bundles: dict[str, tuple[str, Bundle | None, tuple[Diagnostic, ...]]] = field(default_factory=dict)
 
     def compile(self, tree: Tree, previous: Compilation | None = None) -> Compilation:
         """Compile a whole tree. Services that `previous` holds win where a new one claims their paths."""
@@ -90,7 +89,7 @@ class Compiler:
         self, name: str, roots: Mapping[str, str], settings: Settings, tree: Tree
     ) -> tuple[Service | None, Bundle | None, list[Diagnostic]]:
         said: list[Diagnostic] = []
-        bundle, found = self._bundle(name, tree.files)
+        bundle, found = load_bundle(name, tree.files, "opa" if settings.opa else "embedded")
         said.extend(found)
         configured = settings.services.get(name, ServiceSettings())
         versions = []
@@ -104,17 +103,6 @@ class Compiler:
         if has_errors(said) or not versions:
             return None, None, said
         return Service(name, configured.hosts, tuple(versions)), bundle, said
-
-    def _bundle(self, name: str, files: Mapping[str, bytes]) -> tuple[Bundle | None, tuple[Diagnostic, ...]]:
-        folders = (f"policies/{name}/", "policies/platform/")
-        own = {file: files[file] for file in sorted(files) if file.startswith(folders)}
-        if not own:
-            return None, ()
-        key = _hash(own)
-        if (kept := self._bundles.get(name)) is None or kept[0] != key:
-            kept = (key, *load_bundle(name, own))
-            self._bundles[name] = kept
-        return kept[1], kept[2]
 
     def _version(
         self, contract: Contract, configured: ServiceSettings, settings: Settings, files: Mapping[str, bytes]
@@ -200,25 +188,24 @@ def _version_problems(
 
 
 def _policy_problems(contract: Contract, bundle: Bundle | None, files: Mapping[str, bytes]) -> Iterator[Diagnostic]:
-    unbound = [o for o in contract.operations if o.policy.exempt is None and not _bound(o, bundle)]
-    for operation in unbound[:1]:
+    """Operations that no rule decides, one finding for all that choose nothing, one for each rule that is not there."""
+    deciding = [o for o in contract.operations if o.policy.exempt is None]
+    chosen = {o.policy.entrypoint: o for o in reversed(deciding) if o.policy.entrypoint is not None}
+    for entrypoint in sorted(chosen) if bundle else ():
+        if bundle and (problem := check_entrypoint(bundle, entrypoint)):
+            yield replace(problem, span=problem.span or span(files, chosen[entrypoint].policy.place))
+    default = default_entrypoint(bundle) if bundle else None
+    if isinstance(default, Diagnostic):
+        if any(o.policy.entrypoint is None for o in deciding):
+            yield default
+        return
+    unbound = [o for o in deciding if bundle is None or (o.policy.entrypoint is None and default is None)]
+    if unbound:
         more = f" (and {len(unbound) - 1} more of this contract)" if len(unbound) > 1 else ""
-        rule = operation.policy.entrypoint or f"{contract.service}/authz/allow"
-        message = f"no policy decides {operation.method} {operation.path.text}{more}: every request is refused"
-        help_ = f"define data.{rule.replace('/', '.')} in policies/{contract.service}/, or say `policy: none` with a `reason`"
-        if bundle and operation.policy.entrypoint:
-            help_ = did_you_mean(operation.policy.entrypoint, bundle.rules) or help_
-        yield Diagnostic("policy-unbound", message, span(files, operation.place), help_)
-
-
-def _bound(operation: Operation, bundle: Bundle | None) -> bool:
-    if bundle is None:
-        return False
-    return (
-        operation.policy.entrypoint in bundle.rules
-        if operation.policy.entrypoint
-        else bundle.default_entrypoint is not None
-    )
+        message = f"no policy decides {unbound[0].method} {unbound[0].path.text}{more}: every request is refused"
+        name = contract.service
+        help_ = f"define data.{name}.authz.allow in policies/{name}/, or say `policy: none` with a `reason`"
+        yield Diagnostic("policy-unbound", message, span(files, unbound[0].place), help_)
 
 
 def _collisions(

@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from xds.access import AccessLog
+from xds.ads.events import Event as StreamEvent
+from xds.ads.events import Nacked
+from xds.ads.messages import Node
 from xds.ads.server import AdsServer
 from xds.compile import Compilation
-from xds.diagnostics import Diagnostic, Span
+from xds.diagnostics import Diagnostic
 from xds.envoy import Profile, lower
 from xds.envoy.codec import encode
 from xds.envoy.replies import code_of
@@ -22,6 +25,7 @@ from xds.model import Gateway, Operation, Service
 from xds.project import Project
 from xds.settings import key_files
 from xds.snapshot import Snapshot, snapshot_of
+from xds.source import span
 from xds.watch import changes
 
 log = logging.getLogger("sidegate")
@@ -144,7 +148,8 @@ class Publisher:
     async def _announce(
         self, group: Group, snapshot: Snapshot, operations: int, services: tuple[str, ...], first: bool
     ) -> None:
-        if await self.ads.live(group.service, snapshot, timeout=30.0):
+        missing = await self.ads.live(group.service, timeout=30.0)
+        if not missing and group.snapshot is snapshot:
             self.on_event(Live(time.monotonic() - self.noticed, operations, services, first))
 
 
@@ -234,15 +239,16 @@ class ControlPlane:
         if not companions:
             missing.append("no companion reports")
         for companion in companions:
-            behind = sorted(n for n, digest in digests.items() if digest not in companion.digests.get(n, ()))
-            missing.extend(f"companion {companion.node} does not hold {name} {digests[name]}" for name in behind)
+            lacking = sorted(n for n, digest in digests.items() if digest not in companion.digests.get(n, ()))
+            missing.extend(f"companion {companion.node} does not hold {name} {digests[name]}" for name in lacking)
         served = (
             {f"{v.service}/{v.name}": v.digest for s in group.gateway.services for v in s.versions} if group else {}
         )
         if served != digests:
             missing.append("the newest digests are not published yet")
-        if group is None or group.snapshot is None or not await self.server.live(EVERYTHING, group.snapshot, timeout=0):
-            missing.append("no proxy has taken the newest snapshot")
+        behind = await self.server.live(EVERYTHING, timeout=0)
+        if behind:
+            missing.extend(behind)
         elif not await _listens(*self.profile.listen):
             missing.append(f"nothing listens on {self.profile.listen[0]}:{self.profile.listen[1]}")
         refused = sorted(publisher.wanted.refused)
@@ -257,28 +263,31 @@ class ControlPlane:
                 log.exception("watching failed; the last good snapshot stays in force")
                 await asyncio.sleep(1)
 
-    def _group_of(self, node: Any) -> str:
+    def _group_of(self, node: Node) -> str:
         service = str(node.metadata.get("service") or EVERYTHING)
         self.publisher.join(service)
         return service
 
-    def _on_stream(self, event: Any) -> None:
-        if event.kind == "nacked":
-            self.on_event(rejection(event, self.publisher.wanted))
+    def _on_stream(self, event: StreamEvent) -> None:
+        if isinstance(event, Nacked):
+            self.on_event(rejection(event, self.publisher.wanted, self.project.tree.files))
 
 
-def rejection(event: Any, compilation: Compilation) -> Rejected:
+def rejection(event: Nacked, compilation: Compilation, files: Mapping[str, bytes]) -> Rejected:
     """A NACK as an event, with the contract line of the operation that its message names."""
-    message = str(event.message)
-    place = None
-    for service in compilation.gateway.services:
-        for version in service.versions:
-            for operation in version.operations:
-                if f"{version.service}/{version.name}/{operation.id}" in message:
-                    place = operation.place
-    at = Span(place.file, 0, 0, place.pointer) if place else None
-    diagnostic = Diagnostic("envoy-rejected", message, at, "the last good resources stay in force; please report this")
-    return Rejected(event.node, event.type_url, event.version, diagnostic)
+    named = (
+        operation.place
+        for service in compilation.gateway.services
+        for version in service.versions
+        for operation in version.operations
+        if f"{version.service}/{version.name}/{operation.id}" in event.message
+    )
+    place = next(named, None)
+    help_ = (
+        "the last good resources stay in force; this should have been refused when it was compiled: please report it"
+    )
+    diagnostic = Diagnostic("envoy-rejected", event.message, span(files, place) if place else None, help_)
+    return Rejected(event.node.id, event.type_url, event.version, diagnostic)
 
 
 async def _listens(host: str, port: int) -> bool:

@@ -1,0 +1,55 @@
+"""Request, judgement -> Decision: the input that the policy reads, and the engine's answer to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sidecar.message import NO_BODY, Judgement, Request
+from sidecar.plan import Prepared
+from xds.model import Operation
+from xds.policy.bundle import Bundle
+from xds.policy.decision import UNBOUND, Decision, denial
+from xds.policy.engine import Engine
+from xds.policy.input import build_input, reads
+
+
+async def decide(
+    engine: Engine,
+    bundle: Bundle | None,
+    prepared: Prepared,
+    operation: Operation,
+    request: Request,
+    caller: tuple[Mapping[str, Any], str | None],
+    judgement: Judgement,
+) -> Decision:
+    """Ask the policy bound to an operation. `caller` is the verified claims and the client; never raises for a policy."""
+    version = prepared.version
+    entrypoint = operation.policy.entrypoint or (bundle.default_entrypoint if bundle else None)
+    if bundle is None or entrypoint is None:
+        return denial(UNBOUND, "no policy decides this operation")
+    claims, client = caller
+    params = judgement.params
+    sidegate = {
+        "service": version.service,
+        "version": version.name,
+        "operation_id": operation.id,
+        "tags": list(operation.tags),
+        "params": {"path": params.path, "query": params.query, "header": params.header, "cookie": params.cookie},
+        "claims": claims,
+        "client": client,
+    }
+    body = {} if judgement.body is NO_BODY else {"parsed_body": judgement.body}
+    document = build_input(
+        method=request.method,
+        path=request.path,
+        query=request.query,
+        headers=request.headers,
+        host=request.header("host") or "",
+        body=request.body,
+        request_id=request.header("x-request-id") or "",
+        sidegate=sidegate,
+        reads=reads(bundle, entrypoint),
+        **body,
+    )
+    return await engine.decide(version.service, entrypoint, document)
