@@ -8,6 +8,7 @@ from pathlib import Path
 
 from xds.compile import Compiler
 from xds.contract import Cache, compile_contract
+from xds.dev import parse_dev
 from xds.diagnostics import Diagnostic, Span
 from xds.failure import CannotRun
 from xds.offline import read_offline
@@ -76,7 +77,8 @@ def _of_project(root: Path, path: Path) -> Findings:
     compilation = Compiler().compile(tree)
     prefix = _shown(root)
     inside = path.absolute().relative_to(root.absolute()).as_posix() if path.absolute() != root.absolute() else ""
-    kept = [d for d in compilation.diagnostics if not inside or _concerns(d, inside)]
+    said = (*compilation.diagnostics, *parse_dev(tree.files)[1])
+    kept = [d for d in said if not inside or _concerns(d, inside)]
     services = compilation.gateway.services
     operations = sum(len(v.operations) for s in services for v in s.versions)
     return Findings(*_renamed(kept, tree, lambda file: prefix + file), len(services), operations)

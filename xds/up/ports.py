@@ -1,0 +1,66 @@
+"""Address -> is it free, and who holds it."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+from xds.address import Address
+from xds.failure import CannotRun
+
+_LISTEN = "0A"
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """A port that was free a moment ago."""
+    with socket.socket(_family(host), socket.SOCK_STREAM) as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def require_free(address: Address, what: str, advice: str) -> None:
+    """Raise CannotRun if the address cannot be bound, naming who holds it; `advice` is the next command to try."""
+    try:
+        with socket.socket(_family(address.host), socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((address.host, address.port))
+    except OSError as error:
+        holder = holder_of(address.port)
+        by = f", by {holder}" if holder else ""
+        reason = f"is taken{by}" if holder or error.errno == 98 else f"cannot be used: {(error.strerror or '').lower()}"
+        raise CannotRun(f"{address} ({what}) {reason}. Next: {advice}") from error
+
+
+def holder_of(port: int) -> str | None:
+    """`process 4711 (python -m http.server 8080)`, or None if it cannot be known (not Linux, or not our process)."""
+    inodes = _listening(port)
+    for process in Path("/proc").glob("[0-9]*") if inodes else ():
+        try:
+            held = {os.readlink(fd) for fd in (process / "fd").iterdir()}
+            if held & inodes:
+                words = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+                return f"process {process.name} ({words[:120]})"
+        except OSError:
+            continue  # gone in between, or somebody else's
+    return None
+
+
+def _listening(port: int) -> set[str]:
+    """`socket:[inode]` of every listening TCP socket on a port."""
+    found = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        try:
+            lines = Path(table).read_text().splitlines()[1:]
+        except OSError:
+            continue
+        for line in lines:
+            fields = line.split()
+            if fields[3] == _LISTEN and int(fields[1].rpartition(":")[2], 16) == port:
+                found.add(f"socket:[{fields[9]}]")
+    return found
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
