@@ -1,0 +1,185 @@
+"""input -> Decision, by the embedded engine in worker processes."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from xds.diagnostics import Span
+
+from .bundle import Bundle
+from .decision import CONFLICT, ERROR, TIMEOUT, UNAVAILABLE, UNBOUND, UNDEFINED, Decision, decision_of, denial
+from .pool import BUSY, Answer, Pool, PrepareError
+from .pool import TIMEOUT as OVERSTAYED
+from .process import frame
+from .reasons import explained, place_of, reason_rules
+
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_NEVER = 1 << 62
+
+
+class LoadError(Exception):
+    """Bundles could not be loaded; those before them still decide."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """What asking for one rule takes: the head of the request, and the decisions that need nothing but its place."""
+
+    path: str
+    head: bytes
+    fragile: tuple[str, ...]
+    allowed: Decision
+    denied: Decision
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """A bundle that the workers hold, under a number."""
+
+    number: int
+    bundle: Bundle
+    rules: Mapping[str, _Rule]
+
+
+class EmbeddedEngine:
+    """Decides with `regopy` in `workers` processes and a spare. See `Pool` for what bounds a request.
+
+    The engine cannot be interrupted: what overstays `deadline_s` is killed and denied with `policy-timeout`.
+    """
+
+    def __init__(
+        self, workers: int = 2, deadline_s: float = 0.25, *, queue: int = 256, recycle_after: int = _NEVER
+    ) -> None:
+        self._options = (workers, deadline_s, queue, recycle_after)
+        self._pool: Pool | None = None
+        self._loaded: dict[str, _Loaded] = {}
+        self._numbers = itertools.count(1)
+
+    @property
+    def revisions(self) -> Mapping[str, str]:
+        """The revision in force, by service."""
+        return {service: loaded.bundle.revision for service, loaded in self._loaded.items()}
+
+    async def problems(self) -> tuple[str, ...]:
+        """Why decisions cannot be made now; nothing, if they can."""
+        return () if self._pool is not None and self._pool.workers else ("the policy engine has no process",)
+
+    async def load(self, bundles: Mapping[str, Bundle]) -> None:
+        """Put these bundles in force, all at once, in place of those before. Raises LoadError, and then nothing changes."""
+        if self._pool is None:
+            self._pool = Pool(*self._options)
+        kept = {s: held for s, held in self._loaded.items() if s in bundles and _same(held.bundle, bundles[s])}
+        new = {s: _loaded(next(self._numbers), b) for s, b in bundles.items() if s not in kept}
+        try:
+            await self._pool.load({held.number: _order(held) for held in new.values()})
+        except PrepareError as e:
+            raise LoadError(f"the policy engine refuses the policies: {e}") from None
+        before, self._loaded = self._loaded, kept | new
+        self._pool.drop({held.number for held in before.values()} - {held.number for held in self._loaded.values()})
+
+    async def decide(self, service: str, entrypoint: str | None, input: Mapping[str, Any]) -> Decision:
+        """The decision of a rule (None: the service's default) for an input document. It raises nothing: trouble denies."""
+        loaded = self._loaded.get(service)
+        if loaded is None or self._pool is None:
+            return denial(UNBOUND, "no policy is loaded for the service")
+        rule = loaded.rules.get(entrypoint or loaded.bundle.default_entrypoint or "")
+        if rule is None:
+            return denial(UNBOUND, "the service's policies have no such rule", loaded.bundle.revision)
+        try:
+            text = _encode(input).encode()
+        except (ValueError, TypeError, RecursionError) as e:
+            return denial(ERROR, f"the input is no JSON: {type(e).__name__}", loaded.bundle.revision)
+        if rule.fragile and b"\\" in text:
+            return denial(ERROR, _fragile(rule), loaded.bundle.revision, rule.denied.rule)
+        decision = _decision(await self._pool.decide(_request(rule, text)), rule)
+        if decision.allowed or decision.reason is not None or decision.code not in ("policy-denied", UNDEFINED):
+            return decision
+        return await self._explained(loaded, rule, text, decision)
+
+    async def close(self) -> None:
+        """End all processes."""
+        self._loaded = {}
+        if self._pool is not None:
+            await self._pool.close()
+            self._pool = None
+
+    async def _explained(self, loaded: _Loaded, rule: _Rule, text: bytes, decision: Decision) -> Decision:
+        """Ask for reasons only now: most requests are allowed and need none."""
+        for path in rule.reasons:
+            if self._pool is None or (loaded.rules[path].fragile and b"\\" in text):
+                return decision
+            kind, payload = await self._pool.decide(_request(loaded.rules[path], text))
+            found = explained(decision, loaded.bundle, path, json.loads(payload)) if kind == b"V" else decision
+            if found is not decision:
+                return found
+        return decision
+
+
+def _same(old: Bundle, new: Bundle) -> bool:
+    """Whether the processes need not be told. Equal modules elsewhere in a file tree are other places, so compare all."""
+    return old == new
+
+
+def _loaded(number: int, bundle: Bundle) -> _Loaded:
+    rules = {}
+    for index, path in enumerate(bundle.rules):
+        head = number.to_bytes(4, "little") + index.to_bytes(2, "little")
+        rules[path] = _Rule(
+            path,
+            head,
+            bundle.fragile.get(path, ("?",)),
+            decision_of(True, bundle.revision, place_of(bundle, path, True)),
+            decision_of(False, bundle.revision, place_of(bundle, path, False)),
+            reason_rules(bundle, path),
+        )
+    return _Loaded(number, bundle, rules)
+
+
+def _order(loaded: _Loaded) -> bytes:
+    bundle = loaded.bundle
+    modules = {f"{index}.rego": text for index, text in enumerate(bundle.programs.values())}
+    order = {"id": loaded.number, "modules": modules, "data": bundle.data, "entrypoints": list(bundle.rules)}
+    return json.dumps(order, ensure_ascii=False).encode()
+
+
+def _request(rule: _Rule, text: bytes) -> bytes:
+    return frame(b"D", rule.head + text)
+
+
+def _fragile(rule: _Rule) -> str:
+    names = ", ".join(rule.fragile)
+    return f"the embedded engine cannot judge quotes, backslashes and control characters with {names}"
+
+
+def _decision(answer: Answer, rule: _Rule) -> Decision:
+    kind, payload = answer
+    if kind == b"T":
+        return rule.allowed
+    if kind == b"N":
+        return rule.denied
+    revision, place = rule.denied.revision, rule.denied.rule
+    if kind == b"V":
+        return _valued(json.loads(payload), rule, revision, place)
+    if kind == b"U":
+        return denial(UNDEFINED, None, revision, place)
+    if kind == b"C":
+        return denial(CONFLICT, _words(payload), revision, place)
+    if answer is OVERSTAYED:
+        return denial(TIMEOUT, "the policy took too long", revision, place)
+    if answer is BUSY:
+        return denial(UNAVAILABLE, "too many decisions are waiting", revision)
+    return denial(ERROR, _words(payload) if kind == b"E" else "the policy engine crashed", revision, place)
+
+
+def _valued(value: Any, rule: _Rule, revision: str, denied: Span | None) -> Decision:
+    decision = decision_of(value, revision, rule.allowed.rule)
+    return decision if decision.allowed else decision_of(value, revision, denied)
+
+
+def _words(payload: bytes) -> str:
+    return payload.decode(errors="replace")[:300]

@@ -1,0 +1,38 @@
+"""The two engines behind one interface: input -> Decision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from .bundle import Bundle
+from .decision import Decision
+from .embedded import EmbeddedEngine, LoadError
+from .opa import OpaEngine
+
+__all__ = ["EmbeddedEngine", "Engine", "LoadError", "OpaEngine"]
+
+
+class Engine(Protocol):
+    """Something that decides by policies. No method of a loaded engine makes an allow out of trouble."""
+
+    @property
+    def revisions(self) -> Mapping[str, str]:
+        """The revision in force, by service."""
+        ...
+
+    async def load(self, bundles: Mapping[str, Bundle]) -> None:
+        """Put these bundles (by service) in force, all or none. Raises LoadError, and then those before stay."""
+        ...
+
+    async def decide(self, service: str, entrypoint: str | None, input: Mapping[str, Any]) -> Decision:
+        """The decision of a rule (`catalog/authz/allow`; None: the service's default) for an input document."""
+        ...
+
+    async def problems(self) -> tuple[str, ...]:
+        """Why decisions cannot be made now, a line each; nothing, if they can."""
+        ...
+
+    async def close(self) -> None:
+        """End what the engine started. Requests under way are denied."""
+        ...
