@@ -91,7 +91,7 @@ def _dialect(root: Node, report: Report) -> Dialect | None:
     found = dialect(text)
     if found is None:
         help = "3.0, 3.1 and 3.2 are read"
-        report.add("openapi-version", f"OpenAPI {ascii(text[:20])} is not a version that is read", written, help)
+        report.add("openapi-version", f"OpenAPI {text[:20]!a} is not a version that is read", written, help)
     elif not isinstance(written.value, str):
         report.add("wrong-type", "`openapi` must be text", written, f'write `openapi: "{text}.0"`')
     return found
@@ -119,6 +119,7 @@ class _Compilation:
         reached = sorted(self.lowering.reached(scope.used))
         check_budget(self.lowering, reached, report)
         self._without_security(found, around)
+        self._roles(found, declared)
         problems = [*report.findings, *self.library.report.findings]
         for uri in reached:
             problems += self.lowering.done[uri].findings
@@ -165,6 +166,19 @@ class _Compilation:
             related = [(o.place, o.id) for o in undecided[:5]]
             message = f"{many} for no token, and no `security` says that this is meant"
             self.report.add("security-none", message, self.root, help, related)
+
+    def _roles(self, found: list[Operation], declared: Mapping[str, SecurityScheme]) -> None:
+        """OpenAPI 3.0 has no scopes beside `http` schemes. They are checked like any others, since somebody meant them."""
+        if self.dialect.http_roles:
+            return
+        http = {name for name, scheme in declared.items() if scheme.http}
+        for name in sorted(http):
+            some = [o for o in found if any(c.scheme == name and c.scopes for a in o.security for c in a.credentials)]
+            if some:
+                message = f"{len(some)} operations ask for scopes of {name!r}; OpenAPI 3.0 has none for http schemes"
+                help = "they are checked in the token all the same; type `oauth2` declares them"
+                related = [(o.place, o.id) for o in some[:3]]
+                self.report.add("security-roles", message, declared[name].place, help, related)
 
     def _says_security(self, operation: Operation) -> bool:
         node = self.library.at(operation.place)

@@ -19,9 +19,9 @@ _RULE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:/[A-Za-z_][A-Za-z0-9_]*)+")
 class Extension:
     """What holds for an operation; an inner object's keys win over those around it, one by one."""
 
-    policy: PolicyBinding = PolicyBinding()
-    mode: Mode = Mode.ENFORCE
-    query_open: bool = False
+    policy: PolicyBinding
+    mode: Mode
+    query_open: bool
 
 
 def read(node: Node, outer: Extension, report: Report) -> Extension:
@@ -93,5 +93,5 @@ _KEYS: dict[str, tuple[str, _Reader | None]] = {
     "undeclared": ("query_open", _undeclared),
 }
 
-DEFAULTS = Extension(PolicyBinding(None, None, Place("")))
+DEFAULTS = Extension(PolicyBinding(None, None, Place("")), Mode.ENFORCE, False)
 """What holds where no `x-sidegate` says otherwise."""

@@ -6,7 +6,7 @@ Nothing is opened here: a reference is looked up among the files that were given
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, unquote, urljoin
@@ -174,6 +174,25 @@ class Library:
             return node, fragment, resource
         node = self._step(resource.root, fragment, report, where)
         return (node, None, resource) if node is not None else None
+
+    def entries(self, node: Node, report: Report) -> Iterator[tuple[str, Node]]:
+        """The members of a mapping of schemas. A `$ref` whose value is text leads to more of them.
+
+        OpenAPI has no such reference; tools that bundle documents follow it, so that contracts rely on it. What stands
+        beside it comes first.
+        """
+        for _ in range(16):
+            reference = node.value.get("$ref") if type(node.value) is dict else None
+            if not isinstance(reference, str):
+                yield from node.members()
+                return
+            report.add("ref-misplaced", "a reference to a mapping of schemas is not OpenAPI; it is followed", node)
+            yield from ((name, member) for name, member in node.members() if name != "$ref")
+            target = self.resolve(node, reference, report)
+            if target is None or report.expect(target, dict, "a mapping of schemas") is None:
+                return
+            node = target
+        report.add("ref-cycle", "this reference leads back to itself", node)
 
     def _step(self, root: Node, pointer: str, report: Report, where: Node) -> Node | None:
         node = root

@@ -1,4 +1,4 @@
-"""Path templates: how a key of `paths` is read, which of two is tried first, and where two overlap (OpenAPI, Path Templating)."""
+"""Path templates: how a key of `paths` is read, which of two is tried first, where two overlap (OpenAPI, Path Templating)."""
 
 from __future__ import annotations
 

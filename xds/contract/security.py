@@ -108,10 +108,8 @@ def _credential(
         help = "http bearer, oauth2 and openIdConnect are enforced"
         related = [(scheme.place, "declared here")]
         report.add("security-unsupported", f"schemes of type {scheme.kind} are not enforced yet", scopes, help, related)
-    elif scheme.http and listed and not dialect.http_roles:
-        report.add("security-roles", f"OpenAPI {dialect.name} has no roles for http schemes", scopes, "write `[]`")
     elif scheme.scopes is not None and (unknown := [s for s in listed if s not in scheme.scopes]):
-        help = suggestion(unknown[0], scheme.scopes)
+        near = suggestion(unknown[0], scheme.scopes)
         related = [(scheme.place, "declared here")]
-        report.add("scope-undeclared", f"no flow of {name!r} declares the scope {unknown[0]!r}", scopes, help, related)
+        report.add("scope-undeclared", f"no flow of {name!r} declares the scope {unknown[0]!r}", scopes, near, related)
     return Credential(name, tuple(dict.fromkeys(listed)))

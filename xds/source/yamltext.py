@@ -18,8 +18,9 @@ from yaml import AliasEvent, MappingEndEvent, MappingStartEvent, ScalarEvent, Se
 from .limits import MAX_DEPTH, MAX_DIGITS, MAX_NODES, Refusal
 from .pointer import escape
 
+_Parser: Any
 try:
-    from yaml._yaml import CParser as _Parser  # type: ignore[import-not-found]
+    from yaml._yaml import CParser as _Parser
 except ImportError:  # PyYAML built without libyaml
     from ._pureyaml import Parser as _Parser
 

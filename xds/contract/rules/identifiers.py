@@ -7,9 +7,8 @@ import re
 from collections import Counter
 from dataclasses import replace
 
+from xds.contract.report import Report
 from xds.model import Operation
-
-from ..report import Report
 
 _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/@+$-]{0,127}")
 _HELP = "letters, digits and `_ . : / @ + $ -`, up to 128 characters: ids stand in headers, logs and names"

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from xds.contract.paths import meet, overlap, precedes, rank, same
+from xds.contract.report import Report
 from xds.model import Operation, PathTemplate, Place, Segment
-
-from ..paths import meet, overlap, precedes, rank, same
-from ..report import Report
 
 _MAX_STEPS = 500_000
 _MAX_FINDINGS = 50

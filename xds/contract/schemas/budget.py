@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..report import Report
+from xds.contract.report import Report
+
 from .lowering import Lowering
 
 MAX_SCHEMAS = 1_000_000

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..node import Node
-from ..report import Report, suggestion
+from xds.contract.node import Node
+from xds.contract.report import Report, suggestion
+
 from .keywords import RANGES, TYPES
 
 _LARGEST = 2**53
@@ -137,4 +138,4 @@ def _is(value: Any, kinds: set[str]) -> bool:
         return "boolean" in kinds
     if isinstance(value, (int, float)):
         return "number" in kinds or ("integer" in kinds and float(value).is_integer())
-    return {str: "string", list: "array", dict: "object"}[type(value)] in kinds
+    return ("string" if isinstance(value, str) else "array" if isinstance(value, list) else "object") in kinds

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ..library import Library
-from ..node import Node
-from ..report import Report
+from xds.contract.library import Library
+from xds.contract.node import Node
+from xds.contract.report import Report
 
 
 def read_only(node: Node, library: Library, draft4: bool) -> frozenset[str]:
@@ -27,7 +27,7 @@ def _names(node: Node, library: Library, draft4: bool, seen: set[int]) -> frozen
             return frozenset(found)
     members, parts = node.get("properties"), node.get("allOf")
     if members is not None:
-        found |= {name for name, member in members.members() if _is_read_only(member, library, draft4)}
+        found |= {name for name, member in library.entries(members, Report()) if _is_read_only(member, library, draft4)}
     if parts is not None:
         for part in parts.items():
             found |= _names(part, library, draft4, seen)

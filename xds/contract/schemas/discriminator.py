@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..library import Library
-from ..node import Node
-from ..report import Report
+from xds.contract.library import Library
+from xds.contract.node import Node
+from xds.contract.report import Report
 
 
 def dispatch(node: Node, lowered: dict[str, Any], library: Library, draft4: bool, report: Report) -> None:
@@ -23,8 +23,10 @@ def dispatch(node: Node, lowered: dict[str, Any], library: Library, draft4: bool
     if not name:
         report.add("discriminator", "a discriminator needs a `propertyName`", about)
     elif keyword is None:
-        if not any("allOf" in n.value or "properties" in n.value for n in (node,)):
-            report.add("discriminator-ignored", "a discriminator without `oneOf` or `anyOf` decides nothing", about)
+        message = (
+            "a discriminator without `oneOf` or `anyOf` decides nothing: the schema it stands in is enforced as it is"
+        )
+        report.add("discriminator-ignored", message, about)
     else:
         choices = _choices(node, about, keyword, lowered[keyword], library, report)
         if choices is not None:
@@ -36,8 +38,8 @@ def _choices(
     node: Node, about: Node, keyword: str, parts: list[Any], library: Library, report: Report
 ) -> dict[str, str] | None:
     """The URI of the lowered schema for every value, or None if some schema cannot be named."""
-    uris = [part.get("$ref") if isinstance(part, dict) else None for part in parts]
-    if None in uris:
+    uris: list[str] = [str(part["$ref"]) for part in parts if isinstance(part, dict) and "$ref" in part]
+    if len(uris) < len(parts):
         message = f"a schema of `{keyword}` that is not a reference cannot be named: all of them are tried"
         report.add("discriminator-ignored", message, about)
         return None

@@ -56,9 +56,10 @@ _COMMON = {
     "oneOf": Kind.SCHEMAS_HERE,
     "not": Kind.SCHEMA_HERE,
     **dict.fromkeys(
-        "title description default example deprecated readOnly writeOnly xml externalDocs discriminator".split(),
+        ("title", "description", "default", "example", "deprecated", "readOnly", "writeOnly", "xml", "externalDocs"),
         Kind.DROPPED,
     ),
+    "discriminator": Kind.DROPPED,
 }
 
 DRAFT4: dict[str, Kind] = {
@@ -90,8 +91,11 @@ DRAFT2020: dict[str, Kind] = {
     "then": Kind.SCHEMA_HERE,
     "else": Kind.SCHEMA_HERE,
     **dict.fromkeys(
-        "$id $schema $anchor $dynamicAnchor $comment $defs $vocabulary examples contentEncoding contentMediaType"
-        " contentSchema".split(),
+        ("$id", "$schema", "$anchor", "$dynamicAnchor", "$comment", "$defs", "$vocabulary", "examples"),
+        Kind.DROPPED,
+    ),
+    **dict.fromkeys(
+        ("contentEncoding", "contentMediaType", "contentSchema"),
         Kind.DROPPED,
     ),
 }

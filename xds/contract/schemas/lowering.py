@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from xds.contract.dialects import Dialect
+from xds.contract.library import Library
+from xds.contract.node import Node
+from xds.contract.report import Finding, Report, suggestion
 from xds.model import SchemaRef
 
-from ..dialects import Dialect
-from ..library import Library
-from ..node import Node
-from ..report import Finding, Report, suggestion
 from . import checks, formats, patterns
 from .directions import read_only, without_read_only
 from .discriminator import dispatch
@@ -142,16 +142,20 @@ class _One:
         elif kind in (Kind.SCHEMA_MAP, Kind.SCHEMA_MAP_HERE):
             same = here and kind is Kind.SCHEMA_MAP_HERE
             if self.report.expect(child, dict, f"`{keyword}`") is not None:
-                lowered[keyword] = {name: self.schema(member, same) for name, member in child.members()}
-                if keyword == "patternProperties":
-                    for name, member in child.members():
-                        self._pattern(name, member)
+                lowered[keyword] = self._members(keyword, child, same)
         elif kind is Kind.PATTERN:
             text = self.report.expect(child, str, "`pattern`")
             if text is not None and self._pattern(text, child):
                 lowered["pattern"] = text
         elif kind is Kind.FORMAT:
             self.report.expect(child, str, "`format`")
+
+    def _members(self, keyword: str, child: Node, here: bool) -> dict[str, Any]:
+        lowered: dict[str, Any] = {}
+        for name, member in self.library.entries(child, self.report):
+            if name not in lowered and (keyword != "patternProperties" or self._pattern(name, member)):
+                lowered[name] = self.schema(member, here)
+        return lowered
 
     def _finish(self, node: Node, lowered: dict[str, Any], hidden: frozenset[str]) -> None:
         """What several keywords say together."""
@@ -165,8 +169,7 @@ class _One:
             formats.lower(name, self.dialect.formats, lowered)
         dispatch(node, lowered, self.library, self.dialect.draft4, self.report)
         if hidden:
-            own = node.value.get("properties")
-            without_read_only(lowered, hidden, own if isinstance(own, dict) else ())
+            without_read_only(lowered, hidden, lowered.get("properties", ()))
 
     def _reference(self, node: Node, keyword: str, here: bool) -> dict[str, Any]:
         text = self.report.expect(node.get(keyword), str, f"`{keyword}`")

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from xds.contract.library import Library
+from xds.contract.node import Node
+from xds.contract.report import Report
 from xds.model import Shape
 
-from ..library import Library
-from ..node import Node
-from ..report import Report
 from .keywords import TYPES
 
 ANY = Shape(TYPES)
@@ -62,11 +62,18 @@ class _Shaping:
         return Shape(
             _types(node.value, self.draft4),
             None if items is None else self.shape(items, depth + 1, frozenset()),
-            {} if members is None else {k: self.shape(n, depth + 1, frozenset()) for k, n in members.members()},
+            {} if members is None else self._members(members, depth),
             None
             if additional is None or type(additional.value) is bool
             else self.shape(additional, depth + 1, frozenset()),
         )
+
+    def _members(self, node: Node, depth: int) -> dict[str, Shape]:
+        found: dict[str, Shape] = {}
+        for name, member in self.library.entries(node, Report()):
+            if name not in found:
+                found[name] = self.shape(member, depth + 1, frozenset())
+        return found
 
     @staticmethod
     def _list(node: Node, keyword: str) -> Iterable[Node]:
@@ -97,7 +104,7 @@ def _types_of(value: Any) -> tuple[str, ...]:
         return ("boolean",)
     if isinstance(value, (int, float)):
         return ("integer", "number")
-    return ({str: "string", list: "array"}.get(type(value), "object"),)
+    return ("string" if isinstance(value, str) else "array" if isinstance(value, list) else "object",)
 
 
 def _both(a: Shape, b: Shape) -> Shape:
