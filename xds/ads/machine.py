@@ -85,7 +85,10 @@ class Machine(ABC):
             if self._resumed:  # else it is a new process, which may well take what its predecessor refused
                 known.refused.extend(self._refusals.get(request.type_url, ()))
         else:
+            held = known.held
             self._update(known, request)
+            if known.held is not held:
+                self._loosen()
         self._bound()
         return self._advance()
 
@@ -136,8 +139,12 @@ class Machine(ABC):
             subscription.unsure.update(suspects)
             subscription.nacked = (sent.version, error)
             self.outcomes.append(Outcome(sent.type_url, sent.version, error, named))
-        for other in self.subscriptions.values():
-            other.due = other.due or other.waiting or bool(other.withheld)
+        self._loosen()
+
+    def _loosen(self) -> None:
+        """What waited for other types is worth another look: the client holds something else now."""
+        for subscription in self.subscriptions.values():
+            subscription.due = subscription.due or subscription.waiting or bool(subscription.withheld)
 
     # --- what is due ---
 
@@ -145,7 +152,10 @@ class Machine(ABC):
         if self.snapshot is None:
             return []
         order = sorted(self.subscriptions.values(), key=lambda s: RANK.get(s.type_url, len(ORDER)))
-        return [response for s in order if s.due and s.pending is None and (response := self._answer(s))]
+        responses = []
+        while due := [s for s in order if s.due and s.pending is None]:
+            responses += [response for s in due if (response := self._answer(s))]
+        return responses
 
     def _answer(self, subscription: Subscription) -> Response | None:
         subscription.due = subscription.waiting = False

@@ -71,6 +71,8 @@ class StateOfTheWorld(Machine):
                 return None
             return Pending(Response(subscription.type_url, version, nonce, tuple(target.values())), target)
         if not news:
-            subscription.held = target  # this variant has no way to say that such a resource is gone
+            if gone:  # this variant has no way to say so, and a client forgets what it does not ask for any more
+                subscription.held = target
+                self._loosen()
             return None
         return Pending(Response(subscription.type_url, version, nonce, tuple(news)), target)

@@ -1,0 +1,1 @@
+"""ADS transcripts as tests."""
