@@ -49,7 +49,7 @@ async def decide(
         body=request.body,
         request_id=request.header("x-request-id") or "",
         sidegate=sidegate,
-        reads=reads(bundle, entrypoint),
+        reads=reads(bundle, entrypoint) if engine.prunes else None,
         **body,
     )
     return await engine.decide(version.service, entrypoint, document)

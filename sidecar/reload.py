@@ -22,15 +22,23 @@ class Current:
     """The plan and the engine in force. Only `Reloader` writes it; readers take both at once between two awaits."""
 
     engine: Engine
+    opa: str | None = None
     plan: Plan = field(default_factory=Plan)
 
 
 class Reloader:
     """Keeps `current` at what the project's files say, and tells `report` after each swap."""
 
-    def __init__(self, root: Path, state: Path, current: Current, report: Callable[[Plan], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        root: Path,
+        state: Path,
+        current: Current,
+        report: Callable[[Plan], Awaitable[None]],
+        open_engine: Callable[[str | None], Engine],
+    ) -> None:
         self.project = Project(root, state)
-        self.current, self.report = current, report
+        self.current, self.report, self.open_engine = current, report, open_engine
 
     async def run(self) -> None:
         """Load, then load again at every change, until cancelled."""
@@ -47,8 +55,17 @@ class Reloader:
             log.exception("reload failed; the previous plan stays in force")
 
     async def _swap(self, compilation: Compilation) -> None:
-        plan = await asyncio.to_thread(next_plan, self.current.plan, compilation)
-        if plan.revisions != self.current.plan.revisions:
-            await self.current.engine.load(plan.bundles)
-        self.current.plan = plan
+        current = self.current
+        plan = await asyncio.to_thread(next_plan, current.plan, compilation)
+        before = current.engine
+        if (opa := compilation.settings.opa) != current.opa:
+            engine = self.open_engine(opa)
+            await engine.load(plan.bundles)
+            current.engine, current.opa, current.plan = engine, opa, plan
+            await before.close()
+        else:
+            if plan.revisions != current.plan.revisions:
+                await before.load(plan.bundles)
+            # No await between the engine's swap and this one: the input of a request is cut to what the policy reads.
+            current.plan = plan
         await self.report(plan)

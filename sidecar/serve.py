@@ -17,8 +17,6 @@ from sidecar.report import Reporter
 from sidecar.trace import Traces
 from xds.policy.engine import Engine
 from xds.policy.open import open_engine
-from xds.settings import parse_settings
-from xds.source import read_tree
 
 
 class Companion:
@@ -33,10 +31,9 @@ class Companion:
         """Serve until `stop`. Parts that end by themselves end the companion, so that whoever started it knows."""
         options = self.options
         state = options.state or options.dir / ".sidegate"
-        engine = self._engine()
-        current = Current(engine)
+        current = Current(self._engine(None))
         reporter = Reporter(options.report, options.node, f"http://{options.admin}")
-        reloader = Reloader(options.dir, state / "companion", current, reporter.report)
+        reloader = Reloader(options.dir, state / "companion", current, reporter.report, self._engine)
         check = Check(current, self.records, self.traces, options.trusted_hops)
         servers = [_server(check, options.listen), _server(admin_app(current, self.records), options.admin)]
         parts = [asyncio.create_task(part) for part in (reloader.run(), *(s.serve() for s in servers))]
@@ -53,12 +50,11 @@ class Companion:
                 part.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.gather(*parts)
-            await engine.close()
+            await current.engine.close()
             self.traces.close()
 
-    def _engine(self) -> Engine:
-        settings, _ = parse_settings(read_tree(self.options.dir).files)
-        return open_engine(settings.opa, workers=self.options.workers, deadline=self.options.deadline)
+    def _engine(self, opa: str | None) -> Engine:
+        return open_engine(opa, workers=self.options.workers, deadline=self.options.deadline)
 
 
 def _server(app: Any, address: Any) -> uvicorn.Server:
@@ -78,5 +74,5 @@ def _server(app: Any, address: Any) -> uvicorn.Server:
     )
     server = uvicorn.Server(config)
     # The companion stops both servers itself, in order.
-    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign]
+    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign, assignment]
     return server

@@ -61,7 +61,7 @@ class Control:
             timeout_graceful_shutdown=1,
         )
         self._server = uvicorn.Server(config)
-        self._server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign]
+        self._server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign, assignment]
         compilation = await self.plane.start()
         self._tasks = [asyncio.create_task(self._server.serve()), asyncio.create_task(self._follow_companions())]
         return compilation

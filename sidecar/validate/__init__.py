@@ -13,9 +13,9 @@ from collections.abc import Iterable
 from sidecar.message import Judgement, Request
 from xds.model import Operation, Schemas
 
+from .explain import Checks
 from .operation import OperationJudge
 from .path import Disagreement
-from .schema import Library
 
 __all__ = ["Disagreement", "Validators"]
 
@@ -24,7 +24,7 @@ class Validators:
     """The validators of one version. Operations are prepared when they are first asked for, and kept."""
 
     def __init__(self, schemas: Schemas, operations: Iterable[Operation]) -> None:
-        self._library = Library(schemas.resources)
+        self._checks = Checks(schemas.resources)
         self._operations = {operation.id: operation for operation in operations}
         self._judges: dict[str, OperationJudge] = {}
 
@@ -36,5 +36,5 @@ class Validators:
         """
         judge = self._judges.get(operation_id)
         if judge is None:
-            judge = self._judges[operation_id] = OperationJudge(self._operations[operation_id], self._library)
+            judge = self._judges[operation_id] = OperationJudge(self._operations[operation_id], self._checks)
         return judge.judge(request)

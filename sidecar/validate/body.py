@@ -10,20 +10,20 @@ from xds.model import Body, MediaType
 
 from . import strictjson
 from .content import is_json
+from .explain import Checks
 from .forms import Multipart, UrlEncoded
 from .media import ContentType, choose, parse_content_type
 from .multipart import read_parts
 from .report import Report
-from .schema import Library
 from .text import Malformed, scalar, utf8
 
 Judge = Callable[[Request, Report], Any]
 Read = Callable[[bytes, ContentType, Report], Any]
 
 
-def prepare(body: Body | None, library: Library) -> Judge:
+def prepare(body: Body | None, checks: Checks) -> Judge:
     """A function from a request to its parsed body, or `NO_BODY`; what is wrong goes to the report."""
-    return _none_expected if body is None else PreparedBody(body, library).judge
+    return _none_expected if body is None else PreparedBody(body, checks).judge
 
 
 def _none_expected(request: Request, report: Report) -> Any:
@@ -35,9 +35,9 @@ def _none_expected(request: Request, report: Report) -> Any:
 class PreparedBody:
     """A Request Body Object with one reader for each entry of its `content`, made when it is first needed."""
 
-    def __init__(self, body: Body, library: Library) -> None:
+    def __init__(self, body: Body, checks: Checks) -> None:
         self._body = body
-        self._library = library
+        self._checks = checks
         self._entries: dict[str, Entry | None] = {}
 
     def judge(self, request: Request, report: Report) -> Any:
@@ -71,7 +71,7 @@ class PreparedBody:
         media = choose(self._body.media, name)
         if media is None:
             return None
-        entry = Entry(media, name, self._library)
+        entry = Entry(media, name, self._checks)
         if media.range == name:
             self._entries[name] = entry
         return entry
@@ -83,9 +83,9 @@ class PreparedBody:
 class Entry:
     """One Media Type Object, for bodies of one type."""
 
-    def __init__(self, media: MediaType, name: str, library: Library) -> None:
-        self._check = library.check(media.schema.uri) if media.schema else None
-        self._read, self._is_parsed = _reader(media, name, library)
+    def __init__(self, media: MediaType, name: str, checks: Checks) -> None:
+        self._check = checks.check(media.schema)
+        self._read, self._is_parsed = _reader(media, name, checks)
 
     def judge(self, data: bytes, content_type: ContentType, report: Report) -> Any:
         """Read the body and check it against the schema. What cannot be read is not checked."""
@@ -109,7 +109,7 @@ def _body_code(error: Malformed) -> str:
     return "malformed-text" if error.code == "malformed-parameter" else error.code
 
 
-def _reader(media: MediaType, name: str, library: Library) -> tuple[Read, bool]:
+def _reader(media: MediaType, name: str, checks: Checks) -> tuple[Read, bool]:
     """How bodies of a type are read, and whether that gives a value to check.
 
     Binary and XML bodies pass as they are: the compiler refuses a contract that gives them a schema to check.
@@ -117,10 +117,10 @@ def _reader(media: MediaType, name: str, library: Library) -> tuple[Read, bool]:
     if is_json(name):
         return _json, True
     if name == "application/x-www-form-urlencoded":
-        form = UrlEncoded(media, library)
+        form = UrlEncoded(media, checks)
         return lambda data, content_type, report: form.read(_utf8_only(data, content_type), report), True
     if name == "multipart/form-data":
-        multipart = Multipart(media, library)
+        multipart = Multipart(media, checks)
         return lambda data, content_type, report: multipart.read(
             read_parts(data, content_type.parameter("boundary")), report
         ), True

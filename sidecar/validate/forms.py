@@ -7,12 +7,12 @@ from typing import Any
 from xds.model import Encoding, Location, MediaType, Parameter, Shape
 
 from .content import is_json, json_value
+from .explain import Checks
 from .media import ContentType, falls_under, parse_content_type
 from .multipart import Part
 from .parameters import Field, text_field
 from .query import Deep, Repeated, Spread, Text, pairs_of, query_field
 from .report import Report, pointer
-from .schema import Library
 from .text import Malformed, form_decoded, scalar, utf8
 
 _ANY = Shape(frozenset({"string"}))
@@ -22,11 +22,11 @@ FormField = Text | Repeated | Spread | Deep
 class UrlEncoded:
     """A prepared reader of `application/x-www-form-urlencoded` (OpenAPI 3.1.1, section 4.8.15; WHATWG URL, section 5)."""
 
-    def __init__(self, media: MediaType, library: Library) -> None:
+    def __init__(self, media: MediaType, checks: Checks) -> None:
         self._shape = media.shape or _ANY
         encodings = media.encodings
         self._fields = [
-            _form_field(name, shape, encodings.get(name), library) for name, shape in self._shape.properties.items()
+            _form_field(name, shape, encodings.get(name), checks) for name, shape in self._shape.properties.items()
         ]
 
     def read(self, data: bytes, report: Report) -> dict[str, Any]:
@@ -55,7 +55,7 @@ class UrlEncoded:
             report.add("body", pointer((name,)), _form_code(error), error.detail)
 
 
-def _form_field(name: str, shape: Shape, encoding: Encoding | None, library: Library) -> FormField:
+def _form_field(name: str, shape: Shape, encoding: Encoding | None, checks: Checks) -> FormField:
     """A property as a query parameter: by style if the contract gives one, else by content type (JSON for objects)."""
     style = encoding.style if encoding else None
     explode = encoding.explode if encoding else True
@@ -73,7 +73,7 @@ def _form_field(name: str, shape: Shape, encoding: Encoding | None, library: Lib
         allow_empty=True,
         media_type=media_type,
     )
-    return query_field(parameter, library, "body", "duplicate-key")
+    return query_field(parameter, checks, "body", "duplicate-key")
 
 
 def _form_code(error: Malformed) -> str:
@@ -83,11 +83,11 @@ def _form_code(error: Malformed) -> str:
 class Multipart:
     """A prepared reader of the parts of `multipart/form-data` (RFC 7578; OpenAPI 3.1.1, section 4.8.15)."""
 
-    def __init__(self, media: MediaType, library: Library) -> None:
+    def __init__(self, media: MediaType, checks: Checks) -> None:
         self._shape = media.shape or _ANY
         self._encodings = media.encodings
         self._headers = {
-            name: tuple(text_field(header, library) for header in encoding.headers)
+            name: tuple(text_field(header, checks) for header in encoding.headers)
             for name, encoding in media.encodings.items()
         }
 

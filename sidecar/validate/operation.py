@@ -10,9 +10,9 @@ from xds.model import Location, Operation, Parameter
 from . import body as bodies
 from . import path as paths
 from . import query as queries
+from .explain import Checks
 from .parameters import Field, text_field
 from .report import Report, pointer
-from .schema import Library
 
 _IGNORED_HEADERS = frozenset({"accept", "content-type", "authorization"})
 _EMPTY: dict[str, Any] = {}
@@ -21,22 +21,22 @@ _EMPTY: dict[str, Any] = {}
 class OperationJudge:
     """Everything of one operation that can be prepared; immutable once made."""
 
-    def __init__(self, operation: Operation, library: Library) -> None:
+    def __init__(self, operation: Operation, checks: Checks) -> None:
         of = {where: [p for p in operation.parameters if p.location is where] for where in Location}
         names, self._read_path = paths.prepare(operation.path)
         declared = {p.name: p for p in of[Location.PATH]}
         # A variable that no parameter declares is the compiler's to refuse; here it is only not judged.
         self._path = tuple(
-            (index, text_field(declared[name], library)) for index, name in enumerate(names) if name in declared
+            (index, text_field(declared[name], checks)) for index, name in enumerate(names) if name in declared
         )
-        self._query = queries.prepare(of[Location.QUERY], library)
-        self._querystring = tuple(text_field(p, library) for p in of[Location.QUERYSTRING])
+        self._query = queries.prepare(of[Location.QUERY], checks)
+        self._querystring = tuple(text_field(p, checks) for p in of[Location.QUERYSTRING])
         self._query_open = operation.query_open or bool(self._querystring)
         self._headers = tuple(
-            (text_field(p, library), _is_list(p)) for p in of[Location.HEADER] if p.name not in _IGNORED_HEADERS
+            (text_field(p, checks), _is_list(p)) for p in of[Location.HEADER] if p.name not in _IGNORED_HEADERS
         )
-        self._cookies = tuple((text_field(p, library), _is_list(p)) for p in of[Location.COOKIE])
-        self._body = bodies.prepare(operation.body, library)
+        self._cookies = tuple((text_field(p, checks), _is_list(p)) for p in of[Location.COOKIE])
+        self._body = bodies.prepare(operation.body, checks)
 
     def judge(self, request: Request) -> Judgement:
         """Judge one request whole. Raises `path.Disagreement` if its path is not of this operation."""

@@ -8,8 +8,8 @@ from typing import Any
 from xds.model import Location, Parameter
 
 from .content import content_reading
+from .explain import Checked, Checks
 from .report import Report, pointer
-from .schema import Check, Library
 from .styles import readings
 from .text import Decode, Malformed, as_sent, form_decoded, percent_decoded
 
@@ -32,7 +32,7 @@ class Field:
 
     __slots__ = ("_is_valid", "_readings", "allow_empty", "check", "first", "location", "name", "pointer", "required")
 
-    def __init__(self, parameter: Parameter, location: str, how: tuple[Reading, ...], check: Check | None) -> None:
+    def __init__(self, parameter: Parameter, location: str, how: tuple[Reading, ...], check: Checked | None) -> None:
         self.name = parameter.name
         self.location = location
         self.pointer = pointer((parameter.name,))
@@ -69,7 +69,7 @@ class Field:
                 return
             wrong.append(value)
         if wrong and self.check:
-            report.add_findings(self.location, self.pointer, self.check, wrong[0], len(raw))
+            report.add_findings(self.location, self.pointer, self.check, wrong[0], len(str(raw)))
         elif malformed:
             self.refuse(report, malformed.code, malformed.detail)
 
@@ -83,12 +83,7 @@ class Field:
             self.refuse(report, "missing-parameter", "is required")
 
 
-def check_of(parameter: Parameter, library: Library) -> Check | None:
-    """The compiled schema of a parameter, None if it has none."""
-    return library.check(parameter.schema.uri) if parameter.schema else None
-
-
-def text_field(parameter: Parameter, library: Library) -> Field:
+def text_field(parameter: Parameter, checks: Checks) -> Field:
     """A parameter whose value is one text: in path, header and cookie, and in the query unless exploded."""
     unescape = as_sent if parameter.style == "cookie" else UNESCAPE[parameter.location]
     how: tuple[Reading, ...]
@@ -97,4 +92,4 @@ def text_field(parameter: Parameter, library: Library) -> Field:
     else:
         how = readings(parameter, unescape)
     location = "query" if parameter.location is Location.QUERYSTRING else parameter.location.value
-    return Field(parameter, location, how, check_of(parameter, library))
+    return Field(parameter, location, how, checks.check(parameter.schema))

@@ -7,9 +7,9 @@ from typing import Any
 
 from xds.model import Parameter, Shape
 
-from .parameters import Field, Reading, check_of, text_field
+from .explain import Checks
+from .parameters import Field, Reading, text_field
 from .report import Report, pointer
-from .schema import Library
 from .styles import array_of, member, object_of
 from .text import Malformed, form_decoded, scalars
 
@@ -94,24 +94,24 @@ class Deep:
 Query = tuple[Text | Repeated | Spread | Deep, ...]
 
 
-def prepare(parameters: Iterable[Parameter], library: Library) -> Query:
+def prepare(parameters: Iterable[Parameter], checks: Checks) -> Query:
     """The query parameters of an operation, those that take undeclared names last."""
-    fields = [query_field(parameter, library) for parameter in parameters]
+    fields = [query_field(parameter, checks) for parameter in parameters]
     return tuple(sorted(fields, key=lambda field: isinstance(field, Spread) and field.takes_rest))
 
 
 def query_field(
-    parameter: Parameter, library: Library, location: str = "query", twice: str = "duplicate-parameter"
+    parameter: Parameter, checks: Checks, location: str = "query", twice: str = "duplicate-parameter"
 ) -> Text | Repeated | Spread | Deep:
     """One parameter in the notation of queries; `location` is `body` for the fields of a form."""
-    shape, check = parameter.shape, check_of(parameter, library)
+    shape, check = parameter.shape, checks.check(parameter.schema)
     if parameter.style == "deepObject" and parameter.media_type is None:
         return Deep(Field(parameter, location, (_deep(shape),), check))
     if parameter.explode and parameter.media_type is None and "array" in shape.types:
         return Repeated(Field(parameter, location, _repeated(shape), check))
     if parameter.explode and parameter.media_type is None and shape.types & {"object", "array"} == {"object"}:
         return Spread(Field(parameter, location, (_spread(shape),), check), shape)
-    field = text_field(parameter, library)
+    field = text_field(parameter, checks)
     field.location = location
     return Text(field, twice)
 

@@ -8,12 +8,9 @@ from typing import Any
 from sidecar.codes import CODES
 from sidecar.message import Violation
 
-from .schema import Check
+from .explain import Checked
 
 CAP = 32
-LARGE = 16_384
-"""Bytes of text from which only the first schema violation is asked for: the engine finds all before it gives one."""
-
 _LONGEST_NAME = 64
 
 
@@ -30,18 +27,12 @@ class Report:
         if len(self.violations) < CAP:
             self.violations.append(Violation(location, pointer, code, detail, CODES[code].status, schema))
 
-    def add_findings(self, location: str, base: str, check: Check, value: Any, size: int = 0) -> None:
-        """Add what a schema says of a value that is not valid: `base` is the value's own pointer, `size` its length.
-
-        Always adds at least one: a value that the engine calls invalid is never without a violation.
-        """
-        before = len(self.violations)
-        for finding in check.findings(value, only_first=size >= LARGE):
+    def add_findings(self, location: str, base: str, check: Checked, value: Any, size: int) -> None:
+        """Add what a schema says of a value that is not valid: `base` is the value's own pointer, `size` its length."""
+        for finding in check.explain(value, size):
             self.add(location, base + pointer(finding.path), finding.code, finding.detail, finding.schema)
             if len(self.violations) >= CAP:
                 return
-        if len(self.violations) == before:
-            self.add(location, base, "schema", "does not match the schema")
 
 
 def pointer(path: Iterable[str | int]) -> str:

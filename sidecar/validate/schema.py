@@ -40,7 +40,7 @@ class Check:
 
     def findings(self, value: Any, only_first: bool = False) -> Iterator[Finding]:
         """What is wrong with a value that is not valid. The engine collects all errors before it gives the first, about
-        15 us each, so `only_first` is for values that are large."""
+        15 us each, those of alternatives too; `explain.py` knows when to ask for all, for the first, or for none."""
         if only_first:
             try:
                 self._validator.validate(value)
@@ -55,7 +55,7 @@ class Library:
     """The resources of one version, each schema in it compiled when it is first asked for."""
 
     def __init__(self, resources: Mapping[str, Any]) -> None:
-        self._resources = resources
+        self.resources = resources
         self._registry: engine.Registry | None = None
         self._checks: dict[str, Check] = {}
 
@@ -70,7 +70,7 @@ class Library:
 
     def _prepared(self) -> engine.Registry:
         if self._registry is None:
-            self._registry = registry(self._resources)
+            self._registry = registry(self.resources)
         return self._registry
 
 
@@ -104,20 +104,20 @@ def _findings(error: engine.ValidationError) -> Iterator[Finding]:
     """An error of the engine as findings: one for each unknown property, and an alternative's own errors if only one
     alternative can have been meant."""
     kind = error.kind
-    place = _place(error.absolute_keyword_location)
+    where = place(error.absolute_keyword_location)
     path = tuple(error.instance_path)
     match kind:
         case kind.AdditionalProperties(unexpected) | kind.UnevaluatedProperties(unexpected):
             for name in unexpected:
-                yield Finding((*path, name), "unknown-property", "is not a property that the schema allows", place)
+                yield Finding((*path, name), "unknown-property", "is not a property that the schema allows", where)
         case kind.UnevaluatedItems(unexpected):
             for _ in unexpected:
-                yield Finding(path, "unknown-item", "has more items than the schema allows", place)
+                yield Finding(path, "unknown-item", "has more items than the schema allows", where)
         case kind.AnyOf(context) | kind.OneOfNotValid(context) if (branch := _meant(context, path)) is not None:
             for inner in branch:
                 yield from _findings(inner)
         case _:
-            yield Finding(path, CODES_BY_KEYWORD.get(kind.name, "schema"), wording(kind), place)
+            yield Finding(path, CODES_BY_KEYWORD.get(kind.name, "schema"), wording(kind), where)
 
 
 def _meant(
@@ -133,6 +133,6 @@ def _is_misfit(error: engine.ValidationError, path: tuple[str | int, ...]) -> bo
     return here and isinstance(error.kind, (error.kind.Type, error.kind.FalseSchema))
 
 
-def _place(location: str | None) -> str | None:
+def place(location: str | None) -> str | None:
     """`sidegate:///contracts/a.yaml#/x%20y` -> `contracts/a.yaml#/x y`."""
     return unquote(location.removeprefix(SCHEME)) if location else None

@@ -52,6 +52,8 @@ class EmbeddedEngine:
     The engine cannot be interrupted: what overstays `deadline_s` is killed and denied with `policy-timeout`.
     """
 
+    prunes = True
+
     def __init__(
         self, workers: int = 2, deadline_s: float = 0.25, *, queue: int = 256, recycle_after: int = _NEVER
     ) -> None:

@@ -16,6 +16,9 @@ __all__ = ["EmbeddedEngine", "Engine", "LoadError", "OpaEngine"]
 class Engine(Protocol):
     """Something that decides by policies. No method of a loaded engine makes an allow out of trouble."""
 
+    prunes: bool
+    """Whether the input may be cut down to what the loaded bundle reads: only where that very bundle decides."""
+
     @property
     def revisions(self) -> Mapping[str, str]:
         """The revision in force, by service."""

@@ -32,6 +32,8 @@ class OpaEngine:
     decision is theirs, since OPA's Data API names none.
     """
 
+    prunes = False
+
     def __init__(self, url: str, deadline_s: float = 0.25) -> None:
         self._url, self._deadline = url, deadline_s
         self._bundles: Mapping[str, Bundle] = {}
