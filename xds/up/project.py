@@ -1,0 +1,179 @@
+"""options -> Ground: the project's folder, its state folder, and what `dev` asks for."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from xds.compile import lay_out
+from xds.contract import Cache, compile_contract
+from xds.dev import Dev, parse_dev
+from xds.diagnostics import Diagnostic
+from xds.failure import CannotRun
+from xds.findings import renamed
+from xds.offline import read_offline
+from xds.settings import FILE
+from xds.single import Single, read_single
+
+POLICY = """# A stub: it allows whatever the contract allows. `sidegate init` writes one that you can keep and test.
+package {package}.authz
+
+default allow := false
+
+allow if input.sidegate.operation_id
+"""
+
+DEV_KEYS = ".sidegate/dev/jwks.json"
+POLL_S = 0.1
+"""How often the files of a single contract are looked at; their copy is watched by the control plane."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What the supervisor stands on.
+
+    `root` is the project; `state` is where keys, logs and last good sources are kept. `single` is the contract that the
+    project was made for, if it was; `rename` gives diagnostics the user's own file names.
+    """
+
+    root: Path
+    state: Path
+    dev: Dev
+    said: tuple[Diagnostic, ...] = ()
+    single: Single | None = None
+    rename: Callable[[Diagnostic], Diagnostic] = field(default=lambda d: d)
+
+
+@contextlib.contextmanager
+def ground(path: Path, upstream: str | None) -> Iterator[Ground]:
+    """The ground for a project's folder, or for one contract and its upstream. Raises CannotRun.
+
+    A second `sidegate up` on the same folder is refused: both would write the folder's keys.
+    """
+    if path.is_dir():
+        if upstream is not None:
+            raise CannotRun(f"--upstream goes with one contract; {path} is a folder, and {FILE} names its upstreams")
+        with _locked(_state(path)) as state:
+            yield _of_folder(path, state)
+    elif path.is_file():
+        if upstream is None:
+            raise CannotRun(f"where does {path} run? Next: sidegate up {path} --upstream http://127.0.0.1:9000")
+        scratch = Path(tempfile.mkdtemp(prefix="sidegate-"))
+        try:
+            yield _of_contract(path, upstream, scratch)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+    else:
+        raise CannotRun(f"there is no {path}. Next: sidegate init {path} --service NAME")
+
+
+def _of_folder(path: Path, state: Path) -> Ground:
+    tree = read_offline(path)
+    if not lay_out(tree)[0]:
+        raise CannotRun(
+            f"{path.absolute()} has no contract: contracts/<service>/<version>.yaml. "
+            f"Next: sidegate init {path} --service NAME"
+        )
+    dev, said = parse_dev(tree.files)
+    return Ground(path.absolute(), state, dev, said)
+
+
+def _of_contract(path: Path, upstream: str, scratch: Path) -> Ground:
+    single = read_single(path)
+    _copy(single, scratch)
+    policy = scratch / "policies" / single.service / "authz.rego"
+    policy.parent.mkdir(parents=True)
+    policy.write_text(POLICY.format(package=single.service.replace("-", "_")))
+    contract = compile_contract(
+        single.files, single.root, service=single.service, version=single.version, cache=Cache()
+    )
+    names = sorted({c.scheme for o in contract.operations for a in o.security for c in a.credentials})
+    scopes = sorted({s for o in contract.operations for a in o.security for c in a.credentials for s in c.scopes})
+    issuer = {"issuer": "https://issuer.test", "audiences": [single.service], "jwks": {"file": DEV_KEYS}}
+    settings = {
+        "services": {single.service: {"upstream": upstream}},
+        "security": dict.fromkeys(names, issuer),
+        "dev": {"keys": DEV_KEYS, "tokens": {"developer": {"sub": "developer", "scope": " ".join(scopes)}}}
+        if names
+        else {},
+    }
+    (scratch / FILE).write_text(json.dumps(settings))  # JSON is YAML
+    dev, _ = parse_dev({FILE: (scratch / FILE).read_bytes()})
+    state = _state(scratch)
+    return Ground(scratch, state, dev, (), single, lambda d: renamed(d, lambda file: single.shown.get(file, file)))
+
+
+async def follow(single: Single, root: Path) -> None:
+    """Bring every change of a contract outside the project into it, until cancelled."""
+    seen = _stamps(single)
+    while True:
+        await asyncio.sleep(POLL_S)
+        if (now := _stamps(single)) == seen:
+            continue
+        with contextlib.suppress(CannotRun):  # an editor is just replacing the file: next time
+            single = await asyncio.to_thread(read_single, next(iter(single.sources.values())))
+            await asyncio.to_thread(_copy, single, root)
+            seen = now
+
+
+def _stamps(single: Single) -> list[tuple[int, int]]:
+    found = []
+    for path in single.sources.values():
+        try:
+            status = path.stat()
+        except OSError:
+            found.append((0, 0))
+        else:
+            found.append((status.st_mtime_ns, status.st_size))
+    return found
+
+
+def _copy(single: Single, root: Path) -> None:
+    """Parts first, the contract last, each in one step: the watcher never sees half a contract."""
+    for name in reversed(list(single.files)):
+        target = root / name
+        if target.exists() and target.read_bytes() == single.files[name]:
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        scratch = target.with_name(f".{target.name}.new")
+        scratch.write_bytes(single.files[name])
+        scratch.replace(target)
+
+
+def _state(root: Path) -> Path:
+    """The state folder: in the project, or a temporary one if the project cannot be written to."""
+    state = root.absolute() / ".sidegate"
+    try:
+        state.mkdir(exist_ok=True)
+        if os.access(state, os.W_OK):
+            return state
+    except OSError:
+        pass  # a read-only project: nothing of it needs to be written
+    return Path(tempfile.mkdtemp(prefix="sidegate-state-"))
+
+
+@contextlib.contextmanager
+def _locked(state: Path) -> Iterator[Path]:
+    import fcntl
+
+    with (state / "up.lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            lock.seek(0)
+            holder = lock.read().strip()
+            advice = f"kill {holder}" if holder.isdigit() else "stop it"
+            raise CannotRun(
+                f"`sidegate up` runs in this folder already, as process {holder}. Next: {advice}"
+            ) from error
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield state
