@@ -181,7 +181,9 @@ def _data(own: Mapping[str, bytes], said: list[Diagnostic]) -> dict[str, Any]:
             at = at.setdefault(part, {})
         for key, value in document.value.items():
             if key in at:
-                said.append(Diagnostic("policy-data", f"`{key}` is also in another data file of this folder", Span(file, 1, 1)))
+                said.append(
+                    Diagnostic("policy-data", f"`{key}` is also in another data file of this folder", Span(file, 1, 1))
+                )
             at[key] = value
     return root
 
@@ -193,7 +195,8 @@ def _conflicts(data: Any, rules: Mapping[str, tuple[Span, ...]]) -> Iterable[Dia
         for part in path.split("/"):
             at = at.get(part, None) if isinstance(at, dict) else None
         if at is not None:
-            yield Diagnostic("policy-data", f"data.{path.replace('/', '.')} is a rule here and a value in a data file", places[0])
+            message = f"data.{path.replace('/', '.')} is a rule here and a value in a data file"
+            yield Diagnostic("policy-data", message, places[0])
 
 
 def _open_defaults(service: str, outlines: Iterable[Outline]) -> Iterable[Diagnostic]:

@@ -19,20 +19,88 @@ _REMOVED = {
     "re_match": "use `regex.match`",
     "net.cidr_overlap": "use `net.cidr_contains`",
     "set_diff": "use `a - b`",
-    **dict.fromkeys(("cast_array", "cast_set", "cast_string", "cast_boolean", "cast_null", "cast_object"), "compare with `is_array` and its kin"),
+    **{f"cast_{kind}": f"use `is_{kind}`" for kind in ("array", "set", "string", "boolean", "null", "object")},
 }
 _OPA_ONLY = frozenset(
-    "http.send net.lookup_ip_addr print trace strings.render_template json.match_schema json.verify_schema "
-    "rego.metadata.rule rego.metadata.chain rego.parse_module opa.runtime graphql.parse graphql.is_valid "
-    "graphql.parse_and_verify graphql.parse_query graphql.parse_schema graphql.schema_is_valid providers.aws.sign_req "
-    "io.jwt.verify_eddsa rand.intn crypto.x509.parse_keypair time.format".split()
+    [
+        "http.send",
+        "net.lookup_ip_addr",
+        "print",
+        "trace",
+        "strings.render_template",
+        "json.match_schema",
+        "json.verify_schema",
+        "rego.metadata.rule",
+        "rego.metadata.chain",
+        "rego.parse_module",
+        "opa.runtime",
+        "graphql.parse",
+        "graphql.is_valid",
+        "graphql.parse_and_verify",
+        "graphql.parse_query",
+        "graphql.parse_schema",
+        "graphql.schema_is_valid",
+        "providers.aws.sign_req",
+        "io.jwt.verify_eddsa",
+        "rand.intn",
+        "crypto.x509.parse_keypair",
+        "time.format",
+    ]
 )
 _FAULTS = {"unknown": "rego-function", "arity": "rego-function", "unsafe": "rego-unsafe", "recursion": "rego-recursion"}
 ESCAPE_SAFE = frozenset(
-    "gt gte lt lte equal neq plus minus mul div rem and or internal.member_2 internal.member_3 "
-    "abs array.concat array.reverse array.slice ceil concat floor intersection is_array is_boolean is_null is_number "
-    "is_object is_set is_string max min numbers.range object.filter object.get object.keys object.remove object.subset "
-    "object.union object.union_n product round sort startswith sum time.now_ns to_number type_name union walk".split()
+    [
+        "gt",
+        "gte",
+        "lt",
+        "lte",
+        "equal",
+        "neq",
+        "plus",
+        "minus",
+        "mul",
+        "div",
+        "rem",
+        "and",
+        "or",
+        "internal.member_2",
+        "internal.member_3",
+        "abs",
+        "array.concat",
+        "array.reverse",
+        "array.slice",
+        "ceil",
+        "concat",
+        "floor",
+        "intersection",
+        "is_array",
+        "is_boolean",
+        "is_null",
+        "is_number",
+        "is_object",
+        "is_set",
+        "is_string",
+        "max",
+        "min",
+        "numbers.range",
+        "object.filter",
+        "object.get",
+        "object.keys",
+        "object.remove",
+        "object.subset",
+        "object.union",
+        "object.union_n",
+        "product",
+        "round",
+        "sort",
+        "startswith",
+        "sum",
+        "time.now_ns",
+        "to_number",
+        "type_name",
+        "union",
+        "walk",
+    ]
 )
 """Built-ins that are right for strings spelled with JSON's escapes, since they compare, join or pass them on. The embedded
 engine keeps strings that way; a `count` or `endswith` of a string with a quote in it would be wrong, so a decision that
@@ -52,7 +120,7 @@ class Checked:
 def check(
     programs: Mapping[str, str], data: Any, outlines: Iterable[Outline], rules: tuple[str, ...], engine: str
 ) -> Checked:
-    """Compile modules with the embedded engine and check what it does not: functions, arguments, unbound variables, recursion."""
+    """Compile modules with the embedded engine; check functions, arguments, unbound variables, recursion, as it does not."""
     outlines = list(outlines)
     files = list(programs)
     names = _builtin_calls(outlines)
@@ -64,10 +132,10 @@ def check(
     said = list(_missing(compiled["missing"], names, engine))
     plan = Plan(compiled["plan"])
     if not said:
-        said += [_diagnostic(fault, files, engine) for fault in plan.faults()]
+        said += [d for fault in plan.faults() if (d := _diagnostic(fault, files, engine))]
     reads = {rule: plan.reads(rule) for rule in rules}
     fragile = {rule: tuple(sorted(plan.calls(rule) - ESCAPE_SAFE)) for rule in rules}
-    return Checked(tuple(d for d in said if d), reads, fragile)
+    return Checked(tuple(said), reads, fragile)
 
 
 def _builtin_calls(outlines: Iterable[Outline]) -> dict[str, list[Call]]:

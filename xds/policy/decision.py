@@ -143,7 +143,18 @@ _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _OURS = ("x-envoy-", "x-sidegate-")
 _FRAMING = frozenset(
-    "host content-length transfer-encoding connection keep-alive te trailer upgrade proxy-connection expect".split()
+    [
+        "host",
+        "content-length",
+        "transfer-encoding",
+        "connection",
+        "keep-alive",
+        "te",
+        "trailer",
+        "upgrade",
+        "proxy-connection",
+        "expect",
+    ]
 )
 
 
@@ -181,5 +192,11 @@ def reason_of(value: Any) -> str | None:
 def _kind(value: Any) -> str:
     if isinstance(value, Mapping):
         return "an object without a boolean `allowed`" if "allowed" not in value else "an object with another `allowed`"
-    names = ((bool, "a boolean"), (str, "a string"), (int | float, "a number"), (list, "an array"), (type(None), "null"))
+    names = (
+        (bool, "a boolean"),
+        (str, "a string"),
+        (int | float, "a number"),
+        (list, "an array"),
+        (type(None), "null"),
+    )
     return next((name for kind, name in names if isinstance(value, kind)), "something else")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -29,7 +29,7 @@ _NO_BODY: Any = object()
 def reads(bundle: Bundle | None, entrypoint: str | None) -> Reads:
     """The input that deciding by a rule, and giving its reason, reads; everything, where that cannot be known."""
     path = entrypoint or (bundle.default_entrypoint if bundle else None)
-    if bundle is None or path not in bundle.reads:
+    if bundle is None or path is None or path not in bundle.reads:
         return Reads.everything()
     rules = (path, *reason_rules(bundle, path))
     paths = frozenset[Path]().union(*(bundle.reads.get(rule, Reads.everything()).paths for rule in rules))
@@ -62,7 +62,7 @@ def build_input(
     want = reads or Reads.everything()
     document: dict[str, Any] = {}
     if want.touches("attributes"):
-        http = {
+        http: dict[str, Callable[[], Any]] = {
             "id": lambda: request_id,
             "method": lambda: method,
             "path": lambda: path if query is None else f"{path}?{query}",

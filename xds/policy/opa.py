@@ -136,7 +136,9 @@ async def _connect(url: str, deadline: float) -> Any:
 
     parts = urlsplit(url)
     tls = parts.scheme == "https"
-    client = Client(host=_host(parts.hostname), port=parts.port or (443 if tls else 80), ssl=tls, retries=0, timeout=deadline)
+    client = Client(
+        host=_host(parts.hostname), port=parts.port or (443 if tls else 80), ssl=tls, retries=0, timeout=deadline
+    )
     await client._init_session()
     return client
 

@@ -10,9 +10,11 @@ from xds.diagnostics import Diagnostic, Span
 
 from .tokens import Kind, RegoSyntaxError, Token, string_value, tokenize
 
-_LEADING = frozenset("else if contains in with as".split())
-_TRAILING = _LEADING | frozenset("package import default not some every".split())
-_OPENERS = frozenset([":=", "=", "==", "!=", "<", ">", "<=", ">=", "+", "-", "*", "/", "%", "&", "|", ",", ".", ":", ";"])
+_LEADING = frozenset(["else", "if", "contains", "in", "with", "as"])
+_TRAILING = _LEADING | frozenset(["package", "import", "default", "not", "some", "every"])
+_OPENERS = frozenset(
+    [":=", "=", "==", "!=", "<", ">", "<=", ">=", "+", "-", "*", "/", "%", "&", "|", ",", ".", ":", ";"]
+)
 _KEYWORDS = _TRAILING | {"true", "false", "null"}
 _WAIVER = re.compile(r"#\s*sidegate:\s*allow-default\b")
 
@@ -193,7 +195,9 @@ def _check_head(statement: list[Token], at: int, head: int, default: bool) -> No
             raise _v0(statement[0], "a set's element needs `contains`", "write `name contains element`")
         raise _fail(statement[0], "a rule needs a value or `if` and a body")
     if statement[at].text == "{":
-        raise _v0(statement[at], "`if` is missing before the rule's body", "write `name if { ... }`; see `opa fmt --rego-v1`")
+        raise _v0(
+            statement[at], "`if` is missing before the rule's body", "write `name if { ... }`; see `opa fmt --rego-v1`"
+        )
     if statement[at].text not in (":=", "=", "if", "contains"):
         raise _fail(statement[at], f"unexpected `{statement[at].text}` in a rule's head")
     if default and statement[at].text not in (":=", "="):
@@ -211,9 +215,9 @@ def _check_value(statement: list[Token], at: int) -> None:
         if depth == 0 and token.text in ("if", "else", "every") and token.kind is Kind.NAME:
             return
         before = statement[at - 1]
-        if depth == 0 and token.text == "{" and (before.text in ")]}" or before.kind is not Kind.MARK):
-            if before.text not in _TRAILING:
-                raise _v0(token, "`if` is missing before the rule's body", "write `name := value if { ... }`")
+        ended = before.text in ")]}" or (before.kind is not Kind.MARK and before.text not in _TRAILING)
+        if depth == 0 and token.text == "{" and ended:
+            raise _v0(token, "`if` is missing before the rule's body", "write `name := value if { ... }`")
         if token.kind is Kind.MARK:
             depth += (token.text in "([{") - (token.text in ")]}")
         at += 1
@@ -233,7 +237,8 @@ def _calls(file: str, tokens: list[Token]) -> Iterator[Call]:
     """Names directly followed by `(`: `f(`, `io.jwt.decode(`, `data.lib.f(`."""
     for index, token in enumerate(tokens[1:], 1):
         before = tokens[index - 1]
-        if token.text != "(" or before.kind is not Kind.NAME or before.end != token.offset or before.text in _KEYWORDS - {"contains"}:
+        called = token.text == "(" and before.kind is Kind.NAME and before.end == token.offset
+        if not called or before.text in _KEYWORDS - {"contains"}:
             continue
         start = index - 1
         while start >= 2 and tokens[start - 1].text == "." and tokens[start - 2].kind is Kind.NAME:
@@ -250,7 +255,12 @@ def _check_declared_once(statement: list[Token]) -> None:
             scopes.append(set())
         elif token.kind is Kind.MARK and token.text in ")]}":
             scopes.pop()
-        elif token.text == ":=" and scopes and statement[index - 1].kind is Kind.NAME and statement[index - 2].text != ".":
+        elif (
+            token.text == ":="
+            and scopes
+            and statement[index - 1].kind is Kind.NAME
+            and statement[index - 2].text != "."
+        ):
             name = statement[index - 1]
             if name.text in scopes[-1]:
                 raise _fail(name, f"`{name.text}` is declared twice in one body", "use `==` to compare")

@@ -130,7 +130,7 @@ class Plan:
                 continue
             name, args = statement["func"], len(statement["args"])
             if callee := self.functions.get(name):
-                if args != len(callee.params):
+                if args not in (len(callee.params), len(callee.params) + 1):
                     message = f"`{_plain(name)}` takes {len(callee.params) - 2} arguments, not {args - 2}"
                     yield self._fault("arity", message, statement)
             elif name not in self.builtins and name not in _OPERATORS:
@@ -270,7 +270,26 @@ def _plain(name: str) -> str:
 
 
 _OPERATORS = frozenset(
-    "gt gte lt lte equal neq plus minus mul div rem and or internal.member_2 internal.member_3 eq assign print".split()
+    [
+        "gt",
+        "gte",
+        "lt",
+        "lte",
+        "equal",
+        "neq",
+        "plus",
+        "minus",
+        "mul",
+        "div",
+        "rem",
+        "and",
+        "or",
+        "internal.member_2",
+        "internal.member_3",
+        "eq",
+        "assign",
+        "print",
+    ]
 )
 _KNOWN: dict[str, tuple[str, ...]] = {
     "ArrayAppendStmt": ("value",),

@@ -30,7 +30,11 @@ def spawn() -> tuple[subprocess.Popen[bytes], socket.socket]:
     try:
         command = [sys.executable, "-I", "-S", "-u", str(WORKER), engine_folder(), str(theirs.fileno())]
         process = subprocess.Popen(
-            command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command,
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
     except BaseException:
         ours.close()
@@ -53,7 +57,9 @@ def frame(kind: bytes, payload: bytes) -> bytes:
     return len(payload).to_bytes(4, "little") + kind + payload
 
 
-def compile_modules(modules: Mapping[str, str], data: Any, entrypoints: Sequence[str], names: Sequence[str]) -> dict[str, Any]:
+def compile_modules(
+    modules: Mapping[str, str], data: Any, entrypoints: Sequence[str], names: Sequence[str]
+) -> dict[str, Any]:
     """Compile modules in a process of their own: `{plan, missing}`, where `missing` are the names that are no built-ins.
 
     Raises WorkerError with the engine's text for modules it refuses, also if it crashes or takes over COMPILE_SECONDS.

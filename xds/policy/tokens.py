@@ -101,7 +101,7 @@ def _unreadable(text: str, offset: int, line: int, column: int) -> RegoSyntaxErr
         return RegoSyntaxError("the string does not end on its line", line, column)
     if char == "`":
         return RegoSyntaxError("the raw string does not end", line, column)
-    return RegoSyntaxError(f"unexpected character {ascii(char)}", line, column)
+    return RegoSyntaxError(f"unexpected character {char!a}", line, column)
 
 
 def _check_brackets(tokens: list[Token]) -> None:

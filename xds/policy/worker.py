@@ -51,10 +51,10 @@ class Engine:
         self.c: Any = rego_shared.rego
         self.prepared: dict[int, Prepared] = {}
 
-    def fresh(self, modules: dict[str, str], data: Any) -> Any:
+    def fresh(self, modules: dict[str, str], data: Any, strict: bool = True) -> Any:
         """An interpreter that holds these modules and that data. Raises RegoError for what does not parse."""
         rego = self.interpreter.Interpreter()
-        rego.strict_built_in_errors = True
+        rego.strict_built_in_errors = strict
         for name, text in modules.items():
             rego.add_module(name, text)
         if data:
@@ -62,7 +62,7 @@ class Engine:
         return rego
 
     def prepare(self, order: dict[str, Any]) -> Answer:
-        rego = self.fresh(order["modules"], order["data"])
+        rego = self.fresh(order["modules"], order["data"], order.get("strict", True))
         bundle = rego.build(None, order["entrypoints"])
         if not bundle.ok():
             return b"E", str(bundle.node()).encode()
@@ -117,13 +117,14 @@ class Prepared:
     """One bundle's plan, ready to be asked."""
 
     def __init__(self, engine: Engine, rego: Any, bundle: Any, entrypoints: list[bytes]) -> None:
+        from ctypes import create_string_buffer
+
         self.engine, self.rego, self.bundle, self.entrypoints = engine, rego, bundle, entrypoints
         c = engine.c
         self.query, self.free_output, self.output_json = c.regoBundleQueryEntrypoint, c.regoFreeOutput, c.regoOutputJSON
         self.new_input, self.set_input, self.free_input = c.regoNewInput, c.regoSetInput, c.regoFreeInput
-        import ctypes
-
-        self.text = ctypes.create_string_buffer(64)
+        self.add = _adder(c)
+        self.text = create_string_buffer(64)
 
     def decide(self, entrypoint: int, text: bytes) -> Answer:
         """The value of an entrypoint for an input."""
@@ -157,12 +158,12 @@ class Prepared:
     def assign(self, text: bytes) -> None:
         """Give the engine an input, from JSON. Strings go in as JSON spells them with the fewest escapes (tokens.canonical).
 
-        Term by term this takes a third of the time that the engine needs to parse the same JSON.
+        Term by term this takes a quarter of the time that the engine needs to parse the same JSON.
         """
         value = json.loads(text)
         input_ = self.new_input()
         try:
-            self._add(input_, value, _escape if _ESCAPED in text else str.encode)
+            self.add(input_, value, _escape if _ESCAPED in text else str.encode)
             if self.set_input(self.rego._impl, input_):
                 raise ValueError("the engine refuses the input")
         except _NumberTooFine:
@@ -170,30 +171,46 @@ class Prepared:
         finally:
             self.free_input(input_)
 
-    def _add(self, p: int, value: Any, encode: Callable[[str], bytes]) -> None:
-        c, kind = self.engine.c, type(value)
+
+def _adder(c: Any) -> Callable[[int, Any, Callable[[str], bytes]], None]:
+    """The function that adds a JSON value to an engine's input; one closure, since this is most of a decision's time."""
+    string, item, object_, array = c.regoInputString, c.regoInputObjectItem, c.regoInputObject, c.regoInputArray
+
+    def add(p: int, value: Any, encode: Callable[[str], bytes]) -> None:
+        kind = type(value)
         if kind is str:
-            c.regoInputString(p, encode(value))
+            string(p, encode(value))
         elif kind is dict:
             for key, member in value.items():
-                c.regoInputString(p, encode(key))
-                self._add(p, member, encode)
-                c.regoInputObjectItem(p)
-            c.regoInputObject(p, len(value))
+                string(p, encode(key))
+                if type(member) is str:
+                    string(p, encode(member))
+                else:
+                    add(p, member, encode)
+                item(p)
+            object_(p, len(value))
         elif kind is list:
-            for item in value:
-                self._add(p, item, encode)
-            c.regoInputArray(p, len(value))
-        elif kind is bool:
-            c.regoInputBoolean(p, value)
-        elif value is None:
-            c.regoInputNull(p)
-        elif kind is int and -(2**63) <= value < 2**63:
-            c.regoInputInt(p, value)
-        elif kind is float and float(f"{value:f}") == value:
-            c.regoInputFloat(p, value)
+            for element in value:
+                add(p, element, encode)
+            array(p, len(value))
         else:
-            raise _NumberTooFine
+            _add_scalar(c, p, value)
+
+    return add
+
+
+def _add_scalar(c: Any, p: int, value: Any) -> None:
+    kind = type(value)
+    if kind is bool:
+        c.regoInputBoolean(p, value)
+    elif value is None:
+        c.regoInputNull(p)
+    elif kind is int and -(2**63) <= value < 2**63:
+        c.regoInputInt(p, value)
+    elif kind is float and float(f"{value:f}") == value:
+        c.regoInputFloat(p, value)
+    else:
+        raise _NumberTooFine
 
 
 class _NumberTooFine(Exception):
@@ -212,8 +229,10 @@ def value_of(node: Any, kinds: Any) -> Any:
     if kind == kinds.Object:
         items = [node_child(node, i) for i in range(_size(node))]
         return {_key(value_of(item.at(0), kinds)): value_of(item.at(1), kinds) for item in items}
-    if kind in (kinds.Array, kinds.Set):
+    if kind == kinds.Array:
         return [value_of(node_child(node, i), kinds) for i in range(_size(node))]
+    if kind == kinds.Set:
+        return sorted((value_of(node_child(node, i), kinds) for i in range(_size(node))), key=_order)
     if kind == kinds.String:
         return _unescape(node.value)
     return node.value
@@ -231,6 +250,16 @@ def node_child(node: Any, index: int) -> Any:
     from regopy.rego_shared import rego_node_get
 
     return Node(rego_node_get(node._impl, index))
+
+
+def _order(value: Any) -> tuple[int, Any]:
+    """OPA's order of values: null, booleans, numbers, strings, arrays, objects."""
+    if isinstance(value, list):
+        return 4, [_order(v) for v in value]
+    if isinstance(value, dict):
+        return 5, [(k, _order(v)) for k, v in sorted(value.items())]
+    ranks = ((type(None), 0), (bool, 1), (int | float, 2), (str, 3))
+    return next(rank for kind, rank in ranks if isinstance(value, kind)), 0 if value is None else value
 
 
 def _key(value: Any) -> str:
