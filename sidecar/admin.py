@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -78,8 +79,11 @@ class Admin:
 
 def admin_app(current: Current, records: Records) -> Any:
     """The API as an ASGI application."""
-    from connexion import AsyncApp
-    from connexion.resolver import Resolver
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # connexion's own use of its dependencies
+        from connexion import AsyncApp
+        from connexion.options import SwaggerUIOptions
+        from connexion.resolver import Resolver
 
     admin = Admin(current, records)
 
@@ -87,7 +91,8 @@ def admin_app(current: Current, records: Records) -> Any:
         found: Callable[..., Any] = getattr(admin, operation)
         return found
 
-    app = AsyncApp(__name__, specification_dir=str(Path(__file__).parent))
+    pages = SwaggerUIOptions(swagger_ui=False)
+    app = AsyncApp(__name__, specification_dir=str(Path(__file__).parent), swagger_ui_options=pages)
     app.add_api("admin.yaml", resolver=Resolver(resolve))
     return app
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from typing import Any
 
@@ -36,10 +37,8 @@ class Reporter:
         away = False
         async with httpx.AsyncClient(base_url=self.url, timeout=2.0, trust_env=False) as client:
             while True:
-                try:
+                with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._changed.wait(), 0.2 if away else EVERY_S)
-                except TimeoutError:
-                    pass
                 self._changed.clear()
                 if self._document is None:
                     continue

@@ -33,7 +33,7 @@ def problem(
         "traceId": trace_id,
         "errors": [entry(v) for v in violations],
     }
-    body = json.dumps(document, ensure_ascii=False).encode("utf-8", "backslashreplace")
+    body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
     return Response(status, (("content-type", PROBLEM), ("x-sidegate-code", code), *headers), body)
 
 

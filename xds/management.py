@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -83,8 +84,11 @@ class Management:
 
 def management_app(plane: ControlPlane, fetch: Callable[[str], Any]) -> Any:
     """The API as an ASGI application."""
-    from connexion import AsyncApp
-    from connexion.resolver import Resolver
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # connexion's own use of its dependencies
+        from connexion import AsyncApp
+        from connexion.options import SwaggerUIOptions
+        from connexion.resolver import Resolver
 
     management = Management(plane, fetch)
 
@@ -92,6 +96,7 @@ def management_app(plane: ControlPlane, fetch: Callable[[str], Any]) -> Any:
         found: Callable[..., Any] = getattr(management, operation)
         return found
 
-    app = AsyncApp(__name__, specification_dir=str(Path(__file__).parent))
+    pages = SwaggerUIOptions(swagger_ui=False)
+    app = AsyncApp(__name__, specification_dir=str(Path(__file__).parent), swagger_ui_options=pages)
     app.add_api("management.yaml", resolver=Resolver(resolve))
     return app
