@@ -98,8 +98,8 @@ def gateway(*versions: Version, hosts: dict[str, tuple[str, ...]] | None = None,
 
 
 def bearer(jwks: str = JWKS, name: str = "bearer") -> JwtScheme:
-    """A scheme of the issuer `https://issuer.test`, for the audience `catalog`."""
-    return JwtScheme(name, "https://issuer.test", ("catalog",), jwks)
+    """A scheme of the issuer `https://issuer.test`, for the audience `ref`."""
+    return JwtScheme(name, "https://issuer.test", ("ref",), jwks)
 
 
 def profile(listen: int = 8080, companion: int = 8082, **more: object) -> Profile:

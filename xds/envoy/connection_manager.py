@@ -11,6 +11,7 @@ from envoy_data_plane.envoy.config.common.mutation_rules.v3 import HeaderMutatio
 from envoy_data_plane.envoy.config.core.v3 import (
     AggregatedConfigSource,
     ApiVersion,
+    CidrRange,
     ConfigSource,
     ExtensionConfigSource,
     Http1ProtocolOptions,
@@ -42,10 +43,11 @@ from xds.envoy.codec import any_of, type_url
 from xds.envoy.filters.companion import companion
 from xds.envoy.filters.context import context
 from xds.envoy.filters.crit import crit
+from xds.envoy.filters.trace import trace
 from xds.envoy.profile import Profile
 from xds.envoy.replies import local_replies
 from xds.envoy.tracing import tracing
-from xds.envoy.typed import seconds, typed
+from xds.envoy.typed import overwrite, seconds, typed
 
 SERVER = "sidegate"
 
@@ -95,7 +97,10 @@ def connection_manager(profile: Profile) -> HttpConnectionManager:
         access_log=access_log(profile),
         use_remote_address=True,
         xff_num_trusted_hops=profile.trusted_hops,
-        internal_address_config=HttpConnectionManagerInternalAddressConfig(),
+        # RFC 6666's discard prefix: no peer is internal. An empty list would mean every private address and loopback.
+        internal_address_config=HttpConnectionManagerInternalAddressConfig(
+            cidr_ranges=[CidrRange(address_prefix="100::", prefix_len=64)]
+        ),
         early_header_mutation_extensions=[_early(profile)],
         forward_client_cert_details=HttpConnectionManagerForwardClientCertDetails.SANITIZE,
         generate_request_id=True,
@@ -116,6 +121,7 @@ def by_ads() -> ConfigSource:
 def _filters(profile: Profile) -> list[HttpFilter]:
     return [
         _filter(names.CONTEXT_FILTER, context()),
+        _filter(names.TRACE_FILTER, trace()),
         _discovered(names.JWT_FILTER, JwtAuthentication),
         _filter(names.CRIT_FILTER, crit()),
         _filter(names.COMPANION_FILTER, companion(profile)),
@@ -154,9 +160,25 @@ def _http2(profile: Profile) -> Http2ProtocolOptions:
 def _early(profile: Profile) -> TypedExtensionConfig:
     """Takes off what no client may say, before the route is chosen and before any filter sees the request."""
     plain = MISLEADING if profile.trusted_hops else (*MISLEADING, *ADDRESSES)
-    mutations = [HeaderMutation(remove=name) for name in plain]
-    mutations += [
-        HeaderMutation(remove_on_match=HeaderMutationRemoveOnMatch(key_matcher=StringMatcher(prefix=prefix)))
-        for prefix in FORGED
-    ]
+    families = (HeaderMutationRemoveOnMatch(key_matcher=StringMatcher(prefix=prefix)) for prefix in FORGED)
+    mutations = [HeaderMutation(remove_on_match=family) for family in families]
+    mutations += [HeaderMutation(remove=name) for name in plain]
+    mutations += _sound_traceparent()
     return typed("envoy.http.early_header_mutation.header_mutation", EarlyHeaderMutation(mutations=mutations))
+
+
+PARENT = f"{headers.PREFIX}parent"
+
+
+def _sound_traceparent() -> list[HeaderMutation]:
+    """Take off a `traceparent` that is none (W3C Trace Context, section 3.2): Envoy would make no trace at all of it."""
+    header = "request.headers['traceparent']"
+    # Counted repetition would exceed CEL's limit on the size of a regex.
+    form = f"{header}.size() == 55 && {header}.matches('^00-[0-9a-f]+-[0-9a-f]+-[0-9a-f][0-9a-f]$')"
+    sound = f"{form} && !{header}.matches('-0+-')"
+    return [
+        HeaderMutation(append=overwrite(PARENT, f"%CEL({sound} ? {header} : '')%")),
+        HeaderMutation(remove="traceparent"),
+        HeaderMutation(append=overwrite("traceparent", f"%REQ({PARENT})%")),
+        HeaderMutation(remove=PARENT),
+    ]

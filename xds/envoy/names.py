@@ -12,6 +12,7 @@ COMPANION = "companion"
 COLLECTOR = "collector"
 ADS = "ads"
 
+TRACE_FILTER = "trace"
 CONTEXT_FILTER = "context"
 JWT_FILTER = "jwt"
 CRIT_FILTER = "crit"

@@ -10,8 +10,8 @@ from envoy_data_plane.envoy.config.core.v3 import DataSource, HeaderValueOption,
 from envoy_data_plane.envoy.extensions.access_loggers.filters.cel.v3 import ExpressionFilter
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import LocalReplyConfig, ResponseMapper
 
-from xds import headers
 from xds.envoy.codec import any_of
+from xds.envoy.filters import trace
 from xds.envoy.filters.crit import POLICY
 from xds.envoy.names import METADATA
 from xds.envoy.typed import overwrite, struct
@@ -65,6 +65,15 @@ REPLIES: tuple[Reply, ...] = (
         (f"rbac_access_denied_matched_policy[{POLICY}]",),
         sent=403,
     ),
+    Reply(
+        "token-invalid",
+        401,
+        "The token is not one that this operation takes.",
+        ("jwt_authn_access_denied{Audiences",),
+        sent=403,
+    ),
+    Reply("internal", 500, "The gateway failed.", ("jwt_authn_access_denied{",), sent=403),
+    Reply("upgrade-refused", 403, "The gateway does not change protocols.", ("upgrade_failed",)),
     Reply("companion-unavailable", 503, "The gateway cannot judge requests at the moment.", ("ext_authz_error",)),
     Reply(
         "overloaded", 503, "The gateway takes no more requests at the moment.", ("overload", f"{_RESET}{{overflow")
@@ -115,7 +124,7 @@ def _mapper(reply: Reply) -> ResponseMapper:
 
 def _challenge(reply: Reply) -> list[HeaderValueOption]:
     """RFC 6750, section 3; jwt_authn sends its own with what it refuses."""
-    return [overwrite("www-authenticate", 'Bearer error="invalid_token"')] if reply.sent == 403 else []
+    return [overwrite("www-authenticate", 'Bearer error="invalid_token"')] if reply.status == 401 and reply.sent else []
 
 
 def _document(reply: Reply, status: int | str) -> SubstitutionFormatString:
@@ -126,7 +135,7 @@ def _document(reply: Reply, status: int | str) -> SubstitutionFormatString:
         "code": reply.code,
         "detail": reply.detail,
         "operationId": f"%METADATA(ROUTE:{METADATA}:operation_id)%",
-        "traceId": f"%REQ({headers.TRACE}?X-REQUEST-ID)%",
+        "traceId": trace.FORMAT,
         "errors": [],
     }
     return SubstitutionFormatString(json_format=struct(document), content_type=PROBLEM)

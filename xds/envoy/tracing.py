@@ -5,34 +5,50 @@ from __future__ import annotations
 from envoy_data_plane.envoy.config.core.v3 import HttpService, HttpUri
 from envoy_data_plane.envoy.config.trace.v3 import OpenTelemetryConfig, TracingHttp
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import HttpConnectionManagerTracing
-from envoy_data_plane.envoy.type.v3 import Percent
+from envoy_data_plane.envoy.extensions.tracers.opentelemetry.samplers.v3 import TraceIdRatioBasedSamplerConfig
+from envoy_data_plane.envoy.type.v3 import FractionalPercent, Percent
 
 from xds.envoy.codec import any_of
-from xds.envoy.names import COLLECTOR
-from xds.envoy.profile import Collector, Profile
-from xds.envoy.typed import seconds
+from xds.envoy.names import COLLECTOR, COMPANION
+from xds.envoy.profile import Profile
+from xds.envoy.typed import seconds, typed
 
 SERVICE = "sidegate"
 EXPORT_TIMEOUT_S = 1
 PATH_TAG_LENGTH = 256
+RATIO = "envoy.tracers.opentelemetry.samplers.trace_id_ratio_based"
 
 
 def tracing(profile: Profile) -> HttpConnectionManagerTracing:
-    """The connection manager's tracer: one server span a request, named by the route."""
-    sampled = Percent(value=profile.sampling_percent if profile.otlp else 0)
-    config = OpenTelemetryConfig(
-        service_name=SERVICE, http_service=_export(profile.otlp) if profile.otlp else None, max_cache_size=4096
-    )
+    """The connection manager's tracer: one server span a request, named by the route.
+
+    Without a collector the client's trace context is passed on as it came.
+    """
+    share = Percent(value=profile.sampling_percent if profile.otlp else 0)
+    config = _exporting(profile) if profile.otlp else _silent(profile)
     return HttpConnectionManagerTracing(
         provider=TracingHttp(name="envoy.tracers.opentelemetry", typed_config=any_of(config)),
-        random_sampling=sampled,
-        client_sampling=sampled,
-        overall_sampling=sampled,
+        random_sampling=share,
+        client_sampling=share,
+        overall_sampling=share,
         max_path_tag_length=PATH_TAG_LENGTH,
         spawn_upstream_span=False,
+        no_context_propagation=profile.otlp is None,
     )
 
 
-def _export(collector: Collector) -> HttpService:
-    uri = f"{collector.scheme}://{collector.host}:{collector.port}{collector.path}"
-    return HttpService(http_uri=HttpUri(uri=uri, cluster=COLLECTOR, timeout=seconds(EXPORT_TIMEOUT_S)))
+def _exporting(profile: Profile) -> OpenTelemetryConfig:
+    assert profile.otlp is not None
+    scheme, host, port, path = profile.otlp
+    uri = HttpUri(uri=f"{scheme}://{host}:{port}{path}", cluster=COLLECTOR, timeout=seconds(EXPORT_TIMEOUT_S))
+    return OpenTelemetryConfig(service_name=SERVICE, http_service=HttpService(http_uri=uri), max_cache_size=4096)
+
+
+def _silent(profile: Profile) -> OpenTelemetryConfig:
+    """Envoy insists on an exporter, and a client's sampled flag would make it export: this sampler heeds no parent."""
+    host, port = profile.companion
+    uri = HttpUri(uri=f"http://{host}:{port}/", cluster=COMPANION, timeout=seconds(EXPORT_TIMEOUT_S))
+    never = TraceIdRatioBasedSamplerConfig(sampling_percentage=FractionalPercent(numerator=0))
+    return OpenTelemetryConfig(
+        service_name=SERVICE, http_service=HttpService(http_uri=uri), sampler=typed(RATIO, never)
+    )
