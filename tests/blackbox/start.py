@@ -9,6 +9,8 @@ from pathlib import Path
 
 import yaml
 
+from tests.blackbox.parts import Parts
+from tests.blackbox.relay import Relay
 from tests.blackbox.world import World
 from tests.e2e.collector import Collector
 from tests.e2e.gateway import Gateway
@@ -38,7 +40,27 @@ def world(folder: Path) -> Iterator[World]:
     with Journal() as journal, Collector() as collector:
         env = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "200"}
         with Gateway(copy(folder / "project", journal.url, issuer), env=env) as gateway:
-            started = World(gateway, journal, collector, issuer)
-            for _ in range(5):
-                started.good()
+            yield _warm(World(gateway, journal, collector, issuer))
+
+
+@contextmanager
+def parts(folder: Path, *roles: str, relay: Relay | None = None) -> Iterator[World]:
+    """The same with control plane, companion and Envoy as processes of their own; a relay is put before the companion."""
+    issuer = Issuer()
+    with Journal() as journal, Collector() as collector:
+        running = Parts(copy(folder / "project", journal.url, issuer), collector.url, relay.port if relay else 0)
+        if relay:
+            relay.target = running.companion
+        with running:
+            running.start(*roles)
+            started = World(running, journal, collector, issuer)
+            if not roles:
+                running.wait_ready()
+                _warm(started)
             yield started
+
+
+def _warm(started: World) -> World:
+    for _ in range(5):
+        started.good()
+    return started

@@ -49,6 +49,7 @@ def _one_header_line(world: World, exchange: Exchange) -> None:
     assert b"200" not in exchange.rest
 
 
+CODEC = "refused by the codec"
 PROBE = "X-Probe: 1"
 MARKS = ("x-envoy-original-path", "x-envoy-original-url", "x-forwarded-client-cert", "x-sidegate-operation", "x-sidegate-claims",
          "x-sidegate-decision", "x-sidegate-trace", "x-sidegate-up-x")  # fmt: skip
@@ -68,44 +69,45 @@ HEADERS = [
     Case("H02-joined", request("/zed/role", token=PUBLIC, headers=["X-Role: user,admin"]), {400, 403}),
     Case("H02-with-the-right-one", request("/zed/role", token=PUBLIC, headers=["X-Role: user", "X-Role: operator"]), {400, 403}),
     Case("H02-alone", request("/zed/role", token=PUBLIC, headers=["X-Role: operator"]), {200}),
-    Case("H04", get("X_Forwarded_For: 1.2.3.4"), {400}, untraced="refused by the codec"),
-    Case("H04-mixed", get("X-Forwarded_For: 1.2.3.4"), {400}, untraced="refused by the codec"),
+    Case("H04", get("X_Forwarded_For: 1.2.3.4"), {400}, untraced=CODEC),
+    Case("H04-mixed", get("X-Forwarded_For: 1.2.3.4"), {400}, untraced=CODEC),
     Case("H05", get(PROBE, *FORGED), {200}, check=_upstream_has_none(*MARKS)),
     Case("H05-digest", get("X-Sidegate-Operation: - -/-/-", target="/v1/items?limit=1000"), {400}),
     Case("H05-claims", request("/zed/person", token="mallory", headers=["X-Sidegate-Claims-bearer: eyJzdWIiOiJhbGljZSJ9"]), {403}),
     Case("H07", get("X-Original-URL: /v1/internal/treasure", "X-Rewrite-URL: /v1/internal/treasure",
                     "X-Forwarded-Prefix: /v1/internal", "Forwarded: host=evil.test;proto=gopher", PROBE), {200}),  # fmt: skip
-    Case("H08-two", get("Host: evil.test"), {400}, untraced="refused by the codec"),
+    Case("H08-two", get("Host: evil.test"), {400}, untraced=CODEC),
     Case("H08-absolute", request("http://evil.test/v1/items?limit=10"), {200, 400, 421}),
     Case("H08-port", get(host="gateway.test:99999"), {200, 400, 421}),
     Case("H08-dot", get(host="gateway.test."), {200, 400, 421}),
-    Case("H08-user", get(host="admin@gateway.test"), {400, 421}, untraced="refused by the codec"),
-    Case("H08-none", b"GET /v1/items?limit=10 HTTP/1.1\r\n\r\n", {400}, untraced="refused by the codec"),
-    Case("H08-slash", get(host="gateway.test/v1/internal"), {400, 421}, untraced="refused by the codec"),
+    Case("H08-user", get(host="admin@gateway.test"), {400, 421}, untraced=CODEC),
+    Case("H08-none", b"GET /v1/items?limit=10 HTTP/1.1\r\n\r\n", {400}, untraced=CODEC),
+    Case("H08-slash", get(host="gateway.test/v1/internal"), {400, 421}, untraced=CODEC),
     Case("H10", request("good:443", "CONNECT", PUBLIC), {400, 404, 405}),
     Case("H11", request("/v1/items", "PATCH"), {405}, check=_allow({"GET", "POST"})),
     Case("H11-item", request(ID, "PUT"), {405}, check=_allow({"GET", "DELETE"})),
-    Case("H11-unknown", request("/v1/items", "BREW"), {400, 405}),
-    Case("H11-lower-case", request("/v1/items", "get"), {400, 405}),
+    Case("H11-unknown", request("/v1/items", "BREW"), {400, 405}, untraced=CODEC),
+    Case("H11-lower-case", request("/v1/items", "get"), {400, 405}, untraced=CODEC),
     Case("H11-trace", request("/v1/items", "TRACE"), {400, 405}),
     Case("H11-options", request("/v1/items", "OPTIONS"), {405}, check=_allow({"GET", "POST"})),
     Case("H11-before-401", request("/v1/items", "PATCH", PUBLIC), {405}),
     Case("H13", request(GOOD, "HEAD"), {200, 405}, check=_no_body, method="HEAD"),
-    Case("H14-200-headers", get(*(f"X-H{i}: 1" for i in range(200))), {431}, untraced="refused by the codec"),
-    Case("H14-64-KiB", get("X-Long: " + "a" * 65_536), {431}, untraced="refused by the codec"),
-    Case("H14-cookies", get("Cookie: " + "; ".join(f"c{i}=1" for i in range(10_000))), {431}, untraced="refused by the codec"),
+    Case("H14-200-headers", get(*(f"X-H{i}: 1" for i in range(200))), {431}, untraced=CODEC),
+    Case("H14-64-KiB", get("X-Long: " + "a" * 65_536), {431}, untraced=CODEC),
+    Case("H14-cookies", get("Cookie: " + "; ".join(f"c{i}=1" for i in range(10_000))), {431}, untraced=CODEC),
     Case("H16-fold", get("X-Role: user\r\n admin"), {200, 400}, untraced="may be refused by the codec"),
-    Case("H16-fold-at-once", b"GET /v1/items HTTP/1.1\r\n folded: 1\r\nHost: gateway.test\r\n\r\n", {400}, untraced="refused by the codec"),
-    Case("H17-bare-cr", get(b"X-A: a\rX-Evil: 1"), {400}, untraced="refused by the codec"),
-    Case("H17-nul", get(b"X-A: a\x00b"), {400}, untraced="refused by the codec"),
-    Case("H17-name-with-space", get("X-A : 1"), {400}, untraced="refused by the codec"),
+    Case("H16-fold-at-once", b"GET /v1/items HTTP/1.1\r\n folded: 1\r\nHost: gateway.test\r\n\r\n", {400}, untraced=CODEC),
+    Case("H17-bare-cr", get(b"X-A: a\rX-Evil: 1", PROBE), {200, 400}, untraced="may be refused by the codec",
+         check=_upstream_has_none("x-evil")),
+    Case("H17-nul", get(b"X-A: a\x00b"), {400}, untraced=CODEC),
+    Case("H17-name-with-space", get("X-A : 1"), {400}, untraced=CODEC),
     Case("H20", get("Range: bytes=" + ",".join(["0-"] * 1000)), {200, 206, 400, 416}),
     Case("H22-malformed", request(GOOD, headers=["traceparent: 00-zz-1-x"]).replace(b"traceparent: 00-@trace@-00f067aa0ba902b7-01\r\n", b""),
          {200}, untraced="the trace id is a new one"),  # fmt: skip
     Case("H22-baggage", get("baggage: " + "k=" + "v" * 8_000, "tracestate: ,,,=;junk"), {200}),
-    Case("H-bad-version", b"GET /v1/items HTTP/3.7\r\nHost: gateway.test\r\n\r\n", {CLOSE, 400, 505}, untraced="refused by the codec"),
-    Case("H-http-1.0", b"GET /v1/items HTTP/1.0\r\nHost: gateway.test\r\n\r\n", {CLOSE, 400, 401, 426}, untraced="refused by the codec"),
-    Case("H-http-0.9", b"GET /v1/items\r\n", {CLOSE, 400}, untraced="refused by the codec"),
+    Case("H-bad-version", b"GET /v1/items HTTP/3.7\r\nHost: gateway.test\r\n\r\n", {CLOSE, 400, 426, 505}, untraced=CODEC),
+    Case("H-http-1.0", b"GET /v1/items HTTP/1.0\r\nHost: gateway.test\r\n\r\n", {CLOSE, 400, 426}, untraced=CODEC),
+    Case("H-http-0.9", b"GET /v1/items\r\n", {CLOSE, 400, 426}, untraced=CODEC),
 ]
 
 
@@ -114,14 +116,15 @@ def test_header(case: Case, run: Callable[[Case], object]) -> None:
     run(case)
 
 
-def test_h19_a_body_over_the_limit_is_refused_before_it_is_sent(world: World) -> None:
+def test_h19_a_body_over_the_limit_is_refused(world: World) -> None:
     mark = world.journal.mark()
     head = request("/v1/items", "POST", headers=["Content-Type: application/json", "Expect: 100-continue"])
     head = head.replace(b"Content-Length: 0", b"Content-Length: 2097152")
-    with http1.Connection(world.port) as connection:
+    with http1.Connection(world.port, 1) as connection:
         connection.send(world.fill(head))
         exchange = connection.read()
-        if not exchange.answers:
+        if not exchange.answers:  # it was told to continue: then the body is refused when it passes the limit
+            connection.end = "open"
             connection.send(b"[" + b" " * 2_097_150 + b"]")
             exchange = connection.read()
     assert exchange.status == 413, exchange

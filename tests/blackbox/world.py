@@ -12,6 +12,7 @@ from typing import Any
 from tests.blackbox import http1
 from tests.blackbox.case import Case, request
 from tests.blackbox.http1 import Exchange
+from tests.blackbox.parts import Parts
 from tests.e2e.collector import Collector
 from tests.e2e.gateway import Gateway
 from tests.e2e.journal import Entry, Journal
@@ -47,7 +48,7 @@ class Seen:
 class World:
     """What a case is run in. `told` collects the cases whose log line and span are looked for at the end."""
 
-    gateway: Gateway
+    gateway: Gateway | Parts
     journal: Journal
     collector: Collector
     issuer: Issuer

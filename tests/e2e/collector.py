@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
@@ -78,7 +78,7 @@ class _Receiver(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         collector = cast(Collector, cast(Any, self.server).collector)
         collector.running.wait()
-        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        body = b"".join(self._body())
         if self.headers.get("content-encoding") == "gzip":
             body = gzip.decompress(body)
         collector.posts += 1
@@ -88,6 +88,16 @@ class _Receiver(BaseHTTPRequestHandler):
         self.send_header("content-type", "application/x-protobuf")
         self.send_header("content-length", "0")
         self.end_headers()
+
+    def _body(self) -> Iterator[bytes]:
+        """The body, by length or in chunks, as Envoy sends it."""
+        if self.headers.get("transfer-encoding", "").lower() != "chunked":
+            yield self.rfile.read(int(self.headers.get("content-length", 0)))
+            return
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            yield self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
 
     def log_message(self, *_: object) -> None:
         """Quiet."""

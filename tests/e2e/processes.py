@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import closing
 from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 TICK = os.sysconf("SC_CLK_TCK")
@@ -101,7 +103,7 @@ class Admin:
     def get(self, path: str) -> str:
         """The body of an admin answer."""
         assert self.address is not None, "Envoy's admin interface was not found on any address it listens on"
-        return self._ask(self.address, path).partition("\r\n\r\n")[2]
+        return self._ask(self.address, path)
 
     def stats(self, regex: str) -> dict[str, int]:
         """Counters and gauges whose names match `regex`."""
@@ -110,22 +112,19 @@ class Admin:
 
     def _is_admin(self, address: int | str) -> bool:
         try:
-            return "server.live" in self._ask(address, "/stats?filter=server.live")
-        except OSError:
+            return "server.live: " in self._ask(address, "/stats?filter=server.live")
+        except (OSError, HTTPException):
             return False
 
     @staticmethod
     def _ask(address: int | str, path: str) -> str:
+        connection = HTTPConnection("127.0.0.1", timeout=5)
         if isinstance(address, int):
-            connection = socket.create_connection(("127.0.0.1", address), 2)
+            connection.sock = socket.create_connection(("127.0.0.1", address), 2)
         else:
-            connection = socket.socket(socket.AF_UNIX)
-            connection.settimeout(2)
-            connection.connect("\0" + address[1:] if address.startswith("@") else address)
-        with connection:
-            connection.settimeout(5)
-            connection.sendall(f"GET {path} HTTP/1.0\r\nHost: admin\r\n\r\n".encode())
-            data = b""
-            while piece := connection.recv(1 << 16):
-                data += piece
-        return data.decode("utf-8", "replace")
+            connection.sock = socket.socket(socket.AF_UNIX)
+            connection.sock.connect("\0" + address[1:] if address.startswith("@") else address)
+        connection.sock.settimeout(5)
+        with closing(connection):
+            connection.request("GET", path)
+            return connection.getresponse().read().decode("utf-8", "replace")

@@ -4,17 +4,17 @@ package zed.cases
 
 undefined if input.never
 
-text := "true"
+text := "true" if is_get
 
-number := 1
+number := 1 if is_get
 
-list := []
+list := [] if is_get
 
-object := {}
+object := {} if is_get
 
-assent := {"allow": "yes"}
+assent := {"allow": "yes"} if is_get
 
-allowed_text := {"allowed": "yes"}
+allowed_text := {"allowed": "yes"} if is_get
 
 convert if to_number(input.parsed_query.p[0]) > 0
 
@@ -32,17 +32,17 @@ slow if {
 	i * j == -1
 }
 
-crlf := {"allowed": true, "headers": {"x-note": "a\r\nx-evil: 1"}}
+crlf := {"allowed": true, "headers": {"x-note": "a\r\nx-evil: 1"}} if is_get
 
-pseudo := {"allowed": true, "headers": {":path": "/v1/internal/treasure"}}
+pseudo := {"allowed": true, "headers": {":path": "/v1/internal/treasure"}} if is_get
 
-host := {"allowed": true, "headers": {"host": "evil.test"}}
+host := {"allowed": true, "headers": {"host": "evil.test"}} if is_get
 
-length := {"allowed": true, "headers": {"content-length": "0"}}
+length := {"allowed": true, "headers": {"content-length": "0"}} if is_get
 
-envoy := {"allowed": true, "headers": {"x-envoy-original-path": "/v1/internal/treasure"}}
+envoy := {"allowed": true, "headers": {"x-envoy-original-path": "/v1/internal/treasure"}} if is_get
 
-own := {"allowed": true, "headers": {"x-sidegate-operation": "forged"}}
+own := {"allowed": true, "headers": {"x-sidegate-operation": "forged"}} if is_get
 
 role if input.attributes.request.http.headers["x-role"] == "operator"
 
@@ -51,3 +51,5 @@ person if input.sidegate.claims.sub == "alice"
 body if input.parsed_body.pass == "open"
 
 override if input.attributes.request.http.method != "DELETE"
+
+is_get if input.attributes.request.http.method == "GET"
