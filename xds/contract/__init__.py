@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .compiler import Cache, Contract, compile_contract
+from .compiler import Contract, compile_contract
+from .memory import Cache
 from .paths import overlap, precedes
 from .security import SecurityScheme
 from .sources import schema_place

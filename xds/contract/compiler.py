@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from xds.diagnostics import Diagnostic, Span
@@ -12,11 +12,12 @@ from xds.model import Operation, Place, Schemas
 from . import servers
 from .dialects import COMPONENTS, Dialect, dialect
 from .extension import DEFAULTS, read
-from .library import Library, Loaded
+from .library import Library
+from .memory import Cache, Item, Memory
 from .node import Node
 from .operations import Surroundings, operations
 from .report import Finding, Report, suggestion
-from .rules import identifiers, overlaps
+from .rules import identifiers
 from .schemas import Lowering
 from .schemas.budget import check as check_budget
 from .scope import Scope
@@ -39,13 +40,6 @@ class Contract:
     diagnostics: tuple[Diagnostic, ...]
 
 
-@dataclass(slots=True)
-class Cache:
-    """What compiles of the same files keep for each other. Nothing in it changes a result, only its time."""
-
-    loaded: Loaded = field(default_factory=Loaded)
-
-
 def compile_contract(
     files: Mapping[str, bytes], root_file: str, *, service: str, version: str, cache: Cache | None = None
 ) -> Contract:
@@ -54,7 +48,8 @@ def compile_contract(
     Opens nothing and raises nothing: whatever is wrong is in the contract's diagnostics. Equal files give equal
     contracts. Lines and columns are looked up only for what is complained of.
     """
-    library = Library(files, root_file, (cache or Cache()).loaded)
+    cache = cache or Cache()
+    library = Library(files, root_file, cache.loaded)
     if root_file not in files:
         problem = Diagnostic("file-unreadable", "there is no such file", Span(root_file))
         return _refused(service, version, root_file, (problem,))
@@ -66,7 +61,7 @@ def compile_contract(
     library.with_ids = not spoken.draft4
     if library.with_ids:
         library.index(root)
-    return _Compilation(library, spoken, root, report).contract(service, version)
+    return _Compilation(library, spoken, root, report, cache.of(root_file)).contract(service, version)
 
 
 def _refused(service: str, version: str, file: str, problems: tuple[Diagnostic, ...]) -> Contract:
@@ -98,9 +93,12 @@ def _dialect(root: Node, report: Report) -> Dialect | None:
 
 
 class _Compilation:
-    def __init__(self, library: Library, spoken: Dialect, root: Node, report: Report) -> None:
-        self.library, self.dialect, self.root, self.report = library, spoken, root, report
-        self.lowering = Lowering(library, spoken)
+    """The compilation of one document; `memory` is of the one before."""
+
+    def __init__(self, library: Library, spoken: Dialect, root: Node, report: Report, memory: Memory) -> None:
+        self.library, self.dialect, self.root, self.report, self.memory = library, spoken, root, report, memory
+        memory.begin(library, root)
+        self.lowering = Lowering(library, spoken, memory.lowered)
 
     def contract(self, service: str, version: str) -> Contract:
         root, report = self.root, self.report
@@ -108,34 +106,46 @@ class _Compilation:
         info = report.mapping(root, "info")
         title = report.text(info, "title") if info is not None else ""
         declared, around = self._surroundings()
-        found: list[Operation] = []
-        scope = Scope(self.library, self.dialect, self.lowering, report, {})
-        for key, entry in self._paths():
-            if not key.startswith("x-"):
-                found += operations(key, entry, around, scope)
-        self.lowering.drain()
-        found = identifiers.identify(found, report)
-        overlaps.check(found, report)
-        reached = sorted(self.lowering.reached(scope.used))
+        items = [self._item(key, entry, around) for key, entry in self._paths() if not key.startswith("x-")]
+        found = identifiers.identify([o for item in items for o in item.operations], report)
+        report.findings += self.memory.overlaps(items)
+        reached = sorted({uri for item in items for uri in item.schemas})
         check_budget(self.lowering, reached, report)
-        self._without_security(found, around)
+        self._silent([place for item in items for place in item.silent], found)
         self._roles(found, declared)
         problems = [*report.findings, *self.library.report.findings]
-        for uri in reached:
-            problems += self.lowering.done[uri].findings
-        found.sort(key=lambda o: (o.path.text, o.method, o.id))
+        problems += [finding for item in items for finding in item.findings]
+        problems += [finding for uri in reached for finding in self.lowering.done[uri].findings]
+        self.memory.end(self.library, items)
         return Contract(
             service,
             version,
             title,
             self.dialect.name,
-            tuple(found),
+            tuple(sorted(found, key=lambda o: (o.path.text, o.method, o.id))),
             self._schemas(reached),
             declared,
             tuple(sorted(self.library.roots)),
             root.place,
             _diagnostics(self.library, problems),
         )
+
+    def _item(self, key: str, entry: Node, around: Surroundings) -> Item:
+        """One path's operations with the schemas they reach, or those of the compilation before if nothing has changed."""
+        known = self.memory.item(key, entry.value)
+        if known is not None:
+            for file in known.files:
+                self.library.root(file)
+            return known
+        scope = Scope(self.library, self.dialect, self.lowering, Report())
+        self.library.touched = set()
+        found = operations(key, entry, around, scope)
+        files = set(self.library.touched)
+        self.lowering.drain()
+        schemas = tuple(self.lowering.reached(scope.used))
+        files.update(*(self.lowering.done[uri].files for uri in schemas))
+        findings, silent = tuple(scope.report.findings), tuple(scope.silent)
+        return Item(key, entry.value, entry.place, tuple(found), findings, schemas, silent, frozenset(files))
 
     def _paths(self) -> Iterable[tuple[str, Node]]:
         paths = self.report.mapping(self.root, "paths")
@@ -156,23 +166,21 @@ class _Compilation:
         around = Surroundings(bases if bases is not None else ("",), security, declared, read(root, DEFAULTS, report))
         return declared, around
 
-    def _without_security(self, found: list[Operation], around: Surroundings) -> None:
+    def _silent(self, places: list[Place], found: list[Operation]) -> None:
         """One word on all operations that ask for no token because nobody has said anything."""
-        silent = [o for o in found if not o.security and around.security is None]
-        undecided = [o for o in silent if not self._says_security(o)]
-        if undecided:
-            many = f"{len(undecided)} operations ask" if len(undecided) > 1 else f"{undecided[0].id} asks"
-            help = "write `security:` for the document or the operation; `security: []` says that it is meant"
-            related = [(o.place, o.id) for o in undecided[:5]]
-            message = f"{many} for no token, and no `security` says that this is meant"
-            self.report.add("security-none", message, self.root, help, related)
+        if not places:
+            return
+        names = {o.place: o.id for o in reversed(found)}
+        many = f"{len(places)} operations ask" if len(places) > 1 else f"{names.get(places[0], 'an operation')} asks"
+        help = "write `security:` for the document or the operation; `security: []` says that it is meant"
+        message = f"{many} for no token, and no `security` says that this is meant"
+        self.report.add("security-none", message, self.root, help, [(p, names.get(p, "")) for p in places[:5]])
 
     def _roles(self, found: list[Operation], declared: Mapping[str, SecurityScheme]) -> None:
         """OpenAPI 3.0 has no scopes beside `http` schemes. They are checked like any others, since somebody meant them."""
         if self.dialect.http_roles:
             return
-        http = {name for name, scheme in declared.items() if scheme.http}
-        for name in sorted(http):
+        for name in sorted(name for name, scheme in declared.items() if scheme.http):
             some = [o for o in found if any(c.scheme == name and c.scopes for a in o.security for c in a.credentials)]
             if some:
                 message = f"{len(some)} operations ask for scopes of {name!r}; OpenAPI 3.0 has none for http schemes"
@@ -180,17 +188,13 @@ class _Compilation:
                 related = [(o.place, o.id) for o in some[:3]]
                 self.report.add("security-roles", message, declared[name].place, help, related)
 
-    def _says_security(self, operation: Operation) -> bool:
-        node = self.library.at(operation.place)
-        return node is not None and node.get("security") is not None
-
     def _schemas(self, reached: list[str]) -> Schemas:
         resources: dict[str, dict[str, Any]] = {}
         for uri in reached:
             one = self.lowering.done[uri]
             resources.setdefault(one.resource, {})[one.key] = one.value
         for uri, values in resources.items():
-            anchors = self.library.resources[uri].dynamic
+            anchors = self.library.resources[uri].dynamic if uri in self.library.resources else None
             if anchors:
                 values["$defs"] = {
                     name: {"$dynamicAnchor": name, "$ref": self.library.uri(node)} for name, node in anchors.items()

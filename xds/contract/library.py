@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote, urljoin
 
 from xds.diagnostics import Diagnostic
 from xds.model import Place
-from xds.source import Document, load
+from xds.source import Blocks, Document, load
 from xds.source.pointer import escape, step, tokens
 
 from .node import Node
@@ -32,11 +32,12 @@ class Loaded:
     """Documents kept between compiles, by file, with the bytes they were read from."""
 
     documents: dict[str, tuple[bytes, Document | None, tuple[Diagnostic, ...]]] = field(default_factory=dict)
+    blocks: dict[str, Blocks] = field(default_factory=dict)
 
     def load(self, file: str, data: bytes) -> tuple[Document | None, tuple[Diagnostic, ...]]:
         known = self.documents.get(file)
         if known is None or (known[0] is not data and known[0] != data):
-            known = self.documents[file] = (data, *load(file, data))
+            known = self.documents[file] = (data, *load(file, data, self.blocks.setdefault(file, Blocks())))
         return known[1], known[2]
 
 
@@ -62,6 +63,9 @@ class Library:
         self.resources: dict[str, Resource] = {}  # by absolute URI without fragment
         self.boundaries: dict[int, Resource] = {}  # by identity of a schema's value that has an `$id`
         self.report = Report()
+        self.touched: set[str] = set()  # files that references have led to
+        self.into_paths = False  # whether a reference leads into the root document's `paths`
+        self.root_file = root_file
 
     def root(self, file: str) -> Node | None:
         """The root value of a file, loaded at first use; None if it cannot be read, which has become a problem."""
@@ -196,6 +200,8 @@ class Library:
 
     def _step(self, root: Node, pointer: str, report: Report, where: Node) -> Node | None:
         node = root
+        if pointer.startswith("/paths") and root.file == self.root_file:
+            self.into_paths = True
         for token in tokens(pointer):
             try:
                 value: Any = step(node.value, token)
@@ -225,6 +231,7 @@ class Library:
                 files = [file for file in self.files if file.rpartition("/")[2][:1] == named.rpartition("/")[2][:1]]
                 report.add("ref-unresolved", f"there is no file {_shown(named)}", where, suggestion(named, files))
             return known
+        self.touched.add(named)
         return self.document(named) if self.root(named) is not None else None
 
 

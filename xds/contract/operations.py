@@ -48,18 +48,13 @@ def operations(key: str, entry: Node, around: Surroundings, scope: Scope) -> lis
         bases = servers.bases(operation, report)
         bases = next(b for b in (bases, item_bases, around.bases) if b is not None)
         templates = [t for t in (_parsed(base, key, entry, report) for base in bases) if t is not None]
-        found += _operation(
-            method, item, operation, templates, replace_extension(operation, extension, report), around, scope
-        )
+        own = read(operation, extension, report)
+        found += _operation(method, item, operation, templates, own, around, scope)
     return found
 
 
-def replace_extension(operation: Node, outer: Extension, report: Report) -> Extension:
-    return read(operation, outer, report)
-
-
 def _parsed(base: str, key: str, entry: Node, report: Report) -> PathTemplate | None:
-    return paths.parse(base + key, entry, report) if key.startswith("/") else paths.parse(key, entry, report)
+    return paths.parse(base + key if key.startswith("/") else key, entry, report)
 
 
 def _path_item(entry: Node, scope: Scope) -> Node | None:
@@ -102,6 +97,8 @@ def _operation(
     security = requirements(node, around.schemes, scope.dialect, report)
     if security is None:
         security = around.security or ()
+        if around.security is None:
+            scope.silent.append(node.place)
     tags = report.sequence(node, "tags")
     names = [t.value for t in tags.items() if report.expect(t, str, "a tag") is not None] if tags is not None else []
     common = (

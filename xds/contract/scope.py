@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from xds.model import SchemaRef, Shape
+from xds.model import Place, SchemaRef, Shape
 
 from .dialects import Dialect
 from .library import Library
@@ -16,13 +16,15 @@ from .security import follow
 
 @dataclass(slots=True)
 class Scope:
-    """`used` collects the URIs of the schemas that the work at hand has named."""
+    """`used` collects the URIs of the schemas that the work at hand has named, `silent` the operations that no `security`
+    speaks of."""
 
     library: Library
     dialect: Dialect
     lowering: Lowering
     report: Report
-    used: dict[str, None]
+    used: dict[str, None] = field(default_factory=dict)
+    silent: list[Place] = field(default_factory=list)
 
     def follow(self, node: Node) -> Node | None:
         return follow(node, self.library, self.report)

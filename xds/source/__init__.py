@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from .blocks import Blocks
 from .document import Document, excerpt, load, span
 from .tree import Tree, read_tree
 
-__all__ = ["Document", "Tree", "excerpt", "load", "read_tree", "span"]
+__all__ = ["Blocks", "Document", "Tree", "excerpt", "load", "read_tree", "span"]

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 
 from xds.diagnostics import Diagnostic, Span
 
-from . import jsontext, yamltext
+from . import blocks, jsontext, yamltext
+from .blocks import Blocks
 from .limits import MAX_BYTES, Refusal
 from .pointer import parents
 
@@ -41,15 +42,17 @@ def is_json(file: str) -> bool:
     return file.endswith(".json")
 
 
-def load(file: str, data: bytes) -> tuple[Document | None, tuple[Diagnostic, ...]]:
+def load(file: str, data: bytes, known: Blocks | None = None) -> tuple[Document | None, tuple[Diagnostic, ...]]:
     """The document in a file's bytes, or None and why not.
 
+    `known` keeps parts of the file from one reading to the next; values of parts that are the same are the same objects.
     Codes: `yaml-syntax`, `json-syntax`, `yaml-tag`, `duplicate-key`, `number-range`, `document-budget`.
     """
     try:
         if len(data) > MAX_BYTES:
             raise Refusal("document-budget", f"the file is larger than {MAX_BYTES // 2**20} MiB")
-        return Document(file, (jsontext if is_json(file) else yamltext).value(data), data), ()
+        value = jsontext.value(data) if is_json(file) else blocks.value(data, known if known is not None else Blocks())
+        return Document(file, value, data), ()
     except Refusal as r:
         span = Span(file, r.line, r.column, r.pointer)
         related = ((Span(file, *r.first, r.pointer), "first here"),) if r.first else ()
@@ -71,14 +74,17 @@ def span(files: Mapping[str, bytes], place: HasPlace) -> Span:
 
 def locate(file: str, data: bytes, pointer: str) -> Span:
     """As `span`, for one file's bytes."""
-    index = _index(is_json(file), data)
-    for candidate in parents(pointer):
+    part = None if is_json(file) else blocks.find(data, pointer)
+    part = part or blocks.Part(data, pointer, 0, 0)
+    index = _index(is_json(file), part.text)
+    for candidate in parents(part.pointer):
         if candidate in index:
-            return Span(file, *index[candidate], pointer)
+            line, column = index[candidate]
+            return Span(file, line + part.shift if line > part.line else line, column, pointer)
     return Span(file, 1, 1, pointer)
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=64)
 def _index(json: bool, data: bytes) -> Mapping[str, tuple[int, int]]:
     """Pointer -> line and column, as far as the text can be read."""
     found: dict[str, tuple[int, int]] = {}

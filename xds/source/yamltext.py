@@ -80,9 +80,10 @@ def _refuse(code: str, message: str, event: Any) -> Refusal:
 class _Builder:
     """The values built so far: a stack of open containers, and what anchors stand for."""
 
-    __slots__ = ("anchors", "count", "duplicate", "height", "key", "known", "merges", "stack", "top")
+    __slots__ = ("anchors", "count", "deepest", "duplicate", "height", "key", "known", "merges", "stack", "top")
 
-    def __init__(self) -> None:
+    def __init__(self, depth: int) -> None:
+        self.deepest = MAX_DEPTH - depth
         self.top: Any = [None]  # the container being filled
         self.key: Any = _NO_KEY  # the key waiting for its value in a mapping
         self.stack: list[tuple[Any, Any, str | None, int, int]] = []
@@ -98,7 +99,7 @@ class _Builder:
             raise _refuse("yaml-tag", f"the tag {event.tag} is not read", event)
         if self.key is _NO_KEY and type(self.top) is dict:
             raise _refuse("yaml-syntax", "a mapping's key must be text", event)
-        if len(self.stack) >= MAX_DEPTH:
+        if len(self.stack) >= self.deepest:
             raise _refuse("document-budget", f"nested deeper than {MAX_DEPTH} levels", event)
         if event.anchor is not None:
             self.anchors[event.anchor] = None
@@ -170,7 +171,7 @@ class _Builder:
         self.count += weight
         if self.count > MAX_NODES:
             raise _refuse("document-budget", f"aliases stand for more than {MAX_NODES:,} values", event)
-        if len(self.stack) + height > MAX_DEPTH:
+        if len(self.stack) + height > self.deepest:
             raise _refuse("document-budget", f"nested deeper than {MAX_DEPTH} levels through aliases", event)
         self.height = max(self.height, height)
         if self.key is _MERGE and not _mergeable(value):
@@ -183,8 +184,13 @@ def _mergeable(value: Any) -> bool:
 
 
 def value(data: bytes) -> Any:
-    """The value of one YAML document; `Refusal` if there is none or more than one, or it is beyond the budget."""
-    b = _Builder()
+    """The value of one YAML document; `Refusal` if there is more than one, or it is beyond the budget. No text is null."""
+    return counted(data)[0]
+
+
+def counted(data: bytes, depth: int = 0) -> tuple[Any, int]:
+    """As `value`, for a text that stands `depth` levels deep, with the number of values in it."""
+    b = _Builder(depth)
     documents = 0
     for event in _events(data):
         kind = type(event)
@@ -208,7 +214,7 @@ def value(data: bytes) -> Any:
                 raise _refuse("yaml-syntax", "a second document begins here; one file holds one document", event)
     if b.duplicate:
         raise _duplicate(data)
-    return b.top[-1]
+    return b.top[-1], b.count
 
 
 def _check_merges(b: _Builder, event: Any) -> None:

@@ -17,6 +17,7 @@ _HELP = "letters, digits and `_ . : / @ + $ -`, up to 128 characters: ids stand 
 def identify(operations: list[Operation], report: Report) -> list[Operation]:
     """The operations with their final ids. Those of one Operation Object under several base paths share it as a stem."""
     made = Counter(_made(o) for o in operations if not o.id)
+    fullmatch = _ID.fullmatch
     first: dict[str, Operation] = {}
     result: list[Operation] = []
     for operation in operations:
@@ -24,7 +25,7 @@ def identify(operations: list[Operation], report: Report) -> list[Operation]:
         if not stem:
             stem = _made(operation)
             stem = f"{stem}_{_short(operation)}" if made[stem] > 1 or stem in first else stem
-        elif not _ID.fullmatch(stem) or ".." in stem or "//" in stem:
+        elif not fullmatch(stem) or ".." in stem or "//" in stem:
             report.add("operation-id", f"{_shown(stem)} cannot be an operation's id", operation.place, _HELP)
             continue
         twin = first.get(stem)

@@ -6,12 +6,12 @@ The rule of precedence: at the leftmost segment where two templates differ, a li
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from xds.contract.paths import meet, overlap, precedes, rank, same
 from xds.contract.report import Report
-from xds.model import Operation, PathTemplate, Place, Segment
+from xds.model import PathTemplate, Place, Segment
 
 _MAX_STEPS = 500_000
 _MAX_FINDINGS = 50
@@ -28,27 +28,25 @@ class _Node:
     last: PathTemplate | None = None
 
 
-def check(operations: Sequence[Operation], report: Report) -> None:
-    """Codes: `path-duplicate`, `path-overlap`, `path-budget`."""
-    places: dict[str, Place] = {}
+def check(paths: Mapping[str, tuple[PathTemplate, Place]], report: Report) -> None:
+    """Looks at path templates by their text. Codes: `path-duplicate`, `path-overlap`, `path-budget`."""
     trie = _Node(Segment(("",)))
-    for operation in operations:
-        if operation.path.text not in places:
-            places[operation.path.text] = operation.place
-            twin = _insert(trie, operation.path)
-            if twin is not None:
-                related = [(places[twin.text], "first here")]
-                message = f"{operation.path.text} and {twin.text} match the same requests"
-                report.add("path-duplicate", message, operation.place, "make them one path item", related)
+    places = {text: place for text, (_, place) in paths.items()}
+    for text, (path, place) in paths.items():
+        twin = _insert(trie, path)
+        if twin is not None:
+            related = [(places[twin.text], "first here")]
+            message = f"{text} and {twin.text} match the same requests"
+            report.add("path-duplicate", message, place, "make them one path item", related)
     crossings = _Crossings(trie)
     for a, b in crossings:
         first, second = (a, b) if precedes(a, b) else (b, a)
         message = f"{first.text} and {second.text} both match {overlap(a, b)}"
         help = f"{first.text} is taken: the leftmost literal wins"
         report.add("path-overlap", message, places[second.text], help, [(places[first.text], "this one is taken")])
-    if crossings.stopped and operations:
+    if crossings.stopped:
         message = "the path templates overlap in too many ways to tell which requests they match"
-        report.add("path-budget", message, operations[0].place)
+        report.add("path-budget", message, next(iter(places.values())))
 
 
 def _insert(trie: _Node, path: PathTemplate) -> PathTemplate | None:

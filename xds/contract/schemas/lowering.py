@@ -24,13 +24,17 @@ from .keywords import DRAFT4, DRAFT2020, OLDER, Kind
 
 @dataclass(slots=True)
 class Lowered:
-    """One lowered root: `resource` and `key` are where it lies in `Schemas`, `here` the roots applied to the same value."""
+    """One lowered root: `resource` and `key` are where it lies in `Schemas`, `here` the roots applied to the same value,
+    `parts` those applied inside it; `cost` and `problem` are filled in by `budget`."""
 
     resource: str
     key: str
     node: Node
     value: Any = True
     nodes: int = 0
+    cost: int = 0
+    problem: Finding | None = None
+    files: frozenset[str] = frozenset()
     here: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
@@ -60,9 +64,11 @@ class Lowering:
             uri = self.queue.pop()
             root = self.done[uri]
             one = _One(self, root)
+            self.library.touched = set()
             root.value = one.schema(root.node, here=True)
             root.nodes, root.findings = one.nodes, tuple(one.report.findings)
             root.here, root.parts = tuple(one.here), tuple(one.parts)
+            root.files = frozenset(self.library.touched)
 
     def reached(self, uris: Iterable[str]) -> Iterator[str]:
         """The roots that can be met from some roots, themselves included."""
