@@ -131,9 +131,9 @@ class Client:
         whole = self.variant == "sotw" and url != ROUTES
         for r in response.resources:
             held = self.held[url].get(r.name)
-            if not whole and held is not None and held.version == r.version:
-                if (url, r.name) not in self.doubtful and self.asked[url, r.name] < 1:
-                    self.complaints.append(f"sent what is held: {url} {r.name}={r.version}")
+            wanted = (url, r.name) in self.doubtful or self.asked[url, r.name] > 0
+            if not whole and held is not None and held.version == r.version and not wanted:
+                self.complaints.append(f"sent what is held: {url} {r.name}={r.version}")
             self.asked[url, r.name] = max(0, self.asked[url, r.name] - 1)
             self.doubtful.discard((url, r.name))
         if whole and not response.resources:
