@@ -9,6 +9,7 @@ short; elsewhere the wrong member is looked for with `is_valid` first, and what 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
@@ -40,8 +41,8 @@ class Checked:
         self.is_valid = checks.library.check(uri).is_valid
 
     def explain(self, value: Any, size: int) -> Iterator[Finding]:
-        """Why `value`, of about `size` characters of text, does not conform; at least one finding."""
-        findings = self._checks.findings(self._uri, value, size, ())
+        """Why `value`, of about `size` characters of text, does not conform; 1 to `LIMIT` findings, lazily."""
+        findings = islice(self._checks.findings(self._uri, value, size, ()), LIMIT)
         yield next(findings, _unexplained((), self._uri))
         yield from findings
 
@@ -64,9 +65,8 @@ class Checks:
                 yield Finding((*path, *finding.path), finding.code, finding.detail, finding.schema)
             return
         wrong = list(self._wrong_members(uri, value, path)) if len(path) < DEEPEST else []
-        share = size // (len(value) or 1) if isinstance(value, (dict, list)) else size
         for member_uri, member, step in wrong:
-            yield from self.findings(member_uri, member, share, (*path, *step))
+            yield from self.findings(member_uri, member, _share(size, value, member), (*path, *step))
         if not wrong and ways == 1:
             for finding in self.library.check(uri).findings(value, only_first=True):
                 yield Finding((*path, *finding.path), finding.code, finding.detail, finding.schema)
@@ -200,6 +200,13 @@ def depth(value: Any) -> int:
     ]:
         levels += 1
     return levels
+
+
+def _share(size: int, parent: Any, member: Any) -> int:
+    """The size of a member, given its parent's: that of a text is known, arrays and objects are taken to be alike."""
+    if isinstance(member, (dict, list)):
+        return size if member is parent else size // (len(parent) or 1)
+    return len(member) if isinstance(member, str) else 0
 
 
 def _unexplained(path: tuple[str | int, ...], uri: str) -> Finding:

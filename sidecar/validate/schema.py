@@ -18,6 +18,14 @@ from .wording import CODES_BY_KEYWORD, wording
 
 SCHEME = "sidegate:///"
 
+_FALSE = {
+    "additionalProperties": "unknown-property",
+    "unevaluatedProperties": "unknown-property",
+    "items": "unknown-item",
+    "unevaluatedItems": "unknown-item",
+}
+"""What `false` means under these keywords."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -116,6 +124,8 @@ def _findings(error: engine.ValidationError) -> Iterator[Finding]:
         case kind.AnyOf(context) | kind.OneOfNotValid(context) if (branch := _meant(context, path)) is not None:
             for inner in branch:
                 yield from _findings(inner)
+        case kind.FalseSchema() if code := _FALSE.get(str(error.schema_path[-1]) if error.schema_path else ""):
+            yield Finding(path, code, wording(kind), where)
         case _:
             yield Finding(path, CODES_BY_KEYWORD.get(kind.name, "schema"), wording(kind), where)
 
