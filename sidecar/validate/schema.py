@@ -144,5 +144,14 @@ def _is_misfit(error: engine.ValidationError, path: tuple[str | int, ...]) -> bo
 
 
 def place(location: str | None) -> str | None:
-    """`sidegate:///contracts/a.yaml#/x%20y` -> `contracts/a.yaml#/x y`."""
-    return unquote(location.removeprefix(SCHEME)) if location else None
+    """`sidegate:///contracts/a.yaml#/~1components~1schemas~1X%20Y/type` -> `contracts/a.yaml#/components/schemas/X Y/type`.
+
+    The front end keeps the schemas of a file under their pointers, each as one name (`model.Schemas`): the first name of
+    a location is therefore a pointer itself.
+    """
+    if location is None:
+        return None
+    file, _, fragment = unquote(location.removeprefix(SCHEME)).partition("#")
+    head, slash, tail = fragment.removeprefix("/").partition("/")
+    inner = head.replace("~1", "/").replace("~0", "~")
+    return f"{file}#{inner}{slash}{tail}" if inner.startswith("/") else f"{file}#{fragment}"
