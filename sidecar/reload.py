@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,7 +35,7 @@ class Reloader:
         root: Path,
         state: Path,
         current: Current,
-        report: Callable[[Plan], Awaitable[None]],
+        report: Callable[[Plan, float], Awaitable[None]],
         open_engine: Callable[[str | None], Engine],
     ) -> None:
         self.project = Project(root, state)
@@ -48,9 +49,11 @@ class Reloader:
 
     async def load(self) -> None:
         """Compile what is there and swap it in. What does not compile leaves the previous in force."""
+        noticed = time.monotonic()
         try:
             compilation = await asyncio.to_thread(self.project.compile)
             await self._swap(compilation)
+            await self.report(self.current.plan, time.monotonic() - noticed)
         except Exception:
             log.exception("reload failed; the previous plan stays in force")
 
@@ -68,4 +71,3 @@ class Reloader:
                 await before.load(plan.bundles)
             # No await between the engine's swap and this one: the input of a request is cut to what the policy reads.
             current.plan = plan
-        await self.report(plan)

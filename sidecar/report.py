@@ -23,9 +23,14 @@ class Reporter:
         self._document: dict[str, Any] | None = None
         self._changed = asyncio.Event()
 
-    async def report(self, plan: Plan) -> None:
-        """Take over what a plan holds; the running loop sends it."""
-        self._document = {"admin": self.admin, "digests": plan.digests, "revisions": plan.revisions}
+    async def report(self, plan: Plan, seconds: float) -> None:
+        """Take over what a plan holds, and how long it took from the change to there; the running loop sends it."""
+        self._document = {
+            "admin": self.admin,
+            "digests": plan.digests,
+            "revisions": plan.revisions,
+            "seconds": round(seconds, 6),
+        }
         self._changed.set()
 
     async def run(self) -> None:

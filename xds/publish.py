@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from xds.access import AccessLog
 from xds.ads.events import Event as StreamEvent
@@ -21,7 +22,7 @@ from xds.envoy import Profile, lower
 from xds.envoy.codec import encode
 from xds.envoy.replies import code_of
 from xds.events import Diagnosed, Event, Live, PolicyLive, Refused, Rejected
-from xds.model import Gateway, Operation, Service
+from xds.model import Gateway, Operation, Service, Version
 from xds.project import Project
 from xds.settings import key_files
 from xds.snapshot import Snapshot, snapshot_of
@@ -39,7 +40,8 @@ EVERYTHING = ""
 
 @dataclass(frozen=True, slots=True)
 class Companion:
-    """What a companion last reported: where its admin API is, and the digests and policy revisions it holds."""
+    """What a companion last reported: where its admin API is, the digests and policy revisions it holds, and how many
+    seconds passed between noticing a change and holding it."""
 
     node: str
     service: str
@@ -47,6 +49,7 @@ class Companion:
     digests: Mapping[str, tuple[str, ...]]
     revisions: Mapping[str, str]
     seen: float
+    seconds: float = 0.0
 
 
 @dataclass(slots=True)
@@ -92,7 +95,7 @@ class Publisher:
         if before and before.revisions != companion.revisions:
             for service, revision in companion.revisions.items():
                 if before.revisions.get(service) != revision:
-                    self.on_event(PolicyLive(time.monotonic() - self.noticed, service, revision))
+                    self.on_event(PolicyLive(companion.seconds, service, revision))
         if before is None or before.digests != companion.digests:
             self.advance()
 
@@ -158,16 +161,32 @@ def _holds(companion: Companion, service: Service) -> bool:
 
 
 def _changed(before: Gateway, after: Gateway) -> list[Operation]:
-    """Operations of `after` that are new or different; of a version whose shared schemas changed, all."""
+    """Operations of `after` that are new or different; of a version where only what they share changed, all."""
     old = {(v.service, v.name): v for s in before.services for v in s.versions}
     found: list[Operation] = []
     for version in (v for s in after.services for v in s.versions):
         was = old.get((version.service, version.name))
         if was is None or was.digest != version.digest:
-            known = {o.id: o for o in was.operations} if was else {}
-            different = [o for o in version.operations if known.get(o.id) != o]
+            known = {o.id: _judged(was, o) for o in was.operations} if was else {}
+            different = [o for o in version.operations if known.get(o.id) != _judged(version, o)]
             found.extend(different or version.operations)
     return found
+
+
+def _judged(version: Version, operation: Operation) -> tuple[Operation, list[object]]:
+    """An operation with the schemas that it names itself."""
+    refs = [p.schema for p in operation.parameters]
+    refs += [media.schema for media in operation.body.media] if operation.body else []
+    return operation, [_resolved(version, ref.uri) for ref in refs if ref]
+
+
+def _resolved(version: Version, uri: str) -> object:
+    resource, _, fragment = uri.partition("#")
+    value = version.schemas.resources.get(resource)
+    for token in unquote(fragment).split("/")[1:]:
+        name = token.replace("~1", "/").replace("~0", "~")
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,9 +243,9 @@ class ControlPlane:
         digests = {name: tuple(held) for name, held in document["digests"].items()}
         service = document.get("service") or EVERYTHING
         self.publisher.join(service)
-        self.publisher.report(
-            Companion(node, service, document["admin"], digests, document["revisions"], time.monotonic())
-        )
+        seconds = float(document.get("seconds", 0))
+        now = time.monotonic()
+        self.publisher.report(Companion(node, service, document["admin"], digests, document["revisions"], now, seconds))
 
     async def readiness(self) -> Readiness:
         """What `GET /ready` says: every part, asked now."""
