@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -49,10 +50,11 @@ class Control:
 
         self._client = httpx.AsyncClient(timeout=WAIT_S + 5, trust_env=False)
         app = management_app(self.plane, self._fetch)
+        # Bound here: uvicorn would end the whole process if the address is taken.
+        family = socket.AF_INET6 if ":" in self.management.host else socket.AF_INET
+        listening = socket.create_server((self.management.host, self.management.port), family=family, backlog=128)
         config = uvicorn.Config(
             app,
-            host=self.management.host,
-            port=self.management.port,
             loop="none",
             lifespan="off",
             log_level="warning",
@@ -63,7 +65,10 @@ class Control:
         self._server = uvicorn.Server(config)
         self._server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign, assignment]
         compilation = await self.plane.start()
-        self._tasks = [asyncio.create_task(self._server.serve()), asyncio.create_task(self._follow_companions())]
+        self._tasks = [
+            asyncio.create_task(self._server.serve([listening])),
+            asyncio.create_task(self._follow_companions()),
+        ]
         return compilation
 
     async def stop(self) -> None:

@@ -29,10 +29,15 @@ class Console:
         self.quiet = True
         """Before the gateway is ready only what is wrong is printed."""
         self._second, self._printed, self._dropped = 0, 0, 0
+        self._closed = False
 
     def say(self, text: str, *styles: str) -> None:
         """Print one text."""
         print(self.palette.paint(text, *styles), flush=True)
+
+    def close(self) -> None:
+        """From now on children say only that they are stopping: nobody needs that."""
+        self._closed = True
 
     def on_event(self, event: Event) -> None:
         """Print an event of the control plane. The first `Live` is what the banner says, so it is not repeated."""
@@ -53,7 +58,9 @@ class Console:
         def take(line: bytes) -> None:
             if stream is not None:
                 stream.write(line + b"\n")
-            if (stream is None or not _LOGGED.match(line)) and line.strip() and self._room():
+            if self._closed or not line.strip() or (stream is not None and _LOGGED.match(line)):
+                return
+            if self._room():
                 print(head + clean(line.decode(errors="replace")), flush=True)
 
         return take

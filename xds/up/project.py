@@ -21,14 +21,7 @@ from xds.findings import renamed
 from xds.offline import read_offline
 from xds.settings import FILE
 from xds.single import Single, read_single
-
-POLICY = """# A stub: it allows whatever the contract allows. `sidegate init` writes one that you can keep and test.
-package {package}.authz
-
-default allow := false
-
-allow if input.sidegate.operation_id
-"""
+from xds.up.stub import POLICY, package_of
 
 DEV_KEYS = ".sidegate/dev/jwks.json"
 POLL_S = 0.1
@@ -90,7 +83,7 @@ def _of_contract(path: Path, upstream: str, scratch: Path) -> Ground:
     _copy(single, scratch)
     policy = scratch / "policies" / single.service / "authz.rego"
     policy.parent.mkdir(parents=True)
-    policy.write_text(POLICY.format(package=single.service.replace("-", "_")))
+    policy.write_text(POLICY.format(package=package_of(single.service)))
     contract = compile_contract(
         single.files, single.root, service=single.service, version=single.version, cache=Cache()
     )

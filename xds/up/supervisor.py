@@ -50,6 +50,7 @@ class Supervisor:
     keeper: Keeper
     children: list[Child] = field(default_factory=list)
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    controlling: bool = False
     stop: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> int:
@@ -60,7 +61,7 @@ class Supervisor:
             binary = parts.envoy_binary()
             tokens = self._sign()
             await self._start_companions()
-            compilation = await self.control.start()
+            compilation = await self._start_control()
             if not compilation.gateway.services:
                 again = f"correct that, then `sidegate up`; `sidegate check {self.ground.root}` says it again"
                 self.console.say(f"nothing can be served. Next: {again}", "bold")
@@ -84,6 +85,16 @@ class Supervisor:
         schemes = self.control.plane.project.compile().settings.schemes
         issuer = issued_by(schemes.values())
         return {name: keys.token({**issuer, **claims}) for name, claims in dev.tokens.items()}
+
+    async def _start_control(self) -> Compilation:
+        try:
+            compilation = await self.control.start()
+        except OSError as error:  # somebody took the address since it was looked at
+            raise CannotRun(
+                f"{self.wiring.management} (the management address): {(error.strerror or '').lower()}"
+            ) from error
+        self.controlling = True
+        return compilation
 
     async def _start_companions(self) -> None:
         """The companion, and whatever the project wants to run beside the gateway."""
@@ -153,12 +164,14 @@ class Supervisor:
         self.console.quiet = False
 
     async def _end(self) -> None:
+        self.console.close()
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
         for child in reversed(self.children):
             await child.stop()
-        await self.control.stop()
+        if self.controlling:
+            await self.control.stop()
 
 
 def access_log(state: Path) -> Path:
@@ -181,7 +194,7 @@ async def supervise(ground: Ground, listen: Address, management: Address, consol
         access_log=str(access_log(ground.state)),
     )
     console = console_of(lambda: control.plane.project.tree.files, ground.rename)
-    control = Control(
+    control: Control = Control(
         ground.root,
         profile,
         management=management,

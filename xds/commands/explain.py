@@ -1,0 +1,120 @@
+"""`sidegate explain`: how an operation is guarded (from the files), or why a request was refused (from a running gateway)."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from xds.failure import CannotRun
+
+_TRACE = re.compile(r"[0-9a-f]{32}")
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The verb's flags."""
+    parser.usage = "sidegate explain [-h] [options] (SERVICE VERSION OPERATION | TRACE_ID)"
+    parser.add_argument("subject", nargs="+", help="service, version and operationId; or the trace id of a request")
+    parser.add_argument("--dir", type=Path, default=Path(), help="the project's folder")
+    parser.add_argument("--management", default="127.0.0.1:8081", metavar="HOST:PORT", help="of the running gateway")
+    parser.add_argument("--format", choices=("text", "json"), default="text")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the explanation. Returns 1 if there is no such operation or the gateway knows no such trace."""
+    match options.subject:
+        case [service, version, operation]:
+            found = _operation(options.dir, service, version, operation)
+        case [trace]:
+            if not _TRACE.fullmatch(trace):
+                raise CannotRun(f"'{trace}' is no trace id: 32 hexadecimal digits, `traceId` in a problem document")
+            found = _trace(options.management, trace)
+        case _:
+            raise CannotRun("say SERVICE VERSION OPERATION, or TRACE_ID. Next: sidegate explain --help")
+    if found is None:
+        return 1
+    print(json.dumps(found, indent=2) if options.format == "json" else _text(found))
+    return 0
+
+
+def _operation(root: Path, service: str, version: str, operation: str) -> Mapping[str, Any] | None:
+    from xds.compile import Compiler
+    from xds.diagnostics import did_you_mean, has_errors
+    from xds.explain import explain_operation
+    from xds.offline import read_offline
+    from xds.render import as_text
+
+    tree = read_offline(root)
+    compilation = Compiler().compile(tree)
+    found = compilation.service(service)
+    versions = {v.name: v for v in found.versions} if found else {}
+    operations = {o.id: o for o in versions[version].operations} if version in versions else {}
+    if operation in operations:
+        bundle = compilation.bundles.get(service)
+        return explain_operation(versions[version], operations[operation], bundle, tree.files)
+    if service in compilation.refused and has_errors(compilation.diagnostics):
+        print(as_text(compilation.diagnostics, tree.files), end="", file=sys.stderr)
+    services = [s.name for s in compilation.gateway.services]
+    for kind, name, known in (
+        ("service", service, services),
+        ("version", version, versions),
+        ("operation", operation, operations),
+    ):
+        if name not in known:
+            print(f"there is no {kind} '{name}'; {did_you_mean(name, known) or 'see sidegate check'}", file=sys.stderr)
+            break
+    return None
+
+
+def _trace(management: str, trace: str) -> Mapping[str, Any] | None:
+    from urllib.error import HTTPError
+    from urllib.request import ProxyHandler, build_opener
+
+    url = f"http://{management}/decisions/{trace}"
+    try:
+        with build_opener(ProxyHandler({})).open(url, timeout=5) as answer:
+            found: Mapping[str, Any] = json.load(answer)
+            return found
+    except HTTPError as error:
+        if error.code != 404:
+            raise CannotRun(f"the gateway at {management} answered {error.code} to {url}") from error
+        print(
+            f"the gateway at {management} remembers no request {trace}: it keeps the last few thousand", file=sys.stderr
+        )
+        return None
+    except (OSError, ValueError) as error:
+        raise CannotRun(f"no gateway answers at {management}: {error}. Next: sidegate up, or --management") from error
+
+
+def _text(found: Mapping[str, Any]) -> str:
+    """A document as `name: value` lines; lists of objects as tables, nothing for what is empty."""
+    from xds.terminal import clean, table
+
+    lines: list[str] = []
+    width = max((len(name) for name in found), default=0)
+    for name, value in found.items():
+        if value in (None, [], {}, ""):
+            continue
+        if isinstance(value, list) and all(isinstance(row, dict) for row in value):
+            heads = tuple(dict.fromkeys(key for row in value for key in row))
+            lines.append(f"{name}:")
+            rows = [tuple(clean(_word(row.get(head))) for head in heads) for row in value]
+            lines += table([tuple(head.upper() for head in heads), *rows])
+        elif isinstance(value, dict):
+            inner = ", ".join(f"{key} {_word(each)}" for key, each in value.items() if each not in (None, [], {}, ""))
+            lines.append(f"{name + ':':<{width + 1}} {clean(inner)}")
+        else:
+            lines.append(f"{name + ':':<{width + 1}} {clean(_word(value))}")
+    return "\n".join(lines)
+
+
+def _word(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return json.dumps(value) if isinstance(value, dict) else str(value)
