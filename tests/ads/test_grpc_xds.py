@@ -96,7 +96,9 @@ def test_a_channel_finds_its_server_follows_a_change_and_survives_a_refusal() ->
         server.wait(lambda: ask(channel, "again") == "two again")
         assert server.live() == ()
 
-        server.publish(r.snapshot(mesh("two", {"two": two}, ", lb_policy: MAGLEV, maglev_lb_config: {table_size: 99999999}")))
+        server.publish(
+            r.snapshot(mesh("two", {"two": two}, ", lb_policy: MAGLEV, maglev_lb_config: {table_size: 99999999}"))
+        )
         nack = server.wait(lambda: server.of(Nacked))[0]
         assert (nack.type_url, nack.names) == (CLUSTER, ("two",))
         assert ask(channel, "still") == "two still"
