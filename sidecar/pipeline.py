@@ -145,7 +145,8 @@ def _denial(decision: Decision, operation: Operation, trace_id: str | None) -> R
     headers = tuple(decision.headers.items())
     if decision.body is not None:
         return Response(status, (("x-sidegate-code", code), *headers), decision.body.encode())
-    detail = decision.reason or DENIALS.get(code, "the policy denies it")
+    worded = decision.reason if code == "policy-denied" else None
+    detail = worded or DENIALS.get(code, "the policy could not decide")
     return respond.problem(status, code, detail, operation=operation.id, trace_id=trace_id, headers=headers)
 
 
@@ -154,7 +155,7 @@ DENIALS = {
     "policy-undefined": "the policy does not say that it is allowed",
     "policy-unbound": "no policy decides this operation",
 }
-"""What a client is told when the policy gives no reason; other codes are the gateway's own trouble and say no more."""
+"""What a client is told unless the policy worded its denial; other codes are the gateway's own trouble and say no more."""
 
 
 def _record(

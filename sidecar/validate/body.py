@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from sidecar.message import NO_BODY, Request
-from xds.model import Body, MediaType
+from xds.model import Body, MediaType, Schemas
+from xds.streaming import streams
 
 from . import strictjson
 from .content import is_json
@@ -23,7 +24,10 @@ Read = Callable[[bytes, ContentType, Report], Any]
 
 def prepare(body: Body | None, checks: Checks) -> Judge:
     """A function from a request to its parsed body, or `NO_BODY`; what is wrong goes to the report."""
-    return _none_expected if body is None else PreparedBody(body, checks).judge
+    if body is None:
+        return _none_expected
+    prepared = PreparedBody(body, checks)
+    return prepared.judge_head if streams(body, Schemas(checks.library.resources)) else prepared.judge
 
 
 def _none_expected(request: Request, report: Report) -> Any:
@@ -50,19 +54,29 @@ class PreparedBody:
         if len(data) > body.limit:
             report.add("body", "", "body-too-large", f"must be at most {body.limit} bytes long")
             return NO_BODY
+        content_type, entry = self._typed(request, report)
+        return entry.judge(data, content_type, report) if content_type and entry else NO_BODY
+
+    def judge_head(self, request: Request, report: Report) -> Any:
+        """Check what is said of a body that is forwarded as it comes: whether there is one cannot be seen yet."""
+        if self._body.required or request.header("content-type") is not None:
+            self._typed(request, report)
+        return NO_BODY
+
+    def _typed(self, request: Request, report: Report) -> tuple[ContentType | None, Entry | None]:
+        """The body's type with the entry that judges it, or a violation."""
         written: list[str] = []
         for name, value in request.headers:
             if name == "content-type":
                 written.append(value)
             elif name == "content-encoding" and value.strip(" \t").lower() not in {"", "identity"}:
                 report.add("body", "", "unsupported-encoding", "must be sent without a Content-Encoding")
-                return NO_BODY
+                return None, None
         content_type = parse_content_type(written[0]) if len(written) == 1 else None
         entry = self._entry(content_type.name) if content_type else None
-        if content_type is None or entry is None:
+        if entry is None:
             report.add("body", "", "unsupported-media-type", self._expected())
-            return NO_BODY
-        return entry.judge(data, content_type, report)
+        return content_type, entry
 
     def _entry(self, name: str) -> Entry | None:
         """The entry for a type; remembered only for types that the contract names, so that clients cannot fill memory."""
