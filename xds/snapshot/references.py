@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from xds.snapshot.types import CLUSTER, ENDPOINTS, EXTENSION, PREFIX, ROUTES, SECRET
@@ -111,7 +111,23 @@ def _walk(cls: _Class, body: bytes, found: Found) -> None:
         values = {number: value for number, _, value in fields(body)}
         if 1 in values:
             _walk_any(text(values[1]), blob(values.get(2, b"")), found)
-        return
+    elif layout.name == "envoy.config.route.v3.Route":
+        seen = _of_route(cls, body)
+        found.references.update(seen.references)
+        found.opaque.update(seen.opaque)
+    else:
+        _walk_fields(layout, body, found)
+
+
+@lru_cache(maxsize=20_000)
+def _of_route(cls: _Class, body: bytes) -> Found:
+    """One route's references, kept: of ten thousand routes in one resource, a change touches a few."""
+    found = Found()
+    _walk_fields(_layout(cls), body, found)
+    return found
+
+
+def _walk_fields(layout: _Layout, body: bytes, found: Found) -> None:
     special = _SPECIAL.get(layout.name)
     if special is not None:
         found.references.update(dict.fromkeys(special(layout, body)))
