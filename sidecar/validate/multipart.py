@@ -45,7 +45,15 @@ def read_parts(data: bytes, boundary: str | None) -> list[Part]:
         raise Malformed("is not well-formed multipart/form-data", "malformed-form") from None
     if not collector.ended:
         raise Malformed("has no closing boundary", "malformed-form")
+    if _epilogue(data, delimiter).strip():
+        raise Malformed("goes on after its closing boundary", "malformed-form")
     return [_part(raw) for raw in collector.parts]
+
+
+def _epilogue(data: bytes, delimiter: bytes) -> bytes:
+    """What follows the first closing boundary. RFC 2046 has it ignored; whoever does not ignore it sees other parts."""
+    closing = delimiter + b"--"
+    return data.partition(closing)[2] if data.startswith(closing) else data.partition(b"\r\n" + closing)[2]
 
 
 @dataclass(slots=True)

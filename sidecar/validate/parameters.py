@@ -75,6 +75,8 @@ class Field:
 
     def refuse(self, report: Report, code: str, detail: str) -> None:
         """Report a violation of the parameter as a whole."""
+        if code == "malformed-parameter" and self.location == "body":
+            code = "malformed-form"
         report.add(self.location, self.pointer, code, detail)
 
     def absent(self, report: Report) -> None:

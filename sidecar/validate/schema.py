@@ -13,7 +13,6 @@ from urllib.parse import unquote
 
 import jsonschema_rs as engine
 
-from .formats import FORMATS
 from .wording import CODES_BY_KEYWORD, wording
 
 SCHEME = "sidegate:///"
@@ -93,7 +92,6 @@ def compile_schema(schema: Any, known: engine.Registry, formats: bool = True, ba
         engine.Draft202012Validator(
             schema,
             registry=known,
-            formats=FORMATS,
             validate_formats=formats,
             pattern_options=engine.RegexOptions(),
             retriever=_refuse,
@@ -126,6 +124,8 @@ def _findings(error: engine.ValidationError) -> Iterator[Finding]:
                 yield from _findings(inner)
         case kind.FalseSchema() if code := _FALSE.get(str(error.schema_path[-1]) if error.schema_path else ""):
             yield Finding(path, code, wording(kind), where)
+        case kind.Not(schema) if schema in ({}, True):  # `readOnly` in a request, as the compiler writes it
+            yield Finding(path, "not-allowed", "must not be sent", where)
         case _:
             yield Finding(path, CODES_BY_KEYWORD.get(kind.name, "schema"), wording(kind), where)
 
