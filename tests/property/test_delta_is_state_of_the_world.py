@@ -116,7 +116,7 @@ def test_both_variants_end_at_the_snapshot(steps: list[object], last: Spelled, l
         pair = Pair(variant, lenient, talkative)
         for step in steps:
             pair.step(step)
-            if not pair.client.refused:
+            if not lenient:  # else a client may take a part of what it refuses
                 assert not pair.client.unbacked(), variant
         pair.step(last)
         pair.rest()

@@ -8,14 +8,14 @@ client that does not read costs one response a type. What is due is always compu
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from xds.ads.messages import Request, Response, names_in
+from xds.ads.precedence import Precedence
 from xds.ads.subscription import Pending, Subscription, same, within
-from xds.snapshot.references import Reference
 from xds.snapshot.resource import Resource, Snapshot, version_of
-from xds.snapshot.types import CLUSTER, ENDPOINTS, EXTENSION, LISTENER, ORDER, RANK, ROUTES, SECRET
+from xds.snapshot.types import LISTENER, ORDER, RANK
 
 MAX_TYPES = 32
 MAX_NAMES = 100_000
@@ -177,14 +177,15 @@ class Machine(ABC):
     def _target(self, subscription: Subscription) -> Mapping[str, Resource] | None:
         """What the client shall hold of a type now, or None if clusters have to be there first."""
         assert self.snapshot is not None
+        order = Precedence(self.subscriptions, self.snapshot, self._resumed)
         target = subscription.select(self.snapshot.of(subscription.type_url))
         withheld = {name for refusal in subscription.refused if within(refusal, target) for name, _ in refusal}
-        for name, missing in self._unbacked(subscription, target):
-            if name not in withheld and self._coming(missing):
+        for name, missing in order.unbacked(subscription, target):
+            if name not in withheld and order.coming(missing):
                 return None
             withheld.add(name)
         subscription.withheld = frozenset(withheld)
-        kept = self._kept(subscription, target)
+        kept = order.kept(subscription, target)
         subscription.waiting = bool(kept)
         if not withheld and not kept:
             return target
@@ -192,95 +193,10 @@ class Machine(ABC):
         replaced.update((n, r) for n in withheld if (r := subscription.held.get(n)) is not None)
         return {**replaced, **kept}
 
-    def _unbacked(self, subscription: Subscription, target: Mapping[str, Resource]) -> Iterator[tuple[str, Reference]]:
-        """Changed resources that name a cluster which the client does not have yet, with the first thing that it lacks.
-
-        Only for clients that take all clusters; others ask for a cluster because something names it.
-        """
-        clusters = self.subscriptions.get(CLUSTER)
-        if subscription.type_url not in _BACKED or clusters is None or not clusters.wildcard:
-            return
-        for name, resource in target.items():
-            if resource is subscription.held.get(name):
-                continue
-            lacking = (lack for url, wanted in resource.references if url == CLUSTER and (lack := self._lack(wanted)))
-            if (first := next(lacking, None)) is not None:
-                yield name, first
-
-    def _lack(self, cluster: str) -> Reference | None:
-        """What the client lacks to use a cluster of the snapshot: itself or its endpoints."""
-        assert self.snapshot is not None
-        wanted = self.snapshot.of(CLUSTER).get(cluster)
-        if wanted is None:
-            return None
-        if self.subscriptions[CLUSTER].held.get(cluster) is None:
-            return CLUSTER, cluster
-        endpoints = self.subscriptions.get(ENDPOINTS)
-        for url, name in wanted.references:
-            if (
-                url == ENDPOINTS
-                and name in self.snapshot.of(url)
-                and (not endpoints or endpoints.held.get(name) is None)
-            ):
-                return url, name
-        return None
-
-    def _coming(self, missing: Reference) -> bool:
-        """Whether it is in flight, or will be when the client asks; not so if the client refused it."""
-        url, name = missing
-        subscription = self.subscriptions.get(url)
-        return subscription is None or subscription.pending is not None or name not in subscription.withheld
-
-    def _kept(self, subscription: Subscription, target: Mapping[str, Resource]) -> dict[str, Resource]:
-        """What the snapshot has no more but something that the client holds still names: break only after make."""
-        gone = {
-            n: r for n, r in subscription.held.items() if r is not None and n not in target and subscription.covers(n)
-        }
-        if not gone or subscription.type_url == LISTENER:
-            return {}
-        used = self._used(subscription.type_url)
-        return gone if used is None else {n: r for n, r in gone.items() if (subscription.type_url, n) in used}
-
-    def _used(self, type_url: str) -> set[Reference] | None:
-        """All references of what the client holds or was sent; None if that cannot be known, so that all is in use.
-
-        It cannot while the client has an older version, known by name only, of something that may name the type.
-        """
-        used: set[Reference] = set()
-        blind = _NAMED_BY.get(type_url, _BACKED)
-        for subscription in self.subscriptions.values():
-            sent = subscription.pending.target if subscription.pending else {}
-            for resource in (*subscription.held.values(), *sent.values()):
-                if resource is None:
-                    continue
-                if not resource.body and resource.type_url in blind:
-                    return None
-                used.update(resource.references)
-        return None if self._resumed and self._unasked(used) else used
-
-    def _unasked(self, used: set[Reference]) -> bool:
-        """Whether a client that came back still has types that it has not asked for on this stream."""
-        if LISTENER not in self.subscriptions:
-            return True
-        routes = self.subscriptions.get(ROUTES)
-        return any(url == ROUTES and (routes is None or not routes.covers(name)) for url, name in used)
-
     def _bound(self) -> None:
         names = [s.names for s in self.subscriptions.values()]
         if sum(map(len, names)) > MAX_NAMES:
             raise ProtocolError(f"more than {MAX_NAMES} names on one stream", exhausted=True)
-
-
-_BACKED = frozenset({LISTENER, ROUTES, EXTENSION})
-"""What names clusters."""
-
-_NAMED_BY = {
-    EXTENSION: frozenset({LISTENER}),
-    ROUTES: frozenset({LISTENER}),
-    ENDPOINTS: _BACKED | {CLUSTER},
-    SECRET: _BACKED | {CLUSTER},
-}
-"""Type URL -> the types that may name it; `_BACKED` for clusters and all others."""
 
 
 def target_version(machine: Machine, type_url: str, target: Mapping[str, Resource]) -> str:
