@@ -39,9 +39,9 @@ JSON = [
     Case("B01-escaped", text('{"name":"a","price":1,"pri\\u0063e":-1}'), {400}, "duplicate-key"),
     Case("B01-nested", v2("free", b'{"a":{"b":1,"b":2}}'), {400}, "duplicate-key"),
     Case("B01-equal-values", text('{"name":"a","price":1,"price":1}'), {400}, "duplicate-key"),
-    Case("B02-nan", text('{"name":"a","price":NaN}'), {400}, "malformed-json"),
-    Case("B02-infinity", text('{"name":"a","price":Infinity}'), {400}, "malformed-json"),
-    Case("B02-minus-infinity", text('{"name":"a","price":-Infinity}'), {400}, "malformed-json"),
+    Case("B02-nan", text('{"name":"a","price":NaN}'), {400}, ("malformed-json", "number-range")),
+    Case("B02-infinity", text('{"name":"a","price":Infinity}'), {400}, ("malformed-json", "number-range")),
+    Case("B02-minus-infinity", text('{"name":"a","price":-Infinity}'), {400}, ("malformed-json", "number-range")),
     Case("B02-1e400", text('{"name":"a","price":1e400}'), {400}, "number-range"),
     Case("B02-1e400-anywhere", v2("free", b'[1e400]'), {400}, "number-range"),
     Case("B02-minus-zero", text('{"name":"a","price":-0}'), {200, 400}),
@@ -207,19 +207,19 @@ def test_b20_an_upload_streams_through(world: World) -> None:
 
 
 def test_b22_a_client_that_leaves_in_the_middle_leaves_nothing(world: World) -> None:
+    """400 clients leave while they send or while they are judged, three times; connections pooled by the first round stay."""
     before, mark = world.look(), world.journal.mark()
-    data = world.fill(post(item()))
-    for _ in range(200):
-        with http1.Connection(world.port) as connection:
-            connection.send(data[:-10])
-    for _ in range(200):
-        with http1.Connection(world.port) as connection:
-            connection.send(data)
-    time.sleep(0.5)
+    data, fds = world.fill(post(item())), []
+    for _ in range(3):
+        for cut in (len(data) - 10, len(data)):
+            for _ in range(200):
+                with http1.Connection(world.port) as connection:
+                    connection.send(data[:cut])
+        time.sleep(0.5)
+        fds.append({role: p.fds for role, p in world.look().roles.items()})
     assert world.good().status == 200
     whole = [e for e in world.journal.since(mark) if e.method == "POST" and e.complete]
     assert all(e.body == json.dumps(item()).encode() for e in whole), "a part of a body reached the upstream"
-    after = world.look()
-    assert after.pids() == before.pids()
-    for role, process in after.roles.items():
-        assert process.fds <= before.roles[role].fds + 32, f"{role} leaks descriptors"
+    assert world.look().pids() == before.pids()
+    for role, first in fds[0].items():
+        assert fds[2][role] <= first + 32, f"{role} leaks descriptors: {[f[role] for f in fds]}"

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from tests.blackbox import hostile
-from tests.blackbox.hostile import CONTRACT, POLICY, SETTINGS, Checked, contract, reading
+from tests.blackbox.hostile import CONTRACT, POLICY, SETTINGS, Checked, Checker, contract, reading
 
-SECONDS = 1.0  # beyond what an ordinary contract takes here
+SECONDS = 1.0  # of CPU beyond what an ordinary contract takes: this machine may be busy with other things
 GROWTH = 100 << 20
 
 
@@ -143,11 +143,11 @@ DOCUMENTS = [
     doc("D16-ladder", schema(LADDER), exit=(0, 1), place=""),
     doc("D16-rungs", schema({"$ref": "#/components/schemas/R0"}, **RUNGS), exit=(0, 1), place=""),
     doc("D17-two-names", templates("/a/{x}", "/a/{y}")),
-    doc("D17-slash", templates("/a/", "/a")),
+    doc("D17-slash", templates("/a/", "/a"), exit=(0, 1), place=""),
     doc("D17-encoded", templates("/a/b", "/%61/b")),
     doc("D17-dots", templates("/a/../b")),
     doc("D17-double", templates("/a//b")),
-    doc("D17-ambiguous", templates("/a/{x}.json", "/a/b.{y}")),
+    doc("D17-ambiguous", templates("/a/{x}.json", "/a/b.{y}"), exit=(0, 1), place=""),
     doc("D17-name-twice", templates("/a/{x}/{x}")),
     doc("D17-query", contract(paths=reading("/a?b=c"))),
     doc("D17-fragment", contract(paths=reading("/a#b"))),
@@ -202,10 +202,16 @@ DOCUMENTS = [
 
 
 @pytest.fixture(scope="module")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> Checked:
+def checker() -> Iterator[Checker]:
+    with Checker() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory, checker: Checker) -> Checked:
     """How an ordinary contract is taken, to measure the others against."""
     folder = tmp_path_factory.mktemp("sound")
-    checked = hostile.check(hostile.write(folder / "project", {}))
+    checked = checker.check(hostile.write(folder / "project", {}))
     assert checked.exit == 0, checked.output
     return checked
 
@@ -228,7 +234,7 @@ def _fill(files: dict[str, str | bytes], words: dict[str, str]) -> dict[str, str
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=str)
-def test_document(document: Document, tmp_path: Path, sound: Checked, listener: socket.socket) -> None:
+def test_document(document: Document, tmp_path: Path, sound: Checked, checker: Checker, listener: socket.socket) -> None:
     canary = tmp_path / "canary"
     (tmp_path / "secret.json").write_text('{"type": "object", "description": "outside"}')
     words = {"@port@": str(listener.getsockname()[1]), "@canary@": str(canary)}
@@ -236,9 +242,9 @@ def test_document(document: Document, tmp_path: Path, sound: Checked, listener: 
     for name, target in document.links.items():
         (folder / name).symlink_to(target)
 
-    checked = hostile.check(folder)
+    checked = checker.check(folder)
 
-    story = f"{document.id}: exit {checked.exit} in {checked.seconds:.2f} s, peak {checked.peak >> 20} MiB\n{checked.output[-3000:]}"
+    story = f"{document.id}: exit {checked.exit} in {checked.seconds:.2f} s of CPU, peak {checked.peak >> 20} MiB\n{checked.output[-3000:]}"
     assert checked.exit in document.exit, story
     assert "Traceback" not in checked.output, story
     assert not document.says or document.says in checked.output, story
@@ -256,22 +262,22 @@ def test_document(document: Document, tmp_path: Path, sound: Checked, listener: 
 
 
 @pytest.mark.slow
-def test_d28_5000_operations(tmp_path: Path, sound: Checked) -> None:
+def test_d28_5000_operations(tmp_path: Path, sound: Checked, checker: Checker) -> None:
     """Compiles in seconds; what it took is printed."""
     paths: dict[str, Any] = {}
     for number in range(5_000):
         paths |= reading(f"/things/{number}/parts", operationId=f"read{number}")
-    checked = hostile.check(hostile.write(tmp_path / "project", {CONTRACT: contract(paths=paths)}), timeout=120)
+    checked = checker.check(hostile.write(tmp_path / "project", {CONTRACT: contract(paths=paths)}))
     print(f"5,000 operations: {checked.seconds:.1f} s, {checked.peak >> 20} MiB")
     assert checked.exit == 0, checked.output[-2000:]
     assert checked.seconds < 20
 
 
-def test_one_hostile_service_holds_up_no_other(tmp_path: Path) -> None:
+def test_one_hostile_service_holds_up_no_other(tmp_path: Path, checker: Checker) -> None:
     """Findings name the hostile service's file, and only that."""
     other = {"contracts/good/v1.yaml": contract(), "policies/good/authz.rego": POLICY.replace("svc", "good")}
     settings = 'services: {svc: {upstream: "http://127.0.0.1:9"}, good: {upstream: "http://127.0.0.1:9", hosts: [good.test]}}\n'
     folder = hostile.write(tmp_path / "project", {CONTRACT: "[" * 100_000, **other, "sidegate.yaml": settings})
-    checked = hostile.check(folder)
+    checked = checker.check(folder)
     assert checked.exit == 1
     assert "good/v1.yaml" not in checked.output, checked.output
