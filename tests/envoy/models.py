@@ -83,12 +83,12 @@ def version(name: str, operations: Iterable[Operation | str], upstream: str = "h
     scheme, _, authority = upstream.partition("://")
     host, _, port = authority.rpartition(":")
     digest = hashlib.sha256(repr(each).encode()).hexdigest()[:16]
-    return place(
-        Version(service, label, digest, Upstream(scheme, host, int(port)), each, Schemas({}), (), Place("x"))
-    )
+    return place(Version(service, label, digest, Upstream(scheme, host, int(port)), each, Schemas({}), (), Place("x")))
 
 
-def gateway(*versions: Version, hosts: dict[str, tuple[str, ...]] | None = None, schemes: Iterable[JwtScheme] = ()) -> Gateway:
+def gateway(
+    *versions: Version, hosts: dict[str, tuple[str, ...]] | None = None, schemes: Iterable[JwtScheme] = ()
+) -> Gateway:
     """Versions, grouped by their service -> Gateway."""
     grouped: dict[str, list[Version]] = {}
     for each in versions:

@@ -15,12 +15,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from tests.envoy.models import profile
 from xds.envoy import Profile, lower
 from xds.envoy.bootstrap import layered_runtime
 from xds.envoy.validate import binary, static
 from xds.model import Gateway
-
-from tests.envoy.models import profile
 
 
 @dataclass
@@ -125,9 +124,7 @@ class Proxy:
     companion: Server
     log: Path
 
-    def ask(
-        self, method: str, path: str, headers: dict[str, str] | None = None, body: bytes | None = None
-    ) -> Got:
+    def ask(self, method: str, path: str, headers: dict[str, str] | None = None, body: bytes | None = None) -> Got:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         try:
             connection.request(method, path, body=body, headers=headers or {})

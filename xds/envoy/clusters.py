@@ -50,7 +50,9 @@ def clusters(gateway: Gateway, profile: Profile) -> Iterator[Cluster]:
     host, port = profile.companion
     yield _cluster(names.COMPANION, host, port, profile, profile.limits.companion_requests)
     if profile.otlp:
-        yield _cluster(names.COLLECTOR, profile.otlp.host, profile.otlp.port, profile, tls=profile.otlp.scheme == "https")
+        yield _cluster(
+            names.COLLECTOR, profile.otlp.host, profile.otlp.port, profile, tls=profile.otlp.scheme == "https"
+        )
     for service in gateway.services:
         for version in service.versions:
             upstream = version.upstream

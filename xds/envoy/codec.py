@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import betterproto2
 from betterproto2 import Message
 from envoy_data_plane.google.protobuf import Any as AnyMessage
-from envoy_data_plane.google.protobuf import default_message_pool
+from envoy_data_plane.message_pool import default_message_pool
+
+M = TypeVar("M", bound=Message)
 
 Encoder = Callable[[Any], bytes]
 """Field value -> its bytes with tag and length; called only for values that are not the field's default."""
@@ -40,29 +42,48 @@ _FIXED = {
 }
 
 
+def metadata(cls: type[Message]) -> Any:
+    """What betterproto2 knows of a class: its fields, their types, numbers and defaults."""
+    return cls._betterproto  # type: ignore[arg-type]
+
+
 class Packed(AnyMessage):
     """An `Any` that still knows the message it was made of."""
 
     __slots__ = ("message",)
     message: Message
-    _betterproto_meta = AnyMessage._betterproto
+    _betterproto_meta = metadata(AnyMessage)
 
 
 def encode(message: Message) -> bytes:
     """The message's wire form: the bytes of `bytes(message)`, about a hundred times faster."""
+    known = _shared.get(id(message))
+    if known is not None:
+        return known[1]
     fields = message.__dict__
     out = []
-    for name, default, encoder in _fields_of(type(message)):
+    for name, default, encoder in _plans.get(type(message)) or _plan(type(message)):
         value = fields[name]
-        if value is not None and value != default:
-            out.append(encoder(value))
-    out.append(fields.get("_unknown_fields", b""))
+        if value is None or value is default or (default is not None and value == default):
+            continue
+        out.append(encoder(value))
+    out.append(fields["_unknown_fields"])
     return b"".join(out)
+
+
+_shared: dict[int, tuple[Message, bytes]] = {}
+
+
+def shared(message: M) -> M:
+    """The same message, encoded once and for all. For messages that are made once, used often and never changed."""
+    _shared[id(message)] = (message, encode(message))
+    return message
 
 
 def any_of(message: Message) -> Packed:
     """The message packed into a `google.protobuf.Any`; `unpack` gives back this very message."""
-    packed = Packed(type_url=type_url(message), value=encode(message))
+    packed = object.__new__(Packed)
+    packed.__dict__.update(type_url=type_url(message), value=encode(message), _unknown_fields=b"")
     packed.message = message
     return packed
 
@@ -82,15 +103,11 @@ def type_url(message: Message | type[Message]) -> str:
 _plans: dict[type[Message], tuple[tuple[str, Any, Encoder], ...]] = {}
 
 
-def _fields_of(cls: type[Message]) -> tuple[tuple[str, Any, Encoder], ...]:
+def _plan(cls: type[Message]) -> tuple[tuple[str, Any, Encoder], ...]:
     """Name, default and encoder of each field, in the order of declaration; made once a class."""
-    plan = _plans.get(cls)
-    if plan is None:
-        known = cls._betterproto
-        plan = tuple(
-            (name, known.default_gen[name](), _field(meta)) for name, meta in known.meta_by_field_name.items()
-        )
-        _plans[cls] = plan
+    known = metadata(cls)
+    plan = tuple((name, known.default_gen[name](), _field(meta)) for name, meta in known.meta_by_field_name.items())
+    _plans[cls] = plan
     return plan
 
 

@@ -28,7 +28,8 @@ from envoy_data_plane.xds.type.matcher.v3 import (
     StringMatcher,
 )
 
-from xds.envoy.codec import any_of
+from xds.envoy.codec import any_of, shared
+from xds.envoy.make import maker
 from xds.envoy.templates import QUERY, Pattern, alternation, may_start
 
 LINEAR = 2
@@ -41,6 +42,9 @@ INHERITED = 64
 """A prefix that would repeat more templates than this of shorter prefixes is left out, and its own join those."""
 
 Action = MatcherOnMatch
+
+_matcher, _matcher_list = maker(Matcher), maker(MatcherMatcherList)
+_field_matcher, _on_match = maker(MatcherMatcherListFieldMatcher), maker(MatcherOnMatch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,24 +114,26 @@ def _any(leaves: Sequence[Leaf]) -> str:
 
 def _choose(rows: Sequence[tuple[str, Action]], otherwise: Action) -> Matcher:
     """The action of the first row whose regex matches the path."""
-    matchers = [
-        MatcherMatcherListFieldMatcher(predicate=matches(":path", regex + QUERY), on_match=action) for regex, action in rows
-    ]
-    return Matcher(matcher_list=MatcherMatcherList(matchers=matchers), on_no_match=otherwise)
+    matchers = [_field_matcher(predicate=matches(":path", regex + QUERY), on_match=action) for regex, action in rows]
+    return _matcher(matcher_list=_matcher_list(matchers=matchers), on_no_match=otherwise)
 
 
 def _on(inner: Matcher) -> MatcherOnMatch:
-    return MatcherOnMatch(matcher=inner)
+    return _on_match(matcher=inner)
 
 
 def matches(header: str, regex: str) -> MatcherMatcherListPredicate:
     """The predicate that a header's whole value matches a regex."""
-    value = StringMatcher(safe_regex=RegexMatcher(google_re2=RegexMatcherGoogleRe2(), regex=regex))
-    single = MatcherMatcherListPredicateSinglePredicate(input=header_input(header), value_match=value)
-    return MatcherMatcherListPredicate(single_predicate=single)
+    value = _string(safe_regex=_regex(google_re2=_RE2, regex=regex))
+    return _predicate(single_predicate=_single(input=header_input(header), value_match=value))
+
+
+_RE2 = shared(RegexMatcherGoogleRe2())
+_predicate, _single = maker(MatcherMatcherListPredicate), maker(MatcherMatcherListPredicateSinglePredicate)
+_string, _regex = maker(StringMatcher), maker(RegexMatcher)
 
 
 @cache
 def header_input(name: str) -> TypedExtensionConfig:
     """A request header as a matcher's input."""
-    return TypedExtensionConfig(name=name, typed_config=any_of(HttpRequestHeaderMatchInput(header_name=name)))
+    return shared(TypedExtensionConfig(name=name, typed_config=any_of(HttpRequestHeaderMatchInput(header_name=name))))

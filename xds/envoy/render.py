@@ -12,7 +12,7 @@ from betterproto2 import Message
 from envoy_data_plane.google.protobuf import Any as AnyMessage
 from envoy_data_plane.google.protobuf import ListValue, Struct, Value
 
-from xds.envoy.codec import unpack
+from xds.envoy.codec import metadata, unpack
 from xds.envoy.lower import Resources
 
 Json = dict[str, Any]
@@ -79,8 +79,8 @@ def _json_value(value: Value) -> Any:
 
 def _fields(message: Message) -> Json:
     out: Json = {}
-    known = type(message)._betterproto
-    for name, meta in known.meta_by_field_name.items():
+    known = metadata(type(message))
+    for name in known.meta_by_field_name:
         value = getattr(message, name)
         if value is None or value == known.default_gen[name]():
             continue

@@ -1,4 +1,4 @@
-"""The answers that Envoy gives itself, as problem documents (RFC 9457): the table of their codes, and how it tells them apart."""
+"""The answers that Envoy gives itself as problem documents (RFC 9457): the table of their codes, and what tells them apart."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from http import HTTPStatus
 from envoy_data_plane.envoy.config.accesslog.v3 import AccessLogFilter, ExtensionFilter
 from envoy_data_plane.envoy.config.core.v3 import DataSource, HeaderValueOption, SubstitutionFormatString
 from envoy_data_plane.envoy.extensions.access_loggers.filters.cel.v3 import ExpressionFilter
-from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import LocalReplyConfig, ResponseMapper
+from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import (
+    LocalReplyConfig,
+    ResponseMapper,
+)
 
 from xds.envoy.codec import any_of
 from xds.envoy.filters import trace
@@ -53,9 +56,7 @@ _RESET = "upstream_reset_before_response_started"
 REPLIES: tuple[Reply, ...] = (
     Reply("not-found", 404, "No operation has this path."),
     Reply("method-not-allowed", 405, "The path has no operation with this method; Allow lists those it has."),
-    Reply(
-        "token-missing", 401, "The operation needs a bearer token.", ("jwt_authn_access_denied{Jwt_is_missing",)
-    ),
+    Reply("token-missing", 401, "The operation needs a bearer token.", ("jwt_authn_access_denied{Jwt_is_missing",)),
     Reply("token-expired", 401, "The token has expired.", ("jwt_authn_access_denied{Jwt_is_expired",)),
     Reply("token-invalid", 401, "The token is not one that this operation takes."),
     Reply(
@@ -75,18 +76,14 @@ REPLIES: tuple[Reply, ...] = (
     Reply("internal", 500, "The gateway failed.", ("jwt_authn_access_denied{",), sent=403),
     Reply("upgrade-refused", 403, "The gateway does not change protocols.", ("upgrade_failed",)),
     Reply("companion-unavailable", 503, "The gateway cannot judge requests at the moment.", ("ext_authz_error",)),
-    Reply(
-        "overloaded", 503, "The gateway takes no more requests at the moment.", ("overload", f"{_RESET}{{overflow")
-    ),
+    Reply("overloaded", 503, "The gateway takes no more requests at the moment.", ("overload", f"{_RESET}{{overflow")),
     Reply(
         "upstream-unavailable",
         503,
         "The service cannot be reached.",
         ("no_healthy_upstream", "cluster_not_found", f"{_RESET}{{connection_failure", f"{_RESET}{{remote_connection"),
     ),
-    Reply(
-        "upstream-failed", 502, "The service broke off before it answered.", (_RESET, "upstream_reset"), sent=503
-    ),
+    Reply("upstream-failed", 502, "The service broke off before it answered.", (_RESET, "upstream_reset"), sent=503),
     Reply("upstream-failed", 502, "The service's answer is not valid HTTP."),
     Reply("upstream-unavailable", 503, "The service cannot be reached."),
     Reply("upstream-timeout", 504, "The service did not answer in time."),
@@ -110,7 +107,9 @@ def local_replies() -> LocalReplyConfig:
         text_format_source=DataSource(inline_string="%LOCAL_REPLY_BODY%"), content_type=PROBLEM
     )
     passed = ResponseMapper(filter=_when(_COMPANION), body_format_override=keep)
-    return LocalReplyConfig(mappers=[passed, *map(_mapper, REPLIES)], body_format=_document(REPLIES[-1], "%RESPONSE_CODE%"))
+    return LocalReplyConfig(
+        mappers=[passed, *map(_mapper, REPLIES)], body_format=_document(REPLIES[-1], "%RESPONSE_CODE%")
+    )
 
 
 def _mapper(reply: Reply) -> ResponseMapper:
@@ -128,7 +127,7 @@ def _challenge(reply: Reply) -> list[HeaderValueOption]:
 
 
 def _document(reply: Reply, status: int | str) -> SubstitutionFormatString:
-    document = {
+    document: dict[str, object] = {
         "type": "about:blank",
         "title": reply.title,
         "status": status,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from functools import cache
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache, lru_cache
 
 from envoy_data_plane.envoy.config.core.v3 import Metadata
 from envoy_data_plane.envoy.config.route.v3 import (
@@ -18,9 +18,9 @@ from envoy_data_plane.envoy.config.route.v3 import (
     VirtualHost,
 )
 from envoy_data_plane.envoy.extensions.filters.http.ext_authz.v3 import ExtAuthzPerRoute
-from envoy_data_plane.envoy.extensions.filters.http.jwt_authn.v3 import PerRouteConfig
 from envoy_data_plane.envoy.type.matcher.v3 import StringMatcher
-from envoy_data_plane.google.protobuf import Any
+from envoy_data_plane.envoy.type.v3 import Int64Range
+from envoy_data_plane.google.protobuf import Any, Struct, Value
 from envoy_data_plane.xds.core.v3 import TypedExtensionConfig
 from envoy_data_plane.xds.type.matcher.v3 import (
     Matcher,
@@ -32,12 +32,13 @@ from envoy_data_plane.xds.type.matcher.v3 import (
 
 from xds import headers
 from xds.envoy import names
-from xds.envoy.codec import any_of
+from xds.envoy.codec import any_of, shared
 from xds.envoy.filters import companion, jwt
+from xds.envoy.make import maker
 from xds.envoy.matcher import Leaf, matcher, matches
 from xds.envoy.profile import Profile
 from xds.envoy.templates import Pattern, matrix_names, pattern_of
-from xds.envoy.typed import overwrite, seconds, struct
+from xds.envoy.typed import overwrite, seconds
 from xds.model import Alternative, Gateway, Operation, Service, Version
 from xds.streaming import streams
 
@@ -60,7 +61,7 @@ def routes(gateway: Gateway, profile: Profile) -> RouteConfiguration:
 
 def domains(gateway: Gateway) -> tuple[str, ...]:
     """The domains of the virtual hosts. `*` is always one, so that no request goes without a route."""
-    return tuple(sorted({host for service in gateway.services for host in service.hosts})) + ("*",)
+    return (*sorted({host for service in gateway.services for host in service.hosts}), "*")
 
 
 def services_at(domain: str, gateway: Gateway) -> tuple[Service, ...]:
@@ -105,64 +106,82 @@ def _methods(operations: Sequence[tuple[Version, Operation]], profile: Profile) 
     """A path's routes, by method, and 405 for every other method."""
     by_method = sorted(operations, key=lambda pair: pair[1].method)
     allow = ", ".join(operation.method for _, operation in by_method)
-    each = [_route(version, operation, profile) for version, operation in by_method]
+    each = [route for version, operation in by_method for route in _routes(version, operation, profile)]
     return _list(by_method[0][1].path.text, [*each, _refusal_route(405, allow)])
 
 
-def _route(version: Version, operation: Operation, profile: Profile) -> Route:
-    return Route(
+def _routes(version: Version, operation: Operation, profile: Profile) -> Iterator[Route]:
+    """An operation's routes: a body that says it is too large is refused before it is sent, all else is forwarded."""
+    streamed = operation.body is not None and streams(operation.body, version.schemas)
+    if operation.body is not None and not streamed and companion.asked(operation):
+        yield _too_large(operation.method, operation.body.limit)
+    yield _route(version, operation, profile, streamed)
+
+
+_new_route, _new_list, _new_action = maker(Route), maker(RouteList), maker(MatcherOnMatch)
+_new_extension, _new_decorator = maker(TypedExtensionConfig), maker(Decorator)
+_new_metadata, _new_struct = maker(Metadata), maker(Struct)
+
+
+def _route(version: Version, operation: Operation, profile: Profile, streamed: bool) -> Route:
+    return _new_route(
         name=names.route(version, operation),
         match=_method(operation.method),
         route=_forward(names.cluster(version), profile),
         metadata=_metadata(version, operation),
-        decorator=Decorator(operation=names.span(operation), propagate=False),
-        typed_per_filter_config=_filters(version, operation, profile),
+        decorator=_new_decorator(operation=names.span(operation), propagate=False),
+        typed_per_filter_config=_filters(operation, profile, streamed),
     )
 
 
 def _metadata(version: Version, operation: Operation) -> Metadata:
     values = {
-        "digest": version.digest,
-        "operation_id": operation.id,
-        "service": version.service,
-        "version": version.name,
+        "digest": _text(version.digest),
+        "operation_id": Value(string_value=operation.id),
+        "service": _text(version.service),
+        "version": _text(version.name),
     }
-    return Metadata(filter_metadata={names.METADATA: struct(values)})
+    return _new_metadata(filter_metadata={names.METADATA: _new_struct(fields=values)})
 
 
-def _filters(version: Version, operation: Operation, profile: Profile) -> dict[str, Any]:
-    streamed = operation.body is not None and streams(operation.body, version.schemas)
+@lru_cache(maxsize=256)
+def _text(value: str) -> Value:
+    return Value(string_value=value)
+
+
+def _filters(operation: Operation, profile: Profile, streamed: bool) -> dict[str, Any]:
     asked = companion.per_route(operation, profile.limits.body, streamed)
     out = {names.JWT_FILTER: _token(operation.security)}
     if asked is not None:
-        out[names.COMPANION_FILTER] = any_of(asked)
-    return dict(sorted(out.items()))
+        out = {names.COMPANION_FILTER: any_of(asked), **out}
+    return out
 
 
 @cache
 def _token(alternatives: tuple[Alternative, ...]) -> Any:
-    return any_of(jwt.per_route(alternatives))
+    return shared(any_of(jwt.per_route(alternatives)))
 
 
 @cache
 def _method(method: str) -> RouteMatch:
-    return RouteMatch(prefix="/", headers=[HeaderMatcher(name=":method", string_match=StringMatcher(exact=method))])
+    header = HeaderMatcher(name=":method", string_match=StringMatcher(exact=method))
+    return shared(RouteMatch(prefix="/", headers=[header]))
 
 
 @cache
 def _forward(cluster: str, profile: Profile) -> RouteAction:
-    return RouteAction(cluster=cluster, timeout=seconds(profile.limits.upstream_s))
+    return shared(RouteAction(cluster=cluster, timeout=seconds(profile.limits.upstream_s)))
 
 
 @cache
 def refusal(status: int) -> MatcherOnMatch:
     """The action that answers a status and asks no filter; `xds.envoy.replies` writes the document."""
-    return _list(str(status), [_refusal_route(status)])
+    return shared(_list(str(status), [_refusal_route(status)]))
 
 
 @cache
 def _refusal_route(status: int, allow: str = "") -> Route:
-    return Route(
+    refused = Route(
         name=str(status),
         match=RouteMatch(prefix="/"),
         direct_response=DirectResponseAction(status=status),
@@ -170,15 +189,29 @@ def _refusal_route(status: int, allow: str = "") -> Route:
         typed_per_filter_config=_unasked(),
         response_headers_to_add=[overwrite("allow", allow)] if allow else [],
     )
+    return shared(refused)
+
+
+@cache
+def _too_large(method: str, limit: int) -> Route:
+    size = HeaderMatcher(name="content-length", range_match=Int64Range(start=limit + 1, end=_INT64))
+    refused = Route(
+        name="413",
+        match=RouteMatch(prefix="/", headers=[*_method(method).headers, size]),
+        direct_response=DirectResponseAction(status=413),
+        decorator=Decorator(operation="413", propagate=False),
+        typed_per_filter_config=_unasked(),
+    )
+    return shared(refused)
+
+
+_INT64 = (1 << 63) - 1
 
 
 @cache
 def _unasked() -> dict[str, Any]:
-    return {
-        names.COMPANION_FILTER: any_of(ExtAuthzPerRoute(disabled=True)),
-        names.JWT_FILTER: any_of(PerRouteConfig(disabled=True)),
-    }
+    return {names.COMPANION_FILTER: shared(any_of(ExtAuthzPerRoute(disabled=True)))}
 
 
 def _list(name: str, each: list[Route]) -> MatcherOnMatch:
-    return MatcherOnMatch(action=TypedExtensionConfig(name=name, typed_config=any_of(RouteList(routes=each))))
+    return _new_action(action=_new_extension(name=name, typed_config=any_of(_new_list(routes=each))))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from xds.model import Location, Name, Operation, PathTemplate, Segment
 
@@ -24,7 +25,7 @@ MATRIX = ";[^/?]*"
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@")
 """Characters that stand for themselves in a path (RFC 3986, `pchar` without escapes)."""
 
-_RegexSafe = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_~!&',;=:@%")
+_REGEX_SAFE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_~!&',;=:@%")
 
 Rank = tuple[tuple[int, int, str], ...]
 
@@ -48,6 +49,7 @@ class Pattern:
         return "".join(f"/{segment}" for segment in self.segments)
 
 
+@lru_cache(maxsize=1 << 16)
 def pattern_of(template: PathTemplate, matrix: frozenset[str] = frozenset()) -> Pattern:
     """The pattern of a template; `matrix` names the variables that are written in style `matrix`."""
     segments = tuple(_segment(segment, matrix) for segment in template.segments)
@@ -127,7 +129,7 @@ def _prefix(segments: Sequence[Segment]) -> str:
 
 
 def _plain(char: str) -> str:
-    return char if char in _RegexSafe else f"\\{char}"
+    return char if char in _REGEX_SAFE else f"\\{char}"
 
 
 def _encoded(char: str) -> str:

@@ -48,7 +48,9 @@ def set_header(name: str, value: str) -> HeaderMutation:
     return HeaderMutation(append=overwrite(name, value))
 
 
-def any_name(*, prefixes: Iterable[str] = (), exact: Iterable[str] = (), regexes: Iterable[str] = ()) -> ListStringMatcher:
+def any_name(
+    *, prefixes: Iterable[str] = (), exact: Iterable[str] = (), regexes: Iterable[str] = ()
+) -> ListStringMatcher:
     """A matcher for header names."""
     patterns = [StringMatcher(prefix=p) for p in prefixes]
     patterns += [StringMatcher(exact=e) for e in exact]

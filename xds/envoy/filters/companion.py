@@ -57,16 +57,19 @@ def _answer() -> AuthorizationResponse:
         allowed_client_headers=any_name(
             regexes=[all_but((n for n in own if n != "content-type"), (headers.PREFIX, "x-envoy-", ":"))]
         ),
-        allowed_client_headers_on_success=any_name(
-            prefixes=(headers.DOWN, "access-control-"), exact=headers.RESPONSE
-        ),
+        allowed_client_headers_on_success=any_name(prefixes=(headers.DOWN, "access-control-"), exact=headers.RESPONSE),
         dynamic_metadata_from_headers=any_name(exact=(headers.CODE,)),
     )
 
 
+def asked(operation: Operation) -> bool:
+    """Whether anything of an operation is left to the companion."""
+    return any(check.placement is Placement.COMPANION for check in operation.checks)
+
+
 def per_route(operation: Operation, default_limit: int, streamed: bool) -> ExtAuthzPerRoute | None:
     """How one operation's route differs from the filter: not asked at all, without the body, or with another limit."""
-    if not any(check.placement is Placement.COMPANION for check in operation.checks):
+    if not asked(operation):
         return ExtAuthzPerRoute(disabled=True)
     if streamed:
         return ExtAuthzPerRoute(check_settings=CheckSettings(disable_request_body_buffering=True))
