@@ -47,13 +47,11 @@ _OPA_ONLY = frozenset(
         "time.format",
     ]
 )
+_WRONG = frozenset({"semver.compare", "semver.is_valid", "uri.is_valid", "uri.parse"})
+"""Built-ins that regopy 1.5.2 has and answers otherwise than OPA's compliance cases; refused like those it lacks."""
 _FAULTS = {"unknown": "rego-function", "arity": "rego-function", "unsafe": "rego-unsafe", "recursion": "rego-recursion"}
 ESCAPE_SAFE = frozenset(
     [
-        "gt",
-        "gte",
-        "lt",
-        "lte",
         "equal",
         "neq",
         "plus",
@@ -80,8 +78,6 @@ ESCAPE_SAFE = frozenset(
         "is_object",
         "is_set",
         "is_string",
-        "max",
-        "min",
         "numbers.range",
         "object.filter",
         "object.get",
@@ -92,7 +88,6 @@ ESCAPE_SAFE = frozenset(
         "object.union_n",
         "product",
         "round",
-        "sort",
         "startswith",
         "sum",
         "time.now_ns",
@@ -102,9 +97,9 @@ ESCAPE_SAFE = frozenset(
         "walk",
     ]
 )
-"""Built-ins that are right for strings spelled with JSON's escapes, since they compare, join or pass them on. The embedded
-engine keeps strings that way; a `count` or `endswith` of a string with a quote in it would be wrong, so a decision that
-could need one is refused."""
+"""Built-ins that are right for strings spelled with JSON's escapes, since they compare them for equality, join them, or
+pass them on. The embedded engine keeps strings that way; `endswith` or the length of a string with a quote in it would be
+wrong, so a decision that could need one is refused."""
 _ERROR = re.compile(r"\(error \d+:(\d+)\.rego\|(\d+)\|(\d+)\s*\(errormsg \d+:([^\n]*?)\)\s*\n")
 
 
@@ -129,7 +124,7 @@ def check(
         compiled = compile_modules(modules, data, rules, sorted(names))
     except WorkerError as e:
         return Checked((_refused(str(e), programs),))
-    said = list(_missing(compiled["missing"], names, engine))
+    said = list(_missing([*compiled["missing"], *(_WRONG & names.keys())], names, engine))
     plan = Plan(compiled["plan"])
     if not said:
         said += [d for fault in plan.faults() if (d := _diagnostic(fault, files, engine))]
@@ -158,12 +153,16 @@ def _defined(parts: list[str], o: Outline, functions: set[str]) -> bool:
     return path in functions
 
 
+def _opa_has(name: str) -> bool:
+    return name in _OPA_ONLY | _WRONG or name.startswith(("net.", "graphql.", "providers.", "rego."))
+
+
 def _missing(missing: Iterable[str], names: Mapping[str, list[Call]], engine: str) -> Iterator[Diagnostic]:
     for name in missing:
         for call in names[name]:
             if name in _REMOVED:
                 yield Diagnostic("rego-v0", f"`{name}` is no part of Rego v1", call.span, _REMOVED[name])
-            elif name not in _OPA_ONLY:
+            elif not _opa_has(name):
                 yield Diagnostic("rego-function", f"there is no function `{name}`", call.span)
             elif engine != "opa":
                 help_ = "decide this in an OPA: set `opa: {url: ...}` in sidegate.yaml"
@@ -171,7 +170,7 @@ def _missing(missing: Iterable[str], names: Mapping[str, list[Call]], engine: st
 
 
 def _diagnostic(fault: Fault, files: list[str], engine: str) -> Diagnostic | None:
-    if fault.kind == "unknown" and engine == "opa" and fault.message.split("`")[1] in _OPA_ONLY:
+    if fault.kind == "unknown" and engine == "opa" and _opa_has(fault.message.split("`")[1]):
         return None
     number = fault.file.removesuffix(".rego")
     span = Span(files[int(number)], fault.line, fault.column) if number.isdigit() else None

@@ -93,7 +93,20 @@ class Plan:
         reached = self._reached([s["func"] for kind, s in start if kind == "CallStmt"])
         if reached is None:
             return set(self.builtins) | {"unknown"}
-        return {name for function in reached for name in function.calls if name not in self.functions}
+        return {
+            s["func"] for f in reached for kind, s in f.statements if kind == "CallStmt" and self._judges_text(f, s)
+        }
+
+    def _judges_text(self, function: _Function, call: Json) -> bool:
+        """Whether a call is of a built-in whose answer may hang on how text is spelled; an order with a number does not."""
+        if call["func"] not in _ORDERS:
+            return call["func"] not in self.functions
+        numbers = {
+            s["result" if kind == "CallStmt" else "target"]
+            for kind, s in function.statements
+            if kind.startswith("MakeNumber") or (kind == "CallStmt" and s["func"] in _NUMERIC)
+        }
+        return not any(_local(argument) in numbers for argument in call["args"])
 
     def _reached(self, roots: list[str]) -> list[_Function] | None:
         seen: dict[str, _Function] = {}
@@ -269,6 +282,8 @@ def _plain(name: str) -> str:
     return name.removeprefix("g0.data.").removeprefix("g0.")
 
 
+_ORDERS = frozenset({"gt", "gte", "lt", "lte"})
+_NUMERIC = frozenset({"abs", "ceil", "count", "floor", "mul", "plus", "product", "rem", "round", "sum", "to_number"})
 _OPERATORS = frozenset(
     [
         "gt",

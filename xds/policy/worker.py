@@ -234,8 +234,14 @@ def value_of(node: Any, kinds: Any) -> Any:
     if kind == kinds.Set:
         return sorted((value_of(node_child(node, i), kinds) for i in range(_size(node))), key=_order)
     if kind == kinds.String:
-        return _unescape(node.value)
+        return _unescape(_unquoted(node))
     return node.value
+
+
+def _unquoted(node: Any) -> str:
+    """A string node's text. Constants of the plan keep their quotes, which the node's JSON then does not double."""
+    text = str(node.value)
+    return text[1:-1] if text[:1] == '"' and node.json() == text else text
 
 
 def _size(node: Any) -> int:
