@@ -16,6 +16,7 @@ import pytest
 from tests.streams.transcript import snapshots
 from xds.ads.events import Connected, Disconnected, Event
 from xds.ads.server import SERVICE, AdsServer, EmptySnapshot
+from xds.ads.session import Pace
 from xds.snapshot import Resource, Snapshot
 from xds.snapshot.types import CLUSTER, LISTENER, ROUTES
 from xds.snapshot.wire import element, field, fields
@@ -244,5 +245,27 @@ def test_a_hundred_clients_at_once_hold_a_change() -> None:
                 assert {c.types[ROUTES].acked for c in ads.clients()} == {TWO.version(ROUTES)}
                 for task in tasks:
                     task.cancel()
+
+    asyncio.run(run())
+
+
+def test_a_slow_reader_keeps_its_place_for_a_moment_only() -> None:
+    async def run() -> None:
+        pace = Pace(places=1, large=1, seconds=0.1)
+        stuck, sent = asyncio.Event(), []
+
+        async def slow(_data: bytes) -> None:
+            await stuck.wait()
+
+        async def quick(data: bytes) -> None:
+            sent.append(data)
+
+        blocked = asyncio.create_task(pace.write(slow, lambda: b"big", 3))
+        await asyncio.sleep(0)
+        for n in range(3):
+            await asyncio.wait_for(pace.write(quick, lambda n=n: b"%d" % n, 3), 1)
+        assert sent == [b"0", b"1", b"2"]
+        stuck.set()
+        await blocked
 
     asyncio.run(run())

@@ -14,7 +14,7 @@ import grpc.aio
 from xds.ads.events import Client, Connected, Disconnected, Event
 from xds.ads.machine import ProtocolError, Refusals
 from xds.ads.messages import Node, Response
-from xds.ads.session import DELTA, SOTW, Session, Variant
+from xds.ads.session import DELTA, SOTW, Pace, Session, Variant
 from xds.snapshot.resource import Resource, Snapshot
 from xds.snapshot.types import CLUSTER, LISTENER
 from xds.snapshot.wire import WireError
@@ -62,6 +62,7 @@ class AdsServer:
         self._dropped: dict[Session, str] = {}
         self._refused: OrderedDict[str, Refusals] = OrderedDict()
         self._encoded: OrderedDict[tuple[Any, ...], bytes] = OrderedDict()
+        self.pace = Pace()
         self._pulse = asyncio.Event()
         self._server: Any = None
         self._sweeper: asyncio.Task[None] | None = None

@@ -31,8 +31,39 @@ SOTW = Variant("sotw", StateOfTheWorld, decode_sotw, encode_sotw)
 DELTA = Variant("delta", Delta, decode_delta, encode_delta)
 
 
+class Pace:
+    """Lets few large responses be under way at once, so that a thousand clients do not cost a thousand copies.
+
+    A slow reader gives up its place after a second; its write goes on.
+    """
+
+    def __init__(self, places: int = 64, large: int = 32_768, seconds: float = 1.0) -> None:
+        self._free, self._large, self._seconds = asyncio.Semaphore(places), large, seconds
+
+    async def write(self, write: Callable[[bytes], Awaitable[None]], parts: Callable[[], bytes], size: int) -> None:
+        """Writes what `parts` makes; a large response is made only when there is a place for it."""
+        if size < self._large:
+            await write(parts())
+            return
+        await self._free.acquire()
+        held = [self._free.release]
+
+        def leave() -> None:
+            if held:
+                held.pop()()
+
+        timer = asyncio.get_running_loop().call_later(self._seconds, leave)
+        try:
+            await write(parts())
+        finally:
+            timer.cancel()
+            leave()
+
+
 class Host(Protocol):
     """What a session asks of the server."""
+
+    pace: Pace
 
     def join(self, session: Session, node: Node) -> None: ...
     def encoded(self, variant: Variant, response: Response) -> bytes: ...
@@ -126,11 +157,17 @@ class Session:
                 snapshot, self._offer = self._offer, None
                 self._outbox.extend(self.machine.publish(snapshot))
             while self._outbox:
-                response = self._outbox.popleft()
-                self._writing = time.monotonic()
-                self._in_flight[response.type_url] = self._writing
-                await write(self.host.encoded(self.variant, response) + nonce_field(response.nonce))
-                self._writing = None
+                await self._respond(self._outbox.popleft(), write)
+
+    async def _respond(self, response: Response, write: Callable[[bytes], Awaitable[None]]) -> None:
+        data = self.host.encoded(self.variant, response)
+
+        def parts() -> bytes:
+            self._writing = self._in_flight[response.type_url] = time.monotonic()
+            return data + nonce_field(response.nonce)
+
+        await self.host.pace.write(write, parts, len(data))
+        self._writing = None
 
     def stalled(self, now: float, write: float, answer: float) -> str:
         """Why the stream should be dropped, if it should: a write or an answer that is overdue (monotonic seconds)."""
