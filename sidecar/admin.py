@@ -12,7 +12,7 @@ from sidecar.message import Request
 from sidecar.pipeline import Caller, Route, judge
 from sidecar.record import Records
 from sidecar.reload import Current
-from sidecar.trace import OFF
+from xds.telemetry import OFF
 
 Answer = tuple[Any, int]
 
@@ -72,6 +72,9 @@ class Admin:
         if record is None:
             return {"title": "Not Found", "status": 404, "detail": "no such trace in the store"}, 404
         return record.document(), 200
+
+    async def counts(self) -> Answer:
+        return self.records.counts.rows(), 200
 
     async def refusals(self, after: int = 0, wait: float = 0) -> Answer:
         return [r.document() for r in await self.records.refusals_after(after, wait)], 200

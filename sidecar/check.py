@@ -19,12 +19,11 @@ from sidecar.pipeline import Caller, Outcome, Route, judge
 from sidecar.plan import UnknownDigest
 from sidecar.record import Records
 from sidecar.reload import Current
-from sidecar.trace import Traces
+from xds import headers as names
+from xds.telemetry import Traces
 
 PREFIX = b"/check"
-ROUTE = b"x-sidegate-operation"
-CLAIMS = b"x-sidegate-claims-"
-INTERNAL = b"x-sidegate-"
+ROUTE, CLAIMS, INTERNAL = (name.encode() for name in (names.OPERATION, names.CLAIMS, names.PREFIX))
 BODY_LIMIT = 11 * 1024 * 1024
 """Above every limit that Envoy enforces; a body past it did not come from a route of ours."""
 
@@ -48,10 +47,10 @@ class Check:
             response = await self._answer(scope, receive)
         except UnknownDigest as unknown:
             log.warning("refused: no such digest here: %s", unknown)
-            response = Response(503, (("x-sidegate-code", "digest-unknown"),))
+            response = Response(503, ((names.CODE, "digest-unknown"),))
         except Exception:
             log.exception("refused: judging failed")
-            response = Response(500, (("x-sidegate-code", "internal"),))
+            response = Response(500, ((names.CODE, "internal"),))
         headers = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in response.headers]
         headers.append((b"content-length", b"%d" % len(response.body)))
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
@@ -71,10 +70,12 @@ class Check:
 def forward(outcome: Outcome) -> Response:
     """The 200 that lets a request through: headers for the upstream, names to take off, and what `report` recorded."""
     headers = list(outcome.headers.items())
+    for name, value in outcome.response_headers.items():
+        headers.append((name if name in names.RESPONSE else names.DOWN + name, value))
     if outcome.remove:
         headers.append(("x-envoy-auth-headers-to-remove", ",".join(outcome.remove)))
     if outcome.code:
-        headers.append(("x-sidegate-code", outcome.code))
+        headers.append((names.CODE, outcome.code))
     return Response(200, tuple(headers))
 
 
@@ -108,11 +109,16 @@ def _read(scope: Scope, body: bytes, trusted_hops: int) -> tuple[Request, Route,
         elif name == ROUTE:
             route = value.decode("latin-1")
         elif name.startswith(CLAIMS):
-            claims[name[len(CLAIMS) :].decode("latin-1")] = claims_of(value)
+            claims[_scheme(name)] = claims_of(value)
     # ASGI has the query without its question mark, and no way to tell `/a?` from `/a`: both hold no parameter.
     query = scope["query_string"].decode("latin-1") or None
     request = Request(scope["method"], raw[len(PREFIX) :].decode("latin-1"), query, tuple(headers), body)
     return request, Route.read(route), Caller(claims, _address(request, trusted_hops))
+
+
+@lru_cache(maxsize=256)
+def _scheme(header: bytes) -> str:
+    return names.scheme_of(header.decode("latin-1"))
 
 
 @lru_cache(maxsize=4096)

@@ -13,10 +13,11 @@ from sidecar.message import Judgement, Params, Request, Response
 from sidecar.plan import Plan, Prepared, UnknownDigest
 from sidecar.record import Record, Records
 from sidecar.scopes import missing_scopes
-from sidecar.trace import Trace, trace_id_of
+from xds.headers import CODE
 from xds.model import Mode, Operation
 from xds.policy.decision import Decision
 from xds.policy.engine import Engine
+from xds.telemetry import Trace, trace_id_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +65,9 @@ class Caller:
 class Outcome:
     """The verdict on one request.
 
-    `refusal` is the answer to give instead of forwarding, None to forward; then `headers` are set on the request and
-    `remove` taken off it. `code` names the refusal, also one that `report` mode let pass.
+    `refusal` is the answer to give instead of forwarding, None to forward; then `headers` are set on the request,
+    `remove` taken off it, and `response_headers` added to its response. `code` names the refusal, also one that `report`
+    mode let pass.
     """
 
     refusal: Response | None
@@ -73,6 +75,7 @@ class Outcome:
     reason: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     remove: tuple[str, ...] = ()
+    response_headers: Mapping[str, str] = field(default_factory=dict)
     judgement: Judgement = Judgement(Params(), None)
     decision: Decision | None = None
 
@@ -132,19 +135,26 @@ async def _outcome(
     if broken:
         return broken
     if decision.allowed:
-        headers, remove = dict(decision.headers), tuple(decision.headers_to_remove)
-        return Outcome(None, headers=headers, remove=remove, judgement=judgement, decision=decision)
+        return Outcome(
+            None,
+            headers=decision.headers,
+            remove=decision.headers_to_remove,
+            response_headers=decision.response_headers,
+            judgement=judgement,
+            decision=decision,
+        )
     refusal = _denial(decision, operation, trace_id)
     return Outcome(refusal, decision.code, decision.reason, judgement=judgement, decision=decision)
 
 
 def _denial(decision: Decision, operation: Operation, trace_id: str | None) -> Response:
     """A policy's denial: its own body if it gave one, as opa-envoy-plugin sends it, else a problem document."""
-    status = decision.http_status or 403
     code = decision.code or "policy-denied"
+    # No engine answered: that is the gateway's trouble, not the client's. Envoy answers a 503 of its own for this one.
+    status = decision.http_status or (503 if code == "policy-unavailable" else 403)
     headers = tuple(decision.headers.items())
     if decision.body is not None:
-        return Response(status, (("x-sidegate-code", code), *headers), decision.body.encode())
+        return Response(status, ((CODE, code), *headers), decision.body.encode())
     worded = decision.reason if code == "policy-denied" else None
     detail = worded or DENIALS.get(code, "the policy could not decide")
     return respond.problem(status, code, detail, operation=operation.id, trace_id=trace_id, headers=headers)

@@ -9,6 +9,7 @@ from typing import Any
 
 from sidecar.message import Violation
 from xds.policy.decision import Decision
+from xds.telemetry import Counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +43,10 @@ class Record:
 
 
 class Records:
-    """The last `size` records, by number and by trace id. One event loop owns it."""
+    """The last `size` records, by number and by trace id, and the count of all. One event loop owns it."""
 
-    def __init__(self, size: int = 4096) -> None:
+    def __init__(self, size: int = 4096, counts: Counts | None = None) -> None:
+        self.counts = counts or Counts("", "", {})
         self._kept: deque[Record] = deque(maxlen=size)
         self._refused: deque[Record] = deque(maxlen=size)
         self._by_trace: dict[str, Record] = {}
@@ -56,6 +58,13 @@ class Records:
         return self._count
 
     def add(self, record: Record) -> None:
+        self.counts.add(
+            ("service", record.service),
+            ("version", record.version),
+            ("operation", record.operation),
+            ("mode", record.mode),
+            ("code", record.code or ""),
+        )
         if len(self._kept) == self._kept.maxlen and (gone := self._kept[0].trace_id):
             self._by_trace.pop(gone, None)
         self._kept.append(record)

@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from sidecar.message import Response, Violation
+from xds.headers import CODE
 
 PROBLEM = "application/problem+json"
 
@@ -34,7 +35,7 @@ def problem(
         "errors": [entry(v) for v in violations],
     }
     body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
-    return Response(status, (("content-type", PROBLEM), ("x-sidegate-code", code), *headers), body)
+    return Response(status, (("content-type", PROBLEM), (CODE, code), *headers), body)
 
 
 def entry(violation: Violation) -> Mapping[str, str]:

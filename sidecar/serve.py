@@ -14,9 +14,9 @@ from sidecar.check import Check
 from sidecar.record import Records
 from sidecar.reload import Current, Reloader
 from sidecar.report import Reporter
-from sidecar.trace import Traces
 from xds.policy.engine import Engine
 from xds.policy.open import open_engine
+from xds.telemetry import Counts, Traces
 
 
 class Companion:
@@ -24,7 +24,7 @@ class Companion:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
-        self.records = Records()
+        self.records = Records(counts=Counts("sidegate-companion", "sidegate.requests"))
         self.traces = Traces("sidegate-companion")
 
     async def run(self, stop: asyncio.Event) -> None:

@@ -6,6 +6,8 @@ the companion finds in them was put there by the proxy. None of them reaches the
 
 from __future__ import annotations
 
+import re
+
 PREFIX = "x-sidegate-"
 
 OPERATION = "x-sidegate-operation"
@@ -31,6 +33,16 @@ def claims_header(scheme: str) -> str:
     is written as `_` and its small letter, `_` as `__`, anything but letters, digits, `-` and `.` as `_.<hex>.`.
     """
     return CLAIMS + "".join(map(_escape, scheme))
+
+
+def scheme_of(header: str) -> str:
+    """The security scheme whose claims a header of the `CLAIMS` family carries: the inverse of `claims_header`."""
+    return re.sub(r"_(?:\.([0-9a-f]+)\.|(.))", _unescape, header.removeprefix(CLAIMS))
+
+
+def _unescape(found: re.Match[str]) -> str:
+    code, char = found.groups()
+    return chr(int(code, 16)) if code else char.upper()
 
 
 def _escape(char: str) -> str:

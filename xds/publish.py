@@ -27,6 +27,7 @@ from xds.project import Project
 from xds.settings import key_files
 from xds.snapshot import Snapshot, snapshot_of
 from xds.source import span
+from xds.telemetry import Traces
 from xds.watch import changes
 
 log = logging.getLogger("sidegate")
@@ -213,6 +214,7 @@ class ControlPlane:
         self.server = AdsServer(self._group_of, self._on_stream)
         self.publisher = Publisher(profile, self.server, on_event)
         self.on_event = on_event
+        self.traces = Traces("sidegate-control-plane")
         self.access = AccessLog(code_of, lambda line: on_event(Refused(line)))
         self._watch: asyncio.Task[None] | None = None
 
@@ -230,12 +232,18 @@ class ControlPlane:
             self._watch.cancel()
             await asyncio.gather(self._watch, return_exceptions=True)
         await self.server.stop(0.5)
+        self.traces.close()
 
     async def refresh(self) -> Compilation:
         """Compile what the files say now, and publish what may go out. Never raises for bad files."""
         noticed = time.monotonic()
-        compilation = await asyncio.to_thread(self.project.compile)
-        self.publisher.want(compilation, noticed)
+        with self.traces.root("compile") as step:
+            compilation = await asyncio.to_thread(self.project.compile)
+            step.set("sidegate.diagnostics", len(compilation.diagnostics))
+            step.set("sidegate.refused", sorted(compilation.refused))
+        with self.traces.root("publish") as step:
+            self.publisher.want(compilation, noticed)
+            step.set("sidegate.digests", [f"{name} {digest}" for name, digest in compilation.digests.items()])
         return compilation
 
     def report(self, node: str, document: Mapping[str, Any]) -> None:

@@ -13,7 +13,7 @@ from sidecar.check import Check
 from sidecar.plan import Plan, next_plan
 from sidecar.record import Records
 from sidecar.reload import Current
-from sidecar.trace import Traces
+from xds.telemetry import Traces
 from xds.compile import Compilation
 from xds.policy.engine import EmbeddedEngine
 

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from xds.address import Address
 from xds.failure import CannotRun
+from xds.telemetry import endpoint
 from xds.up.ports import free_port
 
 NODE = "sidegate"
@@ -86,14 +87,8 @@ def _workers() -> int:
 
 
 def collector(env: Mapping[str, str]) -> tuple[str, str, int, str] | None:
-    """Scheme, host, port and path of the OTLP/HTTP endpoint that `OTEL_*` names, or None.
-
-    OpenTelemetry, "OTLP Exporter Configuration": the traces' own variable is a whole URL, the general one a base.
-    """
-    if env.get("OTEL_SDK_DISABLED", "").lower() == "true" or env.get("OTEL_TRACES_EXPORTER") == "none":
-        return None
-    base = env.get("OTEL_EXPORTER_OTLP_ENDPOINT")
-    text = env.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or (f"{base.rstrip('/')}/v1/traces" if base else None)
+    """Scheme, host, port and path of the OTLP/HTTP endpoint for traces that `OTEL_*` names, or None. Raises CannotRun."""
+    text = endpoint("traces", env)
     if text is None:
         return None
     try:

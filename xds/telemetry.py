@@ -1,4 +1,4 @@
-"""A request's steps -> OpenTelemetry spans, in the trace that Envoy began."""
+"""What the processes do -> OpenTelemetry spans and counts, sent by OTLP to where the `OTEL_*` variables point."""
 
 from __future__ import annotations
 
@@ -87,7 +87,9 @@ class Traces:
     """
 
     def __init__(self, service: str, environ: Mapping[str, str] = os.environ) -> None:
-        self._tracer = _tracer(service) if enabled(environ) else None
+        url = endpoint("traces", environ)
+        self._provider: Any = _provider(service, url) if url else None
+        self._tracer: Tracer | None = self._provider.get_tracer("sidegate") if url else None
 
     def begin(self, traceparent: str | None) -> Trace:
         """The trace that a request's `traceparent` (W3C Trace Context) names, or one that records nothing."""
@@ -98,20 +100,29 @@ class Traces:
         carrier = {"traceparent": traceparent} if traceparent else {}
         return _Trace(self._tracer, TraceContextTextMapPropagator().extract(carrier))
 
+    def root(self, name: str) -> Step:
+        """A span that begins a trace of its own."""
+        return OFF if self._tracer is None else _Step(self._tracer.start_span(name))
+
     def close(self) -> None:
         """Send what is left, waiting a second at most."""
-        if self._tracer is not None:
-            from opentelemetry import trace
-
-            provider: Any = trace.get_tracer_provider()
-            provider.force_flush(1000)
+        if self._provider is not None:
+            self._provider.force_flush(1000)
 
 
-def enabled(environ: Mapping[str, str]) -> bool:
-    """Whether `OTEL_*` asks for traces (OpenTelemetry, environment variable specification)."""
-    if environ.get("OTEL_SDK_DISABLED", "").lower() == "true" or environ.get("OTEL_TRACES_EXPORTER") == "none":
-        return False
-    return bool(environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"))
+def endpoint(signal: str, environ: Mapping[str, str]) -> str | None:
+    """The OTLP/HTTP URL for a signal (`traces`, `metrics`), None if it is off.
+
+    OpenTelemetry, "OTLP Exporter Configuration": the signal's own variable is a whole URL, the general one a base.
+    """
+    if (
+        environ.get("OTEL_SDK_DISABLED", "").lower() == "true"
+        or environ.get(f"OTEL_{signal.upper()}_EXPORTER") == "none"
+    ):
+        return None
+    base = environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
+    own = environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT")
+    return own or (f"{base.rstrip('/')}/v1/{signal}" if base else None)
 
 
 def trace_id_of(traceparent: str | None) -> str | None:
@@ -122,14 +133,49 @@ def trace_id_of(traceparent: str | None) -> str | None:
     return found if found.strip("0123456789abcdef") == "" and found.strip("0") else None
 
 
-def _tracer(service: str) -> Tracer:
-    from opentelemetry import trace
+def _provider(service: str, url: str) -> Any:
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
     provider = TracerProvider(resource=Resource.create({"service.name": service}))
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(timeout=2), schedule_delay_millis=500))
-    trace.set_tracer_provider(provider)
-    return trace.get_tracer("sidegate")
+    exporter = OTLPSpanExporter(endpoint=url, timeout=2)
+    provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=500))
+    return provider
+
+
+Counted = tuple[tuple[str, str], ...]
+
+
+class Counts:
+    """Counts by attributes, kept here and exported if metrics are on. Counting costs one dictionary step.
+
+    Attributes must be of bounded number: names out of contracts and codes, never anything a client writes.
+    """
+
+    def __init__(self, service: str, name: str, environ: Mapping[str, str] = os.environ) -> None:
+        self._by: dict[Counted, int] = {}
+        if url := endpoint("metrics", environ):
+            self._export(service, name, url)
+
+    def add(self, *attributes: tuple[str, str]) -> None:
+        self._by[attributes] = self._by.get(attributes, 0) + 1
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Every combination of attributes that occurred, with its count."""
+        return [{**dict(attributes), "count": count} for attributes, count in sorted(self._by.items())]
+
+    def _export(self, service: str, name: str, url: str) -> None:
+        from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+        from opentelemetry.metrics import CallbackOptions, Observation
+        from opentelemetry.sdk.metrics import MeterProvider
+        from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+        from opentelemetry.sdk.resources import Resource
+
+        def observe(_: CallbackOptions) -> list[Observation]:
+            return [Observation(count, dict(attributes)) for attributes, count in tuple(self._by.items())]
+
+        reader = PeriodicExportingMetricReader(OTLPMetricExporter(endpoint=url, timeout=2), 5000, 2000)
+        provider = MeterProvider([reader], Resource.create({"service.name": service}))
+        provider.get_meter("sidegate").create_observable_counter(name, [observe])

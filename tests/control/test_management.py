@@ -1,0 +1,106 @@
+"""The control plane's API over HTTP, with a companion's reports and no proxy."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import httpx
+
+from tests.projects import CONTRACT, pets, write
+from xds.address import Address
+from xds.control import Control
+from xds.envoy import Profile
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def over_http(tmp_path, files, steps):
+    """Start a control plane over a project and run `steps(client, control)`; returns what it returns."""
+
+    async def run():
+        events = []
+        root = write(tmp_path / "project", files)
+        management = Address("127.0.0.1", free_port())
+        profile = Profile(("127.0.0.1", free_port()), ("127.0.0.1", free_port()))
+        control = Control(root, profile, management=management, ads="127.0.0.1:0", on_event=events.append)
+        await control.start()
+        try:
+            async with httpx.AsyncClient(base_url=f"http://{management}", trust_env=False) as client:
+                for _ in range(100):
+                    try:
+                        await client.get("/ready")
+                        break
+                    except httpx.ConnectError:
+                        await asyncio.sleep(0.05)
+                return await steps(client, control)
+        finally:
+            await control.stop()
+
+    return asyncio.run(run())
+
+
+def test_ready_names_what_is_missing(tmp_path):
+    async def steps(client, control):
+        first = await client.get("/ready")
+        digests = control.plane.publisher.wanted.digests
+        report = {"admin": "http://127.0.0.1:9", "digests": {n: [d] for n, d in digests.items()}, "revisions": {}}
+        put = await client.put("/companions/one", json=report)
+        return first, put, await client.get("/ready")
+
+    first, put, second = over_http(tmp_path, pets(), steps)
+    assert first.status_code == 503
+    assert "no companion reports" in first.json()["missing"]
+    assert put.status_code == 204
+    assert second.status_code == 503
+    assert second.json()["missing"] == ["no node of group '' is connected"]
+    assert set(second.json()["digests"]) == {"pets/v1"}
+
+
+def test_reports_that_are_not_reports_are_refused(tmp_path):
+    async def steps(client, control):
+        answers = [
+            await client.put("/companions/one", json=body)
+            for body in ({}, {"admin": 1, "digests": {}, "revisions": {}}, {"admin": "x", "digests": [], "revisions": {}})
+        ]
+        return [a.status_code for a in answers], dict(control.plane.publisher.companions)
+
+    codes, companions = over_http(tmp_path, pets(), steps)
+    assert codes == [400, 400, 400]
+    assert companions == {}
+
+
+def test_what_is_served_and_why(tmp_path):
+    async def steps(client, control):
+        paths = ["/services", "/services/pets/v1/operations", "/explain/pets/v1/listPets", "/diagnostics", "/clients"]
+        missing = ["/explain/pets/v1/nothing", "/services/pets/v9/operations", "/decisions/" + "0" * 32]
+        found = [(await client.get(path)).json() for path in paths]
+        return found, [(await client.get(path)).status_code for path in missing]
+
+    (services, operations, explained, diagnostics, clients), missing = over_http(tmp_path, pets(), steps)
+    assert missing == [404, 404, 404]
+    assert [s["name"] for s in services] == ["pets"]
+    assert [o["operation"] for o in operations] == ["open", "listPets", "addPet"]
+    assert explained["route"] == "GET /pets/v1/pets"
+    assert explained["contract"].startswith("contracts/pets/v1.yaml:7:")
+    assert [c["check"] for c in explained["checks"]] == ["route", "token", "parameters", "body", "policy"]
+    assert explained["policy"]["rule"] == "pets/authz/allow"
+    assert explained["policy"]["places"] == ["policies/pets/authz.rego:3:1", "policies/pets/authz.rego:5:1"]
+    assert (diagnostics, clients) == ([], [])
+
+
+def test_diagnostics_have_places(tmp_path):
+    async def steps(client, control):
+        return (await client.get("/diagnostics")).json(), (await client.get("/ready")).json()
+
+    broken = pets(contract=CONTRACT.replace("type: integer", "type: integr"))
+    diagnostics, ready = over_http(tmp_path, broken, steps)
+    assert [(d["code"], d["severity"], d["span"]["file"], d["span"]["line"]) for d in diagnostics] == [
+        ("schema-type", "error", "contracts/pets/v1.yaml", 9)
+    ]
+    assert ready["ready"] is False
+    assert "no contract compiles" in ready["missing"]
