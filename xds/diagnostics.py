@@ -137,7 +137,6 @@ CODES: dict[str, Code] = {
     "path-collision": Code(_E, "Two service versions claim the same path on the same host."),
     "policy-unbound": Code(_W, "No policy decides an operation, so it refuses every request."),
     "envoy-rejected": Code(_E, "A proxy refused resources that were compiled for it."),
-    "security-absent": Code(_W, "An operation asks for no token and its contract never says that this is meant."),
     # policies (xds.policy)
     "rego-syntax": Code(_E, "The text is not a Rego module."),
     "rego-v0": Code(_E, "The text is Rego from before version 1."),

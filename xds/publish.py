@@ -25,7 +25,7 @@ from xds.events import Diagnosed, Event, Live, PolicyLive, Refused, Rejected
 from xds.model import Gateway, Operation, Service, Version
 from xds.project import Project
 from xds.settings import key_files
-from xds.snapshot import Snapshot, snapshot_of
+from xds.snapshot import Snapshot, Store, StoreError, snapshot_of
 from xds.source import span
 from xds.telemetry import Traces
 from xds.watch import changes
@@ -74,6 +74,7 @@ class Publisher:
     profile: Profile
     ads: AdsServer
     on_event: Callable[[Event], None]
+    keep: Callable[[str, Snapshot], None] = lambda _service, _snapshot: None
     wanted: Compilation = field(default_factory=Compilation)
     noticed: float = 0.0
     groups: dict[str, Group] = field(default_factory=dict)
@@ -136,7 +137,7 @@ class Publisher:
 
     def _publish(self, group: Group, gateway: Gateway) -> None:
         started = time.perf_counter()
-        snapshot = snapshot_of(lower(gateway, self.profile), encode)
+        snapshot = snapshot_of(lower(gateway, self.profile), encode, group.snapshot)
         self.problems = snapshot.consistent()
         if self.problems:
             log.error("not published: %s", "; ".join(self.problems))
@@ -145,6 +146,7 @@ class Publisher:
         first = not group.gateway.services
         group.gateway, group.snapshot = gateway, snapshot
         self.ads.publish(group.service, snapshot)
+        self.keep(group.service, snapshot)
         log.debug("lowered in %.0f ms", 1000 * (time.perf_counter() - started))
         names = tuple(sorted({o.place.file.split("/")[1] for o in changed}))
         asyncio.get_running_loop().create_task(self._announce(group, snapshot, len(changed), names, first))
@@ -212,14 +214,20 @@ class ControlPlane:
         self.root, self.profile, self.address = root, profile, ads
         self.project = Project(root, state)
         self.server = AdsServer(self._group_of, self._on_stream)
-        self.publisher = Publisher(profile, self.server, on_event)
+        self.publisher = Publisher(profile, self.server, on_event, self._keep)
+        self._store = Store(state / "snapshot") if state else None
+        self._keeping: asyncio.Task[None] | None = None
         self.on_event = on_event
         self.traces = Traces("sidegate-control-plane")
         self.access = AccessLog(code_of, lambda line: on_event(Refused(line)))
         self._watch: asyncio.Task[None] | None = None
 
     async def start(self) -> Compilation:
-        """Listen for proxies, compile once, and begin to watch. Returns the first compilation."""
+        """Listen for proxies, compile once, and begin to watch. Returns the first compilation.
+
+        Until that compiles, proxies are given the snapshot that the last run published last, if it was for this profile.
+        """
+        self._resume()
         await self.server.start(self.address)
         self.publisher.join(EVERYTHING)
         compilation = await self.refresh()
@@ -231,6 +239,8 @@ class ControlPlane:
         if self._watch:
             self._watch.cancel()
             await asyncio.gather(self._watch, return_exceptions=True)
+        if self._keeping:
+            await asyncio.wait([self._keeping])
         await self.server.stop(0.5)
         self.traces.close()
 
@@ -280,6 +290,29 @@ class ControlPlane:
             missing.append(f"nothing listens on {self.profile.listen[0]}:{self.profile.listen[1]}")
         refused = sorted(publisher.wanted.refused)
         return Readiness(tuple(missing), served, tuple(f"{n} has errors; its last good form serves" for n in refused))
+
+    def _resume(self) -> None:
+        try:
+            stored = self._store.load() if self._store else None
+        except StoreError as error:
+            log.warning("%s", error)
+            return
+        if stored and stored.tag == repr(self.profile) and not stored.snapshot.consistent():
+            self.server.publish(EVERYTHING, stored.snapshot)
+
+    def _keep(self, service: str, snapshot: Snapshot) -> None:
+        """Keep the snapshot of the whole gateway on disk. Those of single services are made from the same sources again."""
+        if self._store is not None and service == EVERYTHING:
+            before = self._keeping
+            self._keeping = asyncio.get_running_loop().create_task(self._save(self._store, snapshot, before))
+
+    async def _save(self, store: Store, snapshot: Snapshot, before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await asyncio.wait([before])
+        try:
+            await asyncio.to_thread(store.save, snapshot, repr(self.profile))
+        except StoreError as error:
+            log.warning("%s", error)
 
     async def _follow(self) -> None:
         while True:

@@ -89,7 +89,7 @@ class Traces:
     def __init__(self, service: str, environ: Mapping[str, str] = os.environ) -> None:
         url = endpoint("traces", environ)
         self._provider: Any = _provider(service, url) if url else None
-        self._tracer: Tracer | None = self._provider.get_tracer("sidegate") if url else None
+        self._tracer: Tracer | None = self._provider.get_tracer("sidegate") if self._provider else None
 
     def begin(self, traceparent: str | None) -> Trace:
         """The trace that a request's `traceparent` (W3C Trace Context) names, or one that records nothing."""

@@ -65,7 +65,11 @@ def test_reports_that_are_not_reports_are_refused(tmp_path):
     async def steps(client, control):
         answers = [
             await client.put("/companions/one", json=body)
-            for body in ({}, {"admin": 1, "digests": {}, "revisions": {}}, {"admin": "x", "digests": [], "revisions": {}})
+            for body in (
+                {},
+                {"admin": 1, "digests": {}, "revisions": {}},
+                {"admin": "x", "digests": [], "revisions": {}},
+            )
         ]
         return [a.status_code for a in answers], dict(control.plane.publisher.companions)
 
