@@ -65,7 +65,7 @@ def _values(data: bytes) -> int:
 
 def _check_depth(value: Any) -> None:
     level = [value]
-    for _ in range(DEPTH + 1):
+    for _ in range(DEPTH):
         level = [
             item
             for parent in level

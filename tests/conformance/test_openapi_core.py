@@ -108,12 +108,34 @@ WORDS = [
 ]
 
 
+LIKELY = {
+    "integer": ["3", "6", "48"],
+    "number": ["1", "2.4", "-1", "1e0"],
+    "boolean": ["true", "false"],
+    "string": ["abc", "a", "123e4567-e89b-12d3-a456-426614174000", "2026-02-28"],
+    "None": ["a", "b", "true"],
+    "['integer', 'null']": ["1"],
+}
+
+
+def leaf_of(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of the texts within an array or object."""
+    found: dict[str, Any] = schema.get("items") or schema.get("properties", {}).get("R") or schema
+    return found
+
+
 @st.composite
 def asked(draw: st.DrawFn) -> tuple[dict[str, Any], str, dict[str, Any]]:
     where, style, explode = draw(st.sampled_from(PLACES))
     schema = draw(ARRAYS if style.endswith("Delimited") else st.one_of(SCALARS, ARRAYS, OBJECTS))
     delimiter = {"pipeDelimited": "|", "spaceDelimited": "%20"}.get(style, ",")
-    raw = delimiter.join(draw(st.lists(st.sampled_from(WORDS), min_size=1, max_size=3)))
+    likely = st.sampled_from(LIKELY[str(leaf_of(schema).get("type"))])
+    pieces = draw(st.lists(st.one_of(likely, likely, st.sampled_from(WORDS)), min_size=1, max_size=3))
+    if schema.get("type") == "object":
+        pieces = ["R", *pieces[:1]] if not explode else [f"R={pieces[0]}"]
+    elif schema.get("type") != "array":
+        pieces = pieces[:1]
+    raw = delimiter.join(pieces)
     text = raw if where == "header" else quote(raw, safe="%,|=:-")
     parameter = {"name": "p", "in": where, "required": True, "style": style, "explode": explode, "schema": schema}
     row: dict[str, Any] = {
@@ -128,9 +150,10 @@ def asked(draw: st.DrawFn) -> tuple[dict[str, Any], str, dict[str, Any]]:
 def known(parameter: dict[str, Any], text: str) -> set[str]:
     """The listed differences that a parameter and its text fall under."""
     schema, where, style = parameter["schema"], parameter["in"], parameter["style"]
-    leaf = schema.get("items") or schema.get("properties", {}).get("R") or schema
+    leaf = leaf_of(schema)
     pieces = re.split(r"[,|=]|%20| ", text) + re.split(r"[,|=]", unquote_plus(text))
-    kind = leaf.get("type", "string")
+    written = leaf.get("type", "string")
+    kind = written if isinstance(written, str) else "union"
     return {
         name
         for name, applies in {
@@ -140,7 +163,7 @@ def known(parameter: dict[str, Any], text: str) -> set[str]:
             "delimiters": "%2C" in text or "%20" in text,
             "spaces": style == "spaceDelimited",
             "nothing": text == "" or (where != "query" and unquote_plus(text).strip() == ""),
-            "unions": isinstance(kind, list),
+            "unions": kind == "union",
             "members": schema.get("type") == "object" and not (parameter["explode"] and style == "form"),
             "spread": schema.get("type") == "object" and parameter["explode"] and style == "form",
             "cookies": where == "cookie" and "%" in text,
