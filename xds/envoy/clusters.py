@@ -13,7 +13,7 @@ from envoy_data_plane.envoy.config.cluster.v3 import (
     ClusterDnsLookupFamily,
     OutlierDetection,
 )
-from envoy_data_plane.envoy.config.core.v3 import Http1ProtocolOptions, TransportSocket
+from envoy_data_plane.envoy.config.core.v3 import DataSource, Http1ProtocolOptions, TransportSocket
 from envoy_data_plane.envoy.config.endpoint.v3 import (
     ClusterLoadAssignment,
     Endpoint,
@@ -22,7 +22,6 @@ from envoy_data_plane.envoy.config.endpoint.v3 import (
 )
 from envoy_data_plane.envoy.extensions.transport_sockets.tls.v3 import (
     CertificateValidationContext,
-    CertificateValidationContextSystemRootCerts,
     CommonTlsContext,
     SubjectAltNameMatcher,
     SubjectAltNameMatcherSanType,
@@ -74,7 +73,7 @@ def _cluster(
         circuit_breakers=_limits(requests or profile.limits.upstream_requests),
         outlier_detection=_outliers() if watched else None,
         typed_extension_protocol_options={PROTOCOL_OPTIONS: _http1()},
-        transport_socket=_tls(host) if tls else None,
+        transport_socket=_tls(host, profile.authorities) if tls else None,
     )
 
 
@@ -120,12 +119,15 @@ def _http1() -> Any:
     return any_of(HttpProtocolOptions(explicit_http_config=explicit))
 
 
-def _tls(host: str) -> TransportSocket:
-    """TLS that checks chain and name: the system's authorities, and the upstream's own host."""
+def _tls(host: str, authorities: str) -> TransportSocket:
+    """TLS that checks chain and name.
+
+    Envoy 1.40 takes no check of names with `system_root_certs`, so the system's authorities come from their file.
+    """
     fixed = _is_address(host)
     kind = SubjectAltNameMatcherSanType.IP_ADDRESS if fixed else SubjectAltNameMatcherSanType.DNS
     checked = CertificateValidationContext(
-        system_root_certs=CertificateValidationContextSystemRootCerts(),
+        trusted_ca=DataSource(filename=authorities),
         match_typed_subject_alt_names=[SubjectAltNameMatcher(san_type=kind, matcher=StringMatcher(exact=host))],
     )
     context = UpstreamTlsContext(

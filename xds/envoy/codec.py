@@ -71,6 +71,8 @@ def encode(message: Message) -> bytes:
     return b"".join(out)
 
 
+AnyMessage()  # pydantic finishes a class when it is first constructed; `any_of` goes around the constructor
+
 _shared: dict[int, tuple[Message, bytes]] = {}
 
 

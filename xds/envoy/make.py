@@ -31,4 +31,5 @@ def maker(cls: type[M]) -> Callable[..., M]:
 
 @cache
 def _defaults(cls: type[Message]) -> dict[str, Any]:
+    cls()  # pydantic finishes a class when it is first constructed, and the validating encoder needs that
     return {**{name: default() for name, default in metadata(cls).default_gen.items()}, "_unknown_fields": b""}

@@ -105,7 +105,8 @@ def tree(leaves: Sequence[Leaf], otherwise: Action) -> Matcher:
         return _choose([(_any(chunk), _on(tree(chunk, otherwise))) for chunk in chunks], otherwise)
     middle = len(leaves) // 2
     first, second = leaves[:middle], leaves[middle:]
-    return _choose([(_any(first), _on(tree(first, otherwise)))], _on(tree(second, otherwise)))
+    left = first[0].action if len(first) == 1 else _on(tree(first, otherwise))
+    return _choose([(_any(first), left)], _on(tree(second, otherwise)))
 
 
 def _any(leaves: Sequence[Leaf]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -13,6 +14,15 @@ class Collector(NamedTuple):
     host: str
     port: int
     path: str = "/v1/traces"
+
+
+BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
+"""Where systems keep the certificates of the authorities they trust: Debian and Alpine, Fedora, macOS and the BSDs."""
+
+
+def system_authorities() -> str:
+    """The first of `BUNDLES` that is there; the first of all if none is."""
+    return next((path for path in BUNDLES if os.path.exists(path)), BUNDLES[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +56,7 @@ class Profile:
 
     `trusted_hops` is how many proxies before this one are trusted to append to `x-forwarded-for`. `access_log` is a file's
     path, True for standard output, False for none. Without `otlp` no span leaves the proxy, and trace ids are still
-    made.
+    made. `authorities` is the file of certificates that https upstreams are checked against, on the proxy's machine.
     """
 
     listen: tuple[str, int]
@@ -57,4 +67,5 @@ class Profile:
     access_log: str | bool = True
     companion_timeout_s: float = 1.0
     sampling_percent: float = 100.0
+    authorities: str = field(default_factory=system_authorities)
     limits: Limits = field(default_factory=Limits)
