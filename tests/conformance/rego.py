@@ -12,8 +12,9 @@ from typing import Any
 import yaml
 
 from xds.policy import process, worker
+from xds.policy.negation import spelled_out
 from xds.policy.outline import outline
-from xds.policy.tokens import canonical
+from xds.policy.tokens import RegoSyntaxError, canonical, tokenize
 
 CASES = Path(__file__).parents[2] / ".." / "shared" / "conformance" / "rego"
 SECONDS = 2.0
@@ -110,6 +111,8 @@ class Embedded:
         """The bindings, or an error."""
         try:
             return self._ask(case)
+        except RegoSyntaxError as e:
+            return None, f"rego-unsafe: {e.message}"
         except TimeoutError:
             self.start()
             return None, "timeout"
@@ -123,7 +126,8 @@ class Embedded:
             found, said = outline(f"{number}.rego", text)
             if found is None:
                 return None, f"{said[0].code}: {said[0].message} at {said[0].span}"
-            modules[f"{number}.rego"] = canonical(text, found.tokens)
+            text = canonical(text, found.tokens)
+            modules[f"{number}.rego"] = spelled_out(text, tokenize(text))
         order = {"id": 1, "modules": modules, "data": case.data, "entrypoints": [_RULE], "strict": case.strict}
         kind, payload = self._frame(b"P", json.dumps(order, ensure_ascii=False).encode())
         if kind != b"K":
