@@ -18,7 +18,7 @@ from .node import Node
 from .operations import Surroundings, operations
 from .report import Finding, Report, suggestion
 from .rules import identifiers
-from .schemas import Lowering
+from .schemas import Lowering, lowering
 from .schemas.budget import check as check_budget
 from .scope import Scope
 from .security import SecurityScheme, requirements, schemes
@@ -79,8 +79,9 @@ def _dialect(root: Node, report: Report) -> Dialect | None:
             help = "convert it to OpenAPI 3; swagger2openapi and the Swagger editor do"
             report.add("openapi-version", "this is Swagger 2.0, which is not read", swagger, help)
         else:
-            near = suggestion("openapi", (k for k in root.value))
-            report.add("openapi-version", "there is no field `openapi`, so this is no OpenAPI document", root, near)
+            near = next((key for key in root.value if suggestion(key, ("openapi",))), None)
+            fix = f"`{near}` should be `openapi`" if near is not None else None
+            report.add("openapi-version", "there is no field `openapi`, so this is no OpenAPI document", root, fix)
         return None
     text = str(written.value) if isinstance(written.value, (str, float)) else ""
     found = dialect(text)
@@ -103,6 +104,7 @@ class _Compilation:
     def contract(self, service: str, version: str) -> Contract:
         root, report = self.root, self.report
         report.fields(root, self.dialect.document | {"x-sidegate"}, "an OpenAPI document")
+        lowering.check_dialect(root.get("jsonSchemaDialect"), report)
         info = report.mapping(root, "info")
         title = report.text(info, "title") if info is not None else ""
         declared, around = self._surroundings()
@@ -183,7 +185,8 @@ class _Compilation:
         for name in sorted(name for name, scheme in declared.items() if scheme.http):
             some = [o for o in found if any(c.scheme == name and c.scopes for a in o.security for c in a.credentials)]
             if some:
-                message = f"{len(some)} operations ask for scopes of {name!r}; OpenAPI 3.0 has none for http schemes"
+                many = f"{len(some)} operations ask" if len(some) > 1 else f"{some[0].id} asks"
+                message = f"{many} for scopes of {name!r}; OpenAPI 3.0 has none for http schemes"
                 help = "they are checked in the token all the same; type `oauth2` declares them"
                 related = [(o.place, o.id) for o in some[:3]]
                 self.report.add("security-roles", message, declared[name].place, help, related)

@@ -24,6 +24,7 @@ _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
 _FORBIDDEN = re.compile(r"[\\\x00-\x20\x7f]")
 _ANCHOR = re.compile(r"[A-Za-z_][A-Za-z0-9._\-]*")
 _HAS_IDS = re.compile(rb"\$(?:id|anchor|dynamicAnchor)\b|\\u00|\\x")
+_UNSAFE = re.compile(r"[^A-Za-z0-9/~!$&'()*+,;=:@?._\-]+")  # what a fragment escapes (RFC 3986, 3.5)
 _NOT_SCHEMAS = frozenset({"example", "examples", "enum", "const", "default", "externalValue"})
 
 
@@ -147,7 +148,7 @@ class Library:
     def uri(self, node: Node) -> str:
         """The URI of a lowered schema: its resource, and its whole pointer there as the one token of the fragment."""
         resource, pointer = self.resource_of(node)
-        return resource.uri + "#/" + quote(escape(pointer), safe="/~!$&'()*+,;=:@?")
+        return f"{resource.uri}#/{_UNSAFE.sub(_quoted, escape(pointer))}"
 
     def at(self, place: Place) -> Node | None:
         """The value at a place in a file that is loaded, or None."""
@@ -233,6 +234,10 @@ class Library:
             return known
         self.touched.add(named)
         return self.document(named) if self.root(named) is not None else None
+
+
+def _quoted(match: re.Match[str]) -> str:
+    return quote(match[0], safe="")
 
 
 _LOCAL = "references lead to files under contracts/, relative to the file they stand in"

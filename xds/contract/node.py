@@ -14,20 +14,20 @@ _NONE: Any = object()
 class Node:
     """One value in a file. The pointer is put together only when asked for, since most values are never complained of."""
 
-    __slots__ = ("file", "key", "parent", "value")
+    __slots__ = ("_pointer", "file", "key", "parent", "value")
 
     def __init__(self, value: Any, file: str, parent: Node | None = None, key: str | int = "") -> None:
         self.value, self.file, self.parent, self.key = value, file, parent, key
+        self._pointer: str | None = None
 
     @property
     def pointer(self) -> str:
         """The RFC 6901 pointer of the value in its file."""
-        keys: list[str] = []
-        node: Node = self
-        while node.parent is not None:
-            keys.append(escape(node.key) if isinstance(node.key, str) else str(node.key))
-            node = node.parent
-        return "/" + "/".join(reversed(keys)) if keys else ""
+        if self._pointer is None:
+            above, key = self.parent, self.key
+            text = escape(key) if isinstance(key, str) else str(key)
+            self._pointer = "" if above is None else f"{above.pointer}/{text}"
+        return self._pointer
 
     @property
     def place(self) -> Place:

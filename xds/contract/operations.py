@@ -38,7 +38,7 @@ def operations(key: str, entry: Node, around: Surroundings, scope: Scope) -> lis
     extension = read(item, around.extension, report)
     found: list[Operation] = []
     item_bases = servers.bases(item, report)
-    template = _parsed("", key, entry, report)
+    template = paths.parse(key, entry, report)
     if template is None:
         return []
     for method, node in _methods(item, scope):
@@ -47,14 +47,10 @@ def operations(key: str, entry: Node, around: Surroundings, scope: Scope) -> lis
             continue
         bases = servers.bases(operation, report)
         bases = next(b for b in (bases, item_bases, around.bases) if b is not None)
-        templates = [t for t in (_parsed(base, key, entry, report) for base in bases) if t is not None]
+        templates = [t for base in bases if (t := paths.below(base, template, entry, report)) is not None]
         own = read(operation, extension, report)
         found += _operation(method, item, operation, templates, own, around, scope)
     return found
-
-
-def _parsed(base: str, key: str, entry: Node, report: Report) -> PathTemplate | None:
-    return paths.parse(base + key if key.startswith("/") else key, entry, report)
 
 
 def _path_item(entry: Node, scope: Scope) -> Node | None:

@@ -18,6 +18,7 @@ _STYLES: dict[Location, tuple[str, ...]] = {
     Location.COOKIE: ("form",),
     Location.QUERYSTRING: (),
 }
+_LOCATIONS = tuple(str(location) for location in _STYLES)
 _IGNORED_HEADERS = frozenset({"accept", "content-type", "authorization"})
 _HEADER_FIELDS = frozenset({"name", "in", "allowEmptyValue"})
 
@@ -52,7 +53,7 @@ def parse(node: Node, scope: Scope) -> Parameter | None:
     report, dialect = scope.report, scope.dialect
     report.fields(node, dialect.parameter, "a Parameter Object")
     name, where = report.text(node, "name"), report.text(node, "in")
-    locations = [str(loc) for loc in Location if loc is not Location.QUERYSTRING or dialect.querystring]
+    locations = _LOCATIONS if dialect.querystring else _LOCATIONS[:-1]
     if not name:
         report.add("parameter-field", "a parameter needs a `name`", node)
         return None

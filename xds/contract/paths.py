@@ -15,7 +15,7 @@ _HEX = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 def parse(text: str, at: Node, report: Report) -> PathTemplate | None:
-    """A base path with a path template, or None after a finding `path-syntax`, `path-unreachable` or `path-parameter`."""
+    """A path template, or None after a finding `path-syntax`, `path-unreachable` or `path-parameter`."""
     if not text.startswith("/"):
         report.add("path-syntax", "a path starts with `/`", at, f"write `/{text}`")
         return None
@@ -31,6 +31,12 @@ def parse(text: str, at: Node, report: Report) -> PathTemplate | None:
             return None
         segments.append(segment)
     return PathTemplate(text, tuple(segments))
+
+
+def below(base: str, template: PathTemplate, at: Node, report: Report) -> PathTemplate | None:
+    """A template under a base path, which has no slash at its end; None after a finding about the base path."""
+    head = parse(base, at, report) if base else PathTemplate("", ())
+    return None if head is None else PathTemplate(base + template.text, head.segments + template.segments)
 
 
 def _segment(part: str, names: set[str], at: Node, report: Report) -> Segment | None:

@@ -38,8 +38,15 @@ class Finding:
     related: tuple[tuple[Place, str], ...] = ()
 
     def diagnostic(self, files: Mapping[str, bytes]) -> Diagnostic:
-        related = tuple((span(files, place), word) for place, word in self.related)
-        return Diagnostic(self.code, self.message, span(files, self.place), self.help, related)
+        related = tuple((span(files, place), printable(word)) for place, word in self.related)
+        help = None if self.help is None else printable(self.help)
+        return Diagnostic(self.code, printable(self.message), span(files, self.place), help, related)
+
+
+def printable(text: str) -> str:
+    """Text with control characters, and those that change the direction of writing, as escapes; cut at 500 characters."""
+    text = text if len(text) <= 500 else text[:497] + "..."
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 @dataclass(slots=True)

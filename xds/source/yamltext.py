@@ -140,6 +140,8 @@ class _Builder:
             if event.anchor is not None:
                 self.anchors[event.anchor] = (text, 1, 0)
             return
+        if self.key is _MERGE:
+            raise _refuse("yaml-syntax", "a merge key needs a mapping", event)
         value = self.plain(text, event) if event.implicit[0] else text
         if event.anchor is not None:
             self.anchors[event.anchor] = (value, 1, 0)

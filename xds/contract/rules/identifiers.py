@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import replace
 
 from xds.contract.report import Report
-from xds.model import Operation
+from xds.model import Operation, Place
 
 _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/@+$-]{0,127}")
 _HELP = "letters, digits and `_ . : / @ + $ -`, up to 128 characters: ids stand in headers, logs and names"
@@ -26,18 +26,24 @@ def identify(operations: list[Operation], report: Report) -> list[Operation]:
             stem = _made(operation)
             stem = f"{stem}_{_short(operation)}" if made[stem] > 1 or stem in first else stem
         elif not fullmatch(stem) or ".." in stem or "//" in stem:
-            report.add("operation-id", f"{_shown(stem)} cannot be an operation's id", operation.place, _HELP)
+            report.add("operation-id", f"{_shown(stem)} cannot be an operation's id", _written(operation), _HELP)
             continue
         twin = first.get(stem)
         if twin is not None and twin.place == operation.place:
             stem = f"{stem[:110]}@{_short(operation)}"
         elif twin is not None:
-            related = [(twin.place, "first here")]
-            report.add("operation-id-duplicate", f"two operations are called {stem!r}", operation.place, None, related)
+            related = [(_written(twin), "first here")]
+            report.add(
+                "operation-id-duplicate", f"two operations are called {stem!r}", _written(operation), None, related
+            )
             continue
         first[stem] = operation
         result.append(operation if stem == operation.id else replace(operation, id=stem))
     return result
+
+
+def _written(operation: Operation) -> Place:
+    return Place(operation.place.file, f"{operation.place.pointer}/operationId")
 
 
 def _made(operation: Operation) -> str:

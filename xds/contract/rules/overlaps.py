@@ -13,7 +13,7 @@ from xds.contract.paths import meet, overlap, precedes, rank, same
 from xds.contract.report import Report
 from xds.model import PathTemplate, Place, Segment
 
-_MAX_STEPS = 500_000
+_MAX_STEPS = 200_000
 _MAX_FINDINGS = 50
 
 

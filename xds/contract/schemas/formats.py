@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 _FLOAT = 3.4028234663852886e38
@@ -38,7 +39,7 @@ def lower(name: str, asserted: frozenset[str], lowered: dict[str, Any]) -> None:
 
 def _narrow(lowered: dict[str, Any], low: int | float, high: int | float) -> None:
     """Tightens the bounds that are there; one that is tighter already stays."""
-    if not lowered.get("minimum", low) > low and not lowered.get("exclusiveMinimum", low - 1) >= low:
+    if lowered.get("minimum", low) <= low and lowered.get("exclusiveMinimum", -math.inf) < low:
         lowered["minimum"] = low
-    if not lowered.get("maximum", high) < high and not lowered.get("exclusiveMaximum", high + 1) <= high:
+    if lowered.get("maximum", high) >= high and lowered.get("exclusiveMaximum", math.inf) > high:
         lowered["maximum"] = high

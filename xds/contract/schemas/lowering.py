@@ -6,6 +6,7 @@ to. References stay references, so recursion is a cycle of roots and nothing is 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,9 @@ from . import checks, formats, patterns
 from .directions import read_only, without_read_only
 from .discriminator import dispatch
 from .keywords import DRAFT4, DRAFT2020, OLDER, Kind
+
+MAX_NODES = 20_000
+"""Schema objects in one schema, references not followed; only YAML aliases come near."""
 
 
 @dataclass(slots=True)
@@ -90,7 +94,7 @@ class _One:
         self.lowering, self.library, self.dialect = lowering, lowering.library, lowering.dialect
         self.table = DRAFT4 if self.dialect.draft4 else DRAFT2020
         self.report = Report()
-        self.here: dict[str, None] = {}
+        self.here: list[str] = []  # as often as it is there, since that is how often it is checked
         self.parts: dict[str, None] = {}
         self.nodes = 0
         if root.resource in self.library.resources:
@@ -104,6 +108,10 @@ class _One:
         """
         value = node.value
         self.nodes += 1
+        if self.nodes > MAX_NODES:
+            if self.nodes == MAX_NODES + 1:
+                self.report.add("schema-budget", f"one schema holds more than {MAX_NODES:,} others", node)
+            return False
         if type(value) is bool and (not self.dialect.draft4 or node.key == "additionalProperties"):
             return value
         if type(value) is not dict:
@@ -111,6 +119,7 @@ class _One:
             return False
         if self.dialect.draft4 and "$ref" in value:
             return self._reference(node, "$ref", here)
+        check_dialect(node.get("$schema"), self.report)
         lowered: dict[str, Any] = {}
         hidden = outer | read_only(node, self.library, self.dialect.draft4) if self._may_hide(value) else outer
         for keyword, child in node.members():
@@ -184,7 +193,10 @@ class _One:
             return {keyword: False} if text is None else {"not": {}}
         target, anchor, resource = found
         uri = self.lowering.reference(target).uri
-        (self.here if here else self.parts)[uri] = None
+        if here:
+            self.here.append(uri)
+        else:
+            self.parts[uri] = None
         if keyword == "$dynamicRef" and anchor is not None and anchor in resource.dynamic:
             return {"$dynamicRef": f"{resource.uri}#{anchor}"}
         return {"$ref": uri}
@@ -212,6 +224,18 @@ class _One:
         elif (near := suggestion(keyword, self.table)) is not None:
             self.report.add("unknown-keyword", f"there is no keyword `{keyword}`: it is not enforced", at, near)
 
+
+def check_dialect(node: Node | None, report: Report) -> None:
+    """`$schema` and `jsonSchemaDialect`: only JSON Schema 2020-12, with or without OpenAPI's own words."""
+    text = report.expect(node, str, "a dialect")
+    if node is not None and text is not None and not _DIALECT.fullmatch(text):
+        help = "2020-12 is: https://json-schema.org/draft/2020-12/schema"
+        report.add("schema-dialect", "this dialect of JSON Schema is not read", node, help)
+
+
+_DIALECT = re.compile(
+    r"https?://json-schema\.org/draft/2020-12/schema#?|https://spec\.openapis\.org/oas/3\.[12]/dialect/[a-z0-9-]+"
+)
 
 _CHECKED = {
     Kind.COUNT: checks.count,

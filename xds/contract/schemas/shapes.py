@@ -15,7 +15,7 @@ from .keywords import TYPES
 
 ANY = Shape(TYPES)
 _MAX_DEPTH = 5
-_MAX_STEPS = 20_000
+_MAX_STEPS = 3_000
 
 
 def shape_of(node: Node, library: Library, draft4: bool) -> Shape:
