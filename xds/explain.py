@@ -1,4 +1,4 @@
-"""Operation, or a recorded decision -> why: where each check runs, what decided, what would pass."""
+"""Operation -> how it is guarded: where each check runs and why there, and the policy bound to it."""
 
 from __future__ import annotations
 
@@ -71,38 +71,6 @@ def policy(operation: Operation, bundle: Bundle | None) -> str:
         return f"none: {operation.policy.exempt}"
     entrypoint = operation.policy.entrypoint or (bundle.default_entrypoint if bundle else None)
     return entrypoint or "the service's default"
-
-
-def explain_record(record: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str, Any]:
-    """A decision record with the places that decided and what would pass.
-
-    `contract` are the lines of the violated keywords, `policy` the rule's line; `pass` says what to change.
-    """
-    violations = record.get("violations") or []
-    lines = []
-    for violation in violations:
-        file, _, pointer = str(violation.get("schema") or "").partition("#")
-        at = where(Place(file, pointer), files) if file in files else None
-        lines.append({**violation, "line": at})
-    decision = record.get("decision") or {}
-    rule = decision.get("rule")
-    policy_line = f"{rule['file']}:{rule['line']}" if isinstance(rule, Mapping) and rule.get("line") else None
-    return {**record, "violations": lines, "policy": policy_line, "pass": _would_pass(record, lines, policy_line)}
-
-
-def _would_pass(record: Mapping[str, Any], lines: list[dict[str, Any]], policy_line: str | None) -> str:
-    code = record.get("code")
-    if code is None:
-        return "it passed"
-    if lines:
-        return "; ".join(
-            f"{v['in' if 'in' in v else 'location']} {v['pointer'] or 'body'}: {v['detail']}" for v in lines
-        )
-    if code == "insufficient-scope":
-        return f"a token with it: {record.get('reason')}"
-    if str(code).startswith("policy-"):
-        return f"{record.get('reason') or 'the policy says no'} ({policy_line or 'see the policy'})"
-    return str(record.get("reason") or record.get("details") or code)
 
 
 def where(place: Place, files: Mapping[str, bytes]) -> str:

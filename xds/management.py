@@ -11,6 +11,7 @@ from typing import Any
 from xds.explain import explain_operation, operation_rows
 from xds.model import Version
 from xds.publish import ControlPlane
+from xds.why import why
 
 Answer = tuple[Any, int]
 
@@ -58,9 +59,9 @@ class Management:
     async def decision(self, trace: str) -> Answer:
         for companion in self.plane.publisher.companions.values():
             if record := await self.fetch(f"{companion.admin}/decisions/{trace}"):
-                return record, 200
+                return self._why(record), 200
         if line := self.plane.access.of_trace(trace):
-            return line, 200
+            return self._why(line), 200
         return NOT_FOUND
 
     async def diagnostics(self) -> Answer:
@@ -76,6 +77,9 @@ class Management:
     async def report(self, node: str, body: Mapping[str, Any]) -> Answer:
         self.plane.report(node, body)
         return None, 204
+
+    def _why(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        return why(record, self.plane.publisher.wanted, self.plane.project.tree.files)
 
     def _version(self, service: str, version: str) -> Version | None:
         found = self.plane.publisher.wanted.service(service)

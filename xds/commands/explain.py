@@ -37,7 +37,10 @@ def run(options: argparse.Namespace) -> int:
             raise CannotRun("say SERVICE VERSION OPERATION, or TRACE_ID. Next: sidegate explain --help")
     if found is None:
         return 1
-    print(json.dumps(found, indent=2) if options.format == "json" else _text(found))
+    if options.format == "json":
+        print(json.dumps(found, indent=2))
+    else:
+        print(_reasons(found) if "verdict" in found else _text(found))
     return 0
 
 
@@ -88,6 +91,23 @@ def _trace(management: str, trace: str) -> Mapping[str, Any] | None:
         return None
     except (OSError, ValueError) as error:
         raise CannotRun(f"no gateway answers at {management}: {error}. Next: sidegate up, or --management") from error
+
+
+def _reasons(found: Mapping[str, Any]) -> str:
+    """Why a request was refused or allowed: the verdict, each cause with its source line, and what would pass."""
+    from xds.terminal import clean
+
+    lines = [f"{found['request']}: {found['verdict']}"]
+    if found.get("operation"):
+        held = f"digest {found.get('digest')}, policies {found.get('revision') or 'not asked'}"
+        lines.append(f"  {found['operation']} ({held})")
+    for cause in found["causes"]:
+        lines.append(f"{cause['place'] or 'no place is known'}: {cause['what']}")
+        if cause.get("source"):
+            lines.append(f"   | {cause['source']}")
+    for number, each in enumerate(found["pass"]):
+        lines.append(f"{'what would pass: ' if number == 0 else '                 '}{each}")
+    return "\n".join(clean(line) for line in lines)
 
 
 def _text(found: Mapping[str, Any]) -> str:

@@ -1,0 +1,88 @@
+"""Why a request was refused or allowed: places, source lines, and what would pass."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.companion.conftest import asking
+from tests.projects import CONTRACT, compiled, pets, tree
+from xds.why import why
+
+ADA, BOB = {"sub": "ada", "scope": "pets:write"}, {"sub": "bob"}
+LIST = ("GET", "/pets/v1/pets", "listPets")
+LIMIT = "parameters: [{name: limit, in: query, schema: {type: integer, minimum: 1, maximum: 100}}]"
+
+
+def explained(request, claims, **changes):
+    """The explanation of one request that the companion judged, from its record as the admin API gives it."""
+    files = pets(**changes)
+    compilation = compiled(files)
+
+    async def run():
+        async with asking(compilation) as ask:
+            await ask(*request, claims=claims)
+            return ask.records.latest(1)[0].document()
+
+    return why(asyncio.run(run()), compilation, tree(files).files)
+
+
+def test_a_parameter():
+    found = explained(("GET", "/pets/v1/pets?limit=500&page=2", "listPets"), ADA)
+    assert found["verdict"] == "refused with 400 maximum"
+    assert found["operation"] == "pets v1 listPets"
+    first, second = found["causes"]
+    assert first["place"] == "contracts/pets/v1.yaml:9:81"
+    assert first["source"] == LIMIT
+    assert second["place"] == "contracts/pets/v1.yaml:7:5"
+    assert found["pass"] == ["query limit: must be at most 100", "query without page"]
+
+
+def test_a_denial():
+    found = explained(LIST, BOB)
+    assert found["verdict"] == "refused with 403 policy-denied"
+    [cause] = found["causes"]
+    assert cause["place"].startswith("policies/pets/authz.rego:")
+    assert cause["what"] == "only ada may"
+    assert found["pass"] == ["a request for which the rule holds: only ada may"]
+
+
+def test_a_missing_scope():
+    found = explained(
+        ("POST", "/pets/v1/pets", "addPet"), BOB, contract=CONTRACT.replace("required: true\n", "required: false\n")
+    )
+    assert found["verdict"] == "refused with 403 insufficient-scope"
+    assert found["pass"] == ["a token with what lacks: scope pets:write missing"]
+
+
+@pytest.mark.parametrize(("request_", "claims"), [(LIST, ADA), (("GET", "/pets/v1/open", "open"), None)])
+def test_an_allowed_request(request_, claims):
+    found = explained(request_, claims)
+    assert found["verdict"] == "allowed"
+    assert found["pass"] == []
+    assert found["causes"][0]["place"]
+
+
+def test_a_report():
+    found = explained(LIST, BOB, contract=CONTRACT.replace("paths:", "x-sidegate: {mode: report}\npaths:", 1))
+    assert found["verdict"] == "allowed in report mode; enforced it would be refused: policy-denied"
+
+
+@pytest.mark.parametrize(
+    ("line", "verdict", "passes"),
+    [
+        (
+            {"service": "pets", "version": "v1", "operation": "listPets", "status": 401, "code": "token-missing"},
+            "refused with 401 token-missing",
+            "https://issuer.test for pets",
+        ),
+        ({"status": 404, "code": "not-found"}, "refused with 404 not-found", "a path of a contract"),
+        ({"status": 405, "code": "method-not-allowed"}, "refused with 405 method-not-allowed", "GET, POST"),
+    ],
+)
+def test_envoys_own_refusals(line, verdict, passes):
+    files = pets()
+    found = why({"method": "PUT", "path": "/pets/v1/pets", **line}, compiled(files), tree(files).files)
+    assert found["verdict"] == verdict
+    assert passes in found["pass"][0]
