@@ -40,6 +40,7 @@ def embedded() -> Iterator[Embedded]:
     engine.close()
 
 
+@pytest.mark.slow
 def test_embedded_engine(embedded: Embedded) -> None:
     _compare(_failing(embedded), _listed("embedded"))
 

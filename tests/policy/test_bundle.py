@@ -57,7 +57,9 @@ def test_revision_follows_content() -> None:
     one, _ = load_bundle("catalog", {"policies/catalog/a.rego": ALLOW})
     two, _ = load_bundle("catalog", {"policies/catalog/a.rego": ALLOW + b"\n"})
     data, _ = load_bundle("catalog", {"policies/catalog/a.rego": ALLOW, "policies/catalog/data.json": b'{"a": 1}'})
-    assert one and two and data
+    assert one
+    assert two
+    assert data
     assert len({one.revision, two.revision, data.revision}) == 3
     assert len(one.revision) == 16
 

@@ -13,9 +13,10 @@ from xds.diagnostics import Diagnostic, Span, has_errors
 from xds.source import load
 
 from .compilation import check
+from .negation import spelled_out
 from .outline import Outline, Rule, outline
 from .plan import Reads
-from .tokens import canonical
+from .tokens import RegoSyntaxError, canonical, tokenize
 
 EngineName = Literal["embedded", "opa"]
 _DATA = ("data.json", "data.yaml", "data.yml")
@@ -48,7 +49,7 @@ class Bundle:
     wordings: Mapping[str, Mapping[str, Span]] = field(default_factory=dict)
     """By rule, the string constants in it and the definition that each is in."""
     programs: Mapping[str, str] = field(default_factory=dict)
-    """Modules as the embedded engine is given them (tokens.canonical)."""
+    """Modules as the embedded engine is given them (tokens.canonical, negation.spelled_out)."""
 
 
 def load_bundle(
@@ -104,8 +105,11 @@ def _load(service: str, own: Mapping[str, bytes], engine: EngineName) -> tuple[B
     said += _open_defaults(service, outlines)
     if has_errors(said) or not texts:
         return None, tuple(said)
-    programs = {o.file: canonical(texts[o.file], o.tokens) for o in outlines}
-    checked = check(programs, data, outlines, tuple(rules), engine)
+    programs = _programs(texts, outlines, said)
+    if has_errors(said):
+        return None, tuple(said)
+    plain = {o.file: canonical(texts[o.file], o.tokens) for o in outlines}
+    checked = check(plain, data, outlines, tuple(rules), engine)
     said += checked.diagnostics
     if has_errors(said):
         return None, tuple(said)
@@ -149,6 +153,18 @@ def _modules(own: Mapping[str, bytes], said: list[Diagnostic]) -> tuple[dict[str
         said += problems
         outlines += [found] if found else []
     return texts, outlines
+
+
+def _programs(texts: Mapping[str, str], outlines: Iterable[Outline], said: list[Diagnostic]) -> dict[str, str]:
+    """The modules as the embedded engine is given them."""
+    programs: dict[str, str] = {}
+    for o in outlines:
+        text = canonical(texts[o.file], o.tokens)
+        try:
+            programs[o.file] = spelled_out(text, tokenize(text))
+        except RegoSyntaxError as e:
+            said.append(Diagnostic("rego-unsafe", e.message, Span(o.file, e.line, e.column)))
+    return programs
 
 
 def _rules(outlines: Iterable[Outline]) -> dict[str, tuple[Span, ...]]:

@@ -47,6 +47,8 @@ class OpaEngine:
     async def load(self, bundles: Mapping[str, Bundle]) -> None:
         """Know these bundles' rules. Whether OPA holds them is what `problems` finds out."""
         self._bundles = dict(bundles)
+        if self._client is None:
+            self._client = await _connect(self._url, self._deadline)
 
     async def problems(self) -> tuple[str, ...]:
         """The default rules whose packages OPA does not hold, or that it does not answer."""
@@ -110,7 +112,7 @@ class OpaEngine:
 
         try:
             if self._client is None:
-                self._client = await _connect(self._url, self._deadline)
+                raise _Fault(UNAVAILABLE, "the engine is closed")
             answer = await self._client.query_rule(dict(input), _in_url(path), query_params=_STRICT if strict else None)
         except (aiohttp.ClientError, OSError) as e:
             raise _Fault(UNAVAILABLE, f"OPA cannot be asked: {type(e).__name__}") from None

@@ -6,6 +6,7 @@ locals, where local 0 is the input and local 1 is data. See https://www.openpoli
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -275,7 +276,12 @@ def _sources(kind: str, s: Json) -> Iterator[int]:
 
 
 def _unquoted(text: str) -> str:
-    return text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
+    """A constant's value: the plan has it as it was spelled (tokens.canonical), in quotes or not."""
+    quoted = len(text) > 1 and text[0] == text[-1] == '"'
+    try:
+        return str(json.loads(text if quoted else f'"{text}"', strict=False))
+    except ValueError:
+        return text
 
 
 def _plain(name: str) -> str:

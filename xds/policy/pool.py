@@ -157,7 +157,10 @@ class Pool:
             await asyncio.sleep(0.002)
 
     def drop(self, numbers: set[int]) -> None:
-        """Let go of bundles that nobody asks for any more."""
+        """Let go of bundles that no new request asks for, once those that may still wait or run have ended."""
+        self.loop.call_later(4 * self.deadline, self._drop, numbers)
+
+    def _drop(self, numbers: set[int]) -> None:
         self.orders = {number: order for number, order in self.orders.items() if number not in numbers}
         self._refresh_idle()
 

@@ -1,0 +1,209 @@
+"""The embedded engine's processes: deadlines, crashes, loading whole or not at all, and their end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from xds.policy.bundle import Bundle, load_bundle
+from xds.policy.embedded import EmbeddedEngine, LoadError
+
+POLICY = """package catalog.authz
+default allow := false
+allow if input.ok
+slow if { xs := numbers.range(1, 10000); some a in xs; some b in xs; a * b == -1 }
+quoted if contains(input.text, "x")
+"""
+
+
+def _bundle(text: str = POLICY, service: str = "catalog") -> Bundle:
+    bundle, said = load_bundle(service, {f"policies/{service}/authz.rego": text.encode()})
+    assert bundle is not None, said
+    return bundle
+
+
+def _run(
+    body: Callable[[EmbeddedEngine], Awaitable[None]], workers: int = 2, deadline: float = 0.4, queue: int = 64
+) -> None:
+    async def main() -> None:
+        engine = EmbeddedEngine(workers, deadline, queue=queue)
+        try:
+            await engine.load({"catalog": _bundle()})
+            await body(engine)
+        finally:
+            await engine.close()
+
+    asyncio.run(main())
+
+
+def test_a_slow_policy_is_killed_and_others_are_not() -> None:
+    async def body(engine: EmbeddedEngine) -> None:
+        begun = time.monotonic()
+        slow = asyncio.create_task(engine.decide("catalog", "catalog/authz/slow", {}))
+        others = [await engine.decide("catalog", None, {"ok": True}) for _ in range(50)]
+        decision = await slow
+        assert decision.code == "policy-timeout"
+        assert decision.rule is not None
+        assert 0.3 < time.monotonic() - begun < 3
+        assert all(d.allowed for d in others)
+        assert (await engine.decide("catalog", None, {"ok": True})).allowed
+
+    _run(body)
+
+
+def test_requests_behind_a_slow_one_live_to_be_decided() -> None:
+    async def body(engine: EmbeddedEngine) -> None:
+        slow = asyncio.create_task(engine.decide("catalog", "catalog/authz/slow", {}))
+        await asyncio.sleep(0)
+        behind = await asyncio.gather(*(engine.decide("catalog", None, {"ok": True}) for _ in range(20)))
+        assert all(d.allowed for d in behind)
+        assert (await slow).code == "policy-timeout"
+
+    _run(body, workers=1)
+
+
+def test_a_full_queue_refuses_at_once() -> None:
+    async def body(engine: EmbeddedEngine) -> None:
+        begun = time.monotonic()
+        flood = [asyncio.create_task(engine.decide("catalog", "catalog/authz/slow", {})) for _ in range(40)]
+        await asyncio.sleep(0)
+        assert (await engine.decide("catalog", None, {"ok": True})).code == "policy-unavailable"
+        assert time.monotonic() - begun < 0.3
+        assert {(await d).code for d in flood} <= {"policy-timeout", "policy-unavailable"}
+
+    _run(body, workers=1, queue=4)
+
+
+def test_a_crash_denies_and_is_replaced() -> None:
+    async def body(engine: EmbeddedEngine) -> None:
+        slow = asyncio.create_task(engine.decide("catalog", "catalog/authz/slow", {}))
+        await asyncio.sleep(0.05)
+        assert engine._pool is not None
+        for worker in engine._pool.workers:
+            os.kill(worker.process.pid, signal.SIGKILL)
+        assert (await slow).code == "policy-error"
+        end = time.monotonic() + 10
+        while not (await engine.decide("catalog", None, {"ok": True})).allowed:
+            assert time.monotonic() < end
+
+    _run(body, deadline=5.0)
+
+
+def test_a_request_that_is_given_up_frees_its_worker() -> None:
+    async def body(engine: EmbeddedEngine) -> None:
+        for _ in range(100):
+            task = asyncio.create_task(engine.decide("catalog", None, {"ok": True}))
+            await asyncio.sleep(0)
+            task.cancel()
+        assert (await engine.decide("catalog", None, {"ok": True})).allowed
+        assert engine._pool is not None
+        assert not engine._pool.waiting
+        end = time.monotonic() + 10
+        while engine._pool.tasks:
+            assert time.monotonic() < end
+            await asyncio.sleep(0.02)
+        assert len(engine._pool.idle) == 2
+
+    _run(body)
+
+
+def test_load_is_whole_or_not_at_all() -> None:
+    async def body(engine: EmbeddedEngine) -> None:
+        before = dict(engine.revisions)
+        broken = replace(_bundle(), service="orders", revision="0" * 16, programs={"a.rego": "package a\nx := {"})
+        with pytest.raises(LoadError):
+            await engine.load({"catalog": _bundle(POLICY.replace("input.ok", "input.never")), "orders": broken})
+        assert engine.revisions == before
+        assert (await engine.decide("catalog", None, {"ok": True})).allowed
+        assert (await engine.decide("orders", None, {})).code == "policy-unbound"
+
+    _run(body)
+
+
+def test_a_swap_under_load_names_one_revision_each() -> None:
+    async def body(engine: EmbeddedEngine) -> None:
+        old, new = _bundle(), _bundle(POLICY.replace("input.ok", "input.fine"))
+        seen: list[tuple[str, str | None]] = []
+        done = asyncio.Event()
+
+        async def ask() -> None:
+            while not done.is_set():
+                decision = await engine.decide("catalog", None, {"ok": True})
+                seen.append((decision.revision, decision.code if decision.code != "policy-error" else decision.reason))
+
+        asking = [asyncio.create_task(ask()) for _ in range(4)]
+        await asyncio.sleep(0.1)
+        await engine.load({"catalog": new})
+        await asyncio.sleep(0.1)
+        done.set()
+        await asyncio.gather(*asking)
+        assert set(seen) == {(old.revision, None), (new.revision, "policy-denied")}
+        assert engine.revisions == {"catalog": new.revision}
+
+    _run(body)
+
+
+def test_what_the_engine_cannot_judge_is_refused() -> None:
+    async def body(engine: EmbeddedEngine) -> None:
+        rule = "catalog/authz/quoted"
+        assert (await engine.decide("catalog", rule, {"text": "axb"})).allowed
+        assert (await engine.decide("catalog", rule, {"text": 'a"xb'})).code == "policy-error"
+        assert (await engine.decide("catalog", None, {"ok": "\ud800"})).code == "policy-error"
+        assert (await engine.decide("catalog", None, {"ok": float("nan")})).code == "policy-error"
+        assert (await engine.decide("catalog", "catalog/authz/none", {})).code == "policy-unbound"
+        assert (await engine.decide("nobody", None, {})).code == "policy-unbound"
+
+    _run(body)
+
+
+def test_a_large_input_is_carried_whole() -> None:
+    async def body(engine: EmbeddedEngine) -> None:
+        document = {"pad": ["x" * 1000] * 4000, "ok": True}
+        assert (await engine.decide("catalog", None, document)).allowed
+
+    _run(body, deadline=20.0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_workers_die_with_their_parent(tmp_path: Path) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(
+        "import asyncio, sys\n"
+        "from tests.policy.test_embedded import EmbeddedEngine, _bundle\n"
+        "async def main():\n"
+        "    engine = EmbeddedEngine(1, 60)\n"
+        "    await engine.load({'catalog': _bundle()})\n"
+        "    print(*(w.process.pid for w in engine._pool.workers), flush=True)\n"
+        "    await engine.decide('catalog', 'catalog/authz/slow', {})\n"
+        "asyncio.run(main())\n"
+    )
+    root = Path(__file__).parents[2]
+    parent = subprocess.Popen(
+        [sys.executable, str(script)], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(root)}
+    )
+    assert parent.stdout is not None
+    pids = [int(pid) for pid in parent.stdout.readline().split()]
+    assert len(pids) == 2
+    time.sleep(0.3)  # the policy runs by now, and its worker reads no socket
+    parent.kill()
+    parent.wait()
+    end = time.monotonic() + 5
+    while any(_alive(pid) for pid in pids):
+        assert time.monotonic() < end, "a worker outlived its parent"
+        time.sleep(0.02)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
