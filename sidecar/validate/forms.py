@@ -55,6 +55,26 @@ class UrlEncoded:
             report.add("body", pointer((name,)), _form_code(error), error.detail)
 
 
+def whole_query(parameter: Parameter, checks: Checks) -> Field:
+    """OpenAPI 3.2's `querystring` parameter: the query as one document, a form if its media type says so."""
+    if parameter.media_type != "application/x-www-form-urlencoded":
+        return text_field(parameter, checks)
+    form = UrlEncoded(MediaType(parameter.media_type, parameter.schema, parameter.shape), checks)
+
+    def read(raw: str) -> dict[str, Any]:
+        inner = Report()
+        try:
+            fields = form.read(raw.encode("latin-1"), inner)
+        except UnicodeEncodeError:
+            raise Malformed("holds a character that no octet stands for") from None
+        for violation in inner.violations:
+            code = "malformed-parameter" if violation.code == "malformed-form" else violation.code
+            raise Malformed(f"has a field that {violation.detail}", code)
+        return fields
+
+    return Field(parameter, "query", (read,), checks.check(parameter.schema))
+
+
 def _form_field(name: str, shape: Shape, encoding: Encoding | None, checks: Checks) -> FormField:
     """A property as a query parameter: by style if the contract gives one, else by content type (JSON for objects)."""
     style = encoding.style if encoding else None

@@ -11,6 +11,7 @@ from . import body as bodies
 from . import path as paths
 from . import query as queries
 from .explain import Checks
+from .forms import whole_query
 from .parameters import Field, text_field
 from .report import Report, pointer
 
@@ -30,7 +31,7 @@ class OperationJudge:
             (index, text_field(declared[name], checks)) for index, name in enumerate(names) if name in declared
         )
         self._query = queries.prepare(of[Location.QUERY], checks)
-        self._querystring = tuple(text_field(p, checks) for p in of[Location.QUERYSTRING])
+        self._querystring = tuple(whole_query(p, checks) for p in of[Location.QUERYSTRING])
         self._query_open = operation.query_open or bool(self._querystring)
         self._headers = tuple(
             (text_field(p, checks), _is_list(p)) for p in of[Location.HEADER] if p.name not in _IGNORED_HEADERS

@@ -37,7 +37,7 @@ def percent_decoded(raw: str) -> str:
         return raw
     if _BAD_ESCAPE.search(raw):
         raise Malformed("has a broken percent-encoding")
-    return utf8(unquote_to_bytes(raw.encode("latin-1", "replace")))
+    return utf8(unquote_to_bytes(_octets(raw)))
 
 
 def form_decoded(raw: str) -> str:
@@ -47,7 +47,17 @@ def form_decoded(raw: str) -> str:
 
 def as_sent(raw: str) -> str:
     """The text unchanged: header fields are not percent-encoded (OpenAPI 3.1.1, appendix D)."""
+    if not raw.isascii():
+        _octets(raw)
     return raw
+
+
+def _octets(raw: str) -> bytes:
+    """The bytes of a text that holds bytes as Latin-1; a text that does not is not what the proxy forwards."""
+    try:
+        return raw.encode("latin-1")
+    except UnicodeEncodeError:
+        raise Malformed("holds a character that no octet stands for") from None
 
 
 def utf8(data: bytes) -> str:

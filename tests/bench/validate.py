@@ -9,7 +9,7 @@ from typing import Any
 
 from sidecar.message import Request
 from sidecar.validate import Validators
-from tests.conformance.judges import _Asked
+from tests.conformance.judges import Asked
 from tests.validate.contracts import ITEM_ID, compiled
 
 TEXT = {"type": "string", "maxLength": 64, "pattern": "^[a-z ]+$"}
@@ -72,7 +72,7 @@ def main() -> None:
 
     def theirs(asked: Request) -> object:
         try:
-            return judge.validate_request(_Asked(asked))
+            return judge.validate_request(Asked(asked))
         except Exception as refusal:  # noqa: BLE001
             return refusal
 

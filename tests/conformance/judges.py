@@ -32,13 +32,13 @@ class Judges:
     def theirs(self, asked: Request) -> bool:
         """openapi-core's verdict; whatever it raises is a refusal, as it is for whoever calls it in a server."""
         try:
-            self._theirs.validate_request(_Asked(asked))
+            self._theirs.validate_request(Asked(asked))
         except Exception:  # noqa: BLE001
             return False
         return True
 
 
-class _Asked:
+class Asked:
     """A request as openapi-core's protocol has it, decoded as its WSGI integrations do."""
 
     host_url = "http://localhost"

@@ -186,3 +186,15 @@ def test_details_never_quote_what_was_sent(sent: Request) -> None:
     judgement = validators.judge("createItem" if sent.method == "POST" else "listItems", sent)
     assert judgement.violations
     assert not [v for v in judgement.violations if SECRET in v.detail or SECRET in v.pointer]
+
+
+@pytest.mark.parametrize("text", ["\ud800", "Ā", "1\ud800"])
+def test_text_that_is_no_octets_never_passes(text: str) -> None:
+    validators, _ = prepared("parameters")
+    sent = Request(
+        "GET", "/headers", None, (("x-count", "1"), ("x-list", text), ("cookie", f"session={text}; raw={text}"))
+    )
+    pointers = {violation.pointer for violation in validators.judge("headers", sent).violations}
+    assert pointers == {"/x-list", "/session", "/raw"}
+    assert validators.judge("query", Request("GET", "/query", f"q={text}", ())).violations
+    assert validators.judge("fields", Request("GET", "/fields", f"n={text}", ())).violations
