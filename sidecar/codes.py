@@ -20,6 +20,8 @@ CODES: dict[str, Code] = {
     "duplicate-parameter": Code(400, "A parameter that has one value is given more than once."),
     "empty-parameter": Code(400, "A parameter is given without a value, and the contract does not allow that."),
     "malformed-parameter": Code(400, "A parameter is not written in the style that the contract declares."),
+    # security (sidecar.scopes)
+    "insufficient-scope": Code(403, "The token lacks a scope that the contract asks for."),
     # request bodies (sidecar.validate)
     "missing-body": Code(400, "The operation needs a request body, and there is none."),
     "unexpected-body": Code(400, "The operation takes no request body, and there is one."),

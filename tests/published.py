@@ -1,0 +1,55 @@
+"""The tables of codes -> CODES.md. `python -m tests.published` writes it; a test sees that it is up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from sidecar.codes import CODES as CONTRACT
+from xds.diagnostics import CODES as DIAGNOSTICS
+from xds.envoy.replies import REPLIES
+from xds.policy.decision import CODES as POLICY
+
+FILE = Path(__file__).parents[1] / "CODES.md"
+
+HEAD = """\
+# Codes
+
+Written by `python -m tests.published` from the tables in the code; do not edit. Codes are stable: clients, alerts and
+waivers may rely on them.
+"""
+
+
+def text() -> str:
+    """The page."""
+    return "\n".join((HEAD, *_problems(), "", *_diagnostics(), ""))
+
+
+def _problems() -> Iterator[str]:
+    yield "## Problem documents"
+    yield ""
+    yield "`code` of a refusal (RFC 9457, `application/problem+json`) and of its `errors`."
+    yield ""
+    yield "| code | status | from | meaning |"
+    yield "|---|---|---|---|"
+    rows = {(reply.code, reply.status): ("Envoy", reply.detail) for reply in reversed(REPLIES)}
+    rows |= {(code, row.status): ("contract", row.meaning) for code, row in CONTRACT.items()}
+    rows |= {(code, 403): ("policy", meaning) for code, meaning in POLICY.items()}
+    for (code, status), (source, meaning) in sorted(rows.items()):
+        yield f"| `{code}` | {status} | {source} | {meaning} |"
+
+
+def _diagnostics() -> Iterator[str]:
+    yield "## Diagnostics"
+    yield ""
+    yield "What `sidegate check` says of contracts, policies and settings. An error refuses the service; its last good form"
+    yield "goes on."
+    yield ""
+    yield "| code | severity | meaning |"
+    yield "|---|---|---|"
+    for code, row in sorted(DIAGNOSTICS.items()):
+        yield f"| `{code}` | {row.severity} | {row.meaning} |"
+
+
+if __name__ == "__main__":
+    FILE.write_text(text())
