@@ -52,8 +52,11 @@ clean:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Sidegate needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V). Next: make PYTHON=/path/to/python3.11"; exit 3; }
 	@echo "making .venv"
-	@$(PYTHON) -m venv .venv || { echo "Python's venv is missing. Next: apt-get install python3-venv"; exit 3; }
-	@$(BIN)/python -m pip install -q --disable-pip-version-check uv==$(UV_VERSION)
+	@# With a pip at hand there is no need for a second one, which takes longer to make than the rest of .venv.
+	@$(PYTHON) -m venv --without-pip .venv && \
+	  $(PYTHON) -m pip --disable-pip-version-check --python .venv install -q uv==$(UV_VERSION) 2>/dev/null || \
+	  { $(PYTHON) -m venv .venv && $(BIN)/python -m pip install -q --disable-pip-version-check uv==$(UV_VERSION); } || \
+	  { echo "Python's venv or the network is missing. Next: apt-get install python3-venv, then make again"; exit 3; }
 	@touch $@
 
 .venv/.run: .venv/.uv requirements.lock pyproject.toml

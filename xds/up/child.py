@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from xds.failure import CannotRun
+from xds.terminal import clean
 from xds.up.spawn import Keeper, signal_group, spawn
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.2, 5.0
@@ -69,11 +70,6 @@ class Child:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    @property
-    def last_words(self) -> str:
-        """The end of what the process wrote to standard error."""
-        return b"\n".join(self._last).decode(errors="replace")
-
     async def _spawn(self) -> None:
         words = self.command.words
         try:
@@ -126,7 +122,9 @@ class Child:
         assert self.process is not None
         code = self.process.returncode or 0
         how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
-        self.say(f"{self.command.name} {how} after {lived:.1f} s; starting it again in {wait:.1f} s")
+        words = f", its last words: {clean(self._last[-1].decode(errors='replace'))}" if self._last else ""
+        self.say(f"{self.command.name} {how} after {lived:.1f} s{words}; starting it again in {wait:.1f} s")
+        self._last.clear()
 
 
 async def _pump(stream: asyncio.StreamReader, take: Callable[[bytes], None]) -> None:

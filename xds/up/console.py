@@ -58,7 +58,7 @@ class Console:
         def take(line: bytes) -> None:
             if stream is not None:
                 stream.write(line + b"\n")
-            if self._closed or not line.strip() or (stream is not None and _LOGGED.match(line)):
+            if self._closed or not line.strip() or (stream is not None and (self.quiet or _LOGGED.match(line))):
                 return
             if self._room():
                 print(head + clean(line.decode(errors="replace")), flush=True)
