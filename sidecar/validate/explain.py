@@ -20,7 +20,7 @@ from .schema import Finding, Library, place
 BUDGET = 8_192
 """Errors that one list may hold, at about 15 us each."""
 
-DEEPEST = 32
+DEEPEST = 16
 LIMIT = 64
 """Findings that are looked for; `report.CAP` is smaller."""
 
