@@ -1,0 +1,118 @@
+"""An upstream that answers at once, and an Envoy with nothing but a route to it: what every request pays for anyway."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.e2e import processes
+from tests.e2e.journal import unused_port
+
+ENVOY = str(Path(sys.executable).parent / "envoy")
+ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 16\r\n\r\n" + b'{"items": [1,2]}'
+WORKERS = 2
+"""Envoy's threads; as many as `sidegate up` starts on two cores."""
+
+
+class Answering(asyncio.Protocol):
+    """HTTP/1.1 with keep-alive; every request gets `ANSWER`."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport: Any = transport
+        self.buffer = b""
+
+    def data_received(self, data: bytes) -> None:
+        self.buffer += data
+        while (end := self.buffer.find(b"\r\n\r\n")) >= 0:
+            head = self.buffer[:end].lower()
+            at = head.find(b"\r\ncontent-length:")
+            size = int(head[at + 17 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
+            if len(self.buffer) < end + 4 + size:
+                return
+            self.buffer = self.buffer[end + 4 + size :]
+            self.transport.write(ANSWER)
+
+
+async def answer(port: int) -> None:
+    server = await asyncio.get_running_loop().create_server(Answering, "127.0.0.1", port, backlog=1024)
+    await server.serve_forever()
+
+
+class Hop:
+    """The upstream and the bare Envoy as processes. `upstream` and `port` are where they listen; `pid` is Envoy's."""
+
+    def __init__(self, folder: Path) -> None:
+        self.upstream, self.port = unused_port(), unused_port()
+        self._config = folder / "bare.json"
+        self._config.write_text(json.dumps(_bootstrap(self.port, self.upstream)))
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    @property
+    def pid(self) -> int:
+        return self._processes[1].pid
+
+    def __enter__(self) -> Hop:
+        command = [
+            ENVOY,
+            "-c",
+            str(self._config),
+            "--concurrency",
+            str(WORKERS),
+            "-l",
+            "error",
+            "--disable-hot-restart",
+        ]
+        for each in ([sys.executable, "-m", "tests.bench.hop", str(self.upstream)], command):
+            self._processes.append(subprocess.Popen(each, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        deadline = time.monotonic() + 20
+        for process, port in zip(self._processes, (self.upstream, self.port), strict=True):
+            while port not in processes.listening(process.pid):
+                if time.monotonic() > deadline or process.poll() is not None:
+                    self.__exit__()
+                    raise RuntimeError("the bare hop did not start")
+                time.sleep(0.05)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self._processes:
+            process.kill()
+            process.wait()
+
+
+def _bootstrap(port: int, upstream: int) -> dict[str, Any]:
+    route = {"match": {"prefix": "/"}, "route": {"cluster": "up"}}
+    manager = {
+        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "edge",
+        "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [route]}]},
+        "http_filters": [
+            {
+                "name": "router",
+                "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"},
+            }
+        ],
+    }
+    chain = {"filters": [{"name": "http", "typed_config": manager}]}
+    endpoint = {"lb_endpoints": [{"endpoint": {"address": _address(upstream)}}]}
+    cluster = {
+        "name": "up",
+        "type": "STATIC",
+        "load_assignment": {"cluster_name": "up", "endpoints": [endpoint]},
+    }
+    listener = {"name": "edge", "address": _address(port), "filter_chains": [chain]}
+    return {"static_resources": {"listeners": [listener], "clusters": [cluster]}}
+
+
+def _address(port: int) -> dict[str, Any]:
+    return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+
+
+if __name__ == "__main__":
+    import uvloop
+
+    uvloop.run(answer(int(sys.argv[1])))
