@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.envoy.models import gateway, operation, version
-from tests.envoy.proxy import Answer, Proxy, Seen, proxy
-from xds.envoy import Limits
+from tests.envoy.proxy import Answer, Proxy, Seen, Server, proxy
+from xds.envoy import Collector, Limits
 from xds.model import Gateway, Mode
 
 OPERATIONS = (
@@ -118,7 +118,8 @@ FORGED = {
     "x-envoy-external-address": "6.6.6.6", "x-envoy-original-path": "/", "x-envoy-retry-on": "5xx", "x-envoy-anything": "1",
     "x-sidegate-operation": "evil", "x-sidegate-claims-bearer": "e30", "x-sidegate-up-x": "1", "x-request-id": "mine",
     "x-forwarded-client-cert": "By=x", "x-http-method-override": "DELETE", "x-http-method": "DELETE",
-    "forwarded": "for=6.6.6.6", "x-method-override": "DELETE", "x-original-url": "/x", "x-rewrite-url": "/x", "x-forwarded-prefix": "/x",
+    "forwarded": "for=6.6.6.6", "x-method-override": "DELETE",
+    "x-original-url": "/x", "x-rewrite-url": "/x", "x-forwarded-prefix": "/x",
     "x-forwarded-host": "evil", "x-forwarded-for": "6.6.6.6", "x-real-ip": "6.6.6.6", "x-forwarded-proto": "https",
 }  # fmt: skip
 
@@ -263,3 +264,35 @@ def test_nobody_there(tmp_path_factory: pytest.TempPathFactory) -> None:
         envoy.companion.stop()
         got = envoy.ask("GET", "/v1/items")
         assert (got.status, got.code) == (503, "companion-unavailable")
+
+
+def test_spans(tmp_path_factory: pytest.TempPathFactory) -> None:
+    collector, trace = Server(), "4bf92f3577b34da6a3ce929d0e0e4736"
+    otlp = Collector("http", "127.0.0.1", collector.port, "/v1/traces")
+    with proxy(_gateway, tmp_path_factory.mktemp("envoy"), otlp=otlp) as envoy:
+        parent = {"traceparent": f"00-{trace}-b7ad6b7169203331-01"}
+        got = envoy.ask("GET", "/v1/items/7", parent)
+        assert "x-envoy-decorator-operation" not in got.headers
+        assert trace in str(envoy.companion.seen[-1].header("traceparent"))
+        assert trace in str(envoy.upstream.seen[-1].header("traceparent"))
+        envoy.ask("GET", "/nothing", parent)
+        deadline = time.monotonic() + 10
+        while sum(_named(s.body) for s in collector.seen) < 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+    collector.stop()
+    sent = b"".join(seen.body for seen in collector.seen)
+    assert {seen.path for seen in collector.seen} == {"/v1/traces"}
+    assert sent.count(bytes.fromhex(trace)) >= 2
+    assert b"GET /v1/items/{id}" in sent
+    assert b"*\x03404" in sent
+
+
+def _named(body: bytes) -> int:
+    """How many of the two server spans are in an export: field 5 of a span is its name (OTLP, trace.proto)."""
+    return (b"*\x12GET /v1/items/{id}" in body) + (b"*\x03404" in body)
+
+
+def test_without_a_collector_the_trace_context_passes_as_it_is(envoy: Proxy) -> None:
+    parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-b7ad6b7169203331-01"
+    envoy.ask("GET", "/v1/items", {"traceparent": parent})
+    assert envoy.upstream.seen[-1].header("traceparent") == parent

@@ -10,9 +10,12 @@ from xds.envoy.templates import QUERY, Pattern
 
 
 def walk(matcher: dict[str, Any], headers: dict[str, str]) -> str | None:
-    """The name of the action that a rendered matcher takes. The longest prefix is final; regexes match the whole value."""
+    """The name of the action that a rendered matcher takes. The longest prefix is final; regexes match the whole value;
+    where nothing below matches, the enclosing matcher's `on_no_match` is taken."""
     for on in _taken(matcher, headers):
-        return str(on["action"]["name"]) if "action" in on else walk(on["matcher"], headers)
+        found = str(on["action"]["name"]) if "action" in on else walk(on["matcher"], headers)
+        if found is not None:
+            return found
     return None
 
 
@@ -26,7 +29,8 @@ def _taken(matcher: dict[str, Any], headers: dict[str, str]) -> Iterable[dict[st
         for row in matcher["matcher_list"]["matchers"]:
             if _holds(row["predicate"], headers):
                 yield row["on_match"]
-    yield matcher["on_no_match"]
+    if "on_no_match" in matcher:
+        yield matcher["on_no_match"]
 
 
 def _holds(predicate: dict[str, Any], headers: dict[str, str]) -> bool:

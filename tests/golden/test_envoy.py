@@ -96,7 +96,7 @@ def _short(matcher: dict[str, Any]) -> Any:
             row["predicate"]["single_predicate"]["value_match"]["safe_regex"]["regex"]: _done(row["on_match"])
             for row in matcher["matcher_list"]["matchers"]
         }
-    return {**rows, "otherwise": _done(matcher["on_no_match"])}
+    return {**rows, "otherwise": _done(matcher["on_no_match"])} if "on_no_match" in matcher else rows
 
 
 def _done(on: dict[str, Any]) -> Any:

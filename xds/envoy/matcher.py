@@ -58,9 +58,7 @@ class Leaf:
 def matcher(leaves: Sequence[Leaf], otherwise: Action) -> Matcher:
     """The matcher of a virtual host: the leaf of the best pattern, or `otherwise` where none matches."""
     ordered = sorted(leaves, key=lambda leaf: leaf.pattern.rank)
-    groups = {
-        prefix: _on(tree(group, otherwise)) for prefix, group in by_prefix(ordered, lambda leaf: leaf.pattern).items()
-    }
+    groups = {prefix: _on(tree(group)) for prefix, group in by_prefix(ordered, lambda leaf: leaf.pattern).items()}
     if not groups:
         return Matcher(matcher_list=None, on_no_match=otherwise)
     return Matcher(
@@ -96,24 +94,24 @@ def _merge(left: list[Leaf], right: list[Leaf], pattern: Callable[[Leaf], Patter
     return sorted([*left, *right], key=lambda leaf: pattern(leaf).rank)
 
 
-def tree(leaves: Sequence[Leaf], otherwise: Action) -> Matcher:
-    """The decision tree over leaves in the order of their rank."""
+def tree(leaves: Sequence[Leaf]) -> Matcher:
+    """The decision tree over leaves in the order of their rank. Where none matches, the enclosing matcher goes on."""
     if len(leaves) <= LINEAR:
-        return _choose([(leaf.pattern.path, leaf.action) for leaf in leaves], otherwise)
+        return _choose([(leaf.pattern.path, leaf.action) for leaf in leaves])
     if len(leaves) > CHUNK:
         chunks = [leaves[start : start + CHUNK] for start in range(0, len(leaves), CHUNK)]
-        return _choose([(_any(chunk), _on(tree(chunk, otherwise))) for chunk in chunks], otherwise)
+        return _choose([(_any(chunk), _on(tree(chunk))) for chunk in chunks])
     middle = len(leaves) // 2
     first, second = leaves[:middle], leaves[middle:]
-    left = first[0].action if len(first) == 1 else _on(tree(first, otherwise))
-    return _choose([(_any(first), left)], _on(tree(second, otherwise)))
+    left = first[0].action if len(first) == 1 else _on(tree(first))
+    return _choose([(_any(first), left)], _on(tree(second)))
 
 
 def _any(leaves: Sequence[Leaf]) -> str:
     return alternation(leaf.pattern.segments for leaf in leaves)
 
 
-def _choose(rows: Sequence[tuple[str, Action]], otherwise: Action) -> Matcher:
+def _choose(rows: Sequence[tuple[str, Action]], otherwise: Action | None = None) -> Matcher:
     """The action of the first row whose regex matches the path."""
     matchers = [_field_matcher(predicate=matches(":path", regex + QUERY), on_match=action) for regex, action in rows]
     return _matcher(matcher_list=_matcher_list(matchers=matchers), on_no_match=otherwise)

@@ -6,6 +6,7 @@ from envoy_data_plane.envoy.config.core.v3 import HttpService, HttpUri
 from envoy_data_plane.envoy.config.trace.v3 import OpenTelemetryConfig, TracingHttp
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import HttpConnectionManagerTracing
 from envoy_data_plane.envoy.extensions.tracers.opentelemetry.samplers.v3 import TraceIdRatioBasedSamplerConfig
+from envoy_data_plane.envoy.type.tracing.v3 import CustomTag
 from envoy_data_plane.envoy.type.v3 import FractionalPercent, Percent
 
 from xds.envoy.codec import any_of
@@ -14,6 +15,8 @@ from xds.envoy.profile import Profile
 from xds.envoy.typed import seconds, typed
 
 SERVICE = "sidegate"
+URL = "%REQ(X-FORWARDED-PROTO)%://%REQ(:AUTHORITY):256%%PATH(NQ):256%"
+"""Takes the place of Envoy's own `http.url`, which holds the query: values of a request are in no span."""
 EXPORT_TIMEOUT_S = 1
 PATH_TAG_LENGTH = 256
 RATIO = "envoy.tracers.opentelemetry.samplers.trace_id_ratio_based"
@@ -32,6 +35,7 @@ def tracing(profile: Profile) -> HttpConnectionManagerTracing:
         client_sampling=share,
         overall_sampling=share,
         max_path_tag_length=PATH_TAG_LENGTH,
+        custom_tags=[CustomTag(tag="http.url", value=URL)],
         spawn_upstream_span=False,
         no_context_propagation=profile.otlp is None,
     )
