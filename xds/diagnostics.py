@@ -91,6 +91,7 @@ CODES: dict[str, Code] = {
     "path-budget": Code(_E, "Path templates overlap in too many ways to be told apart."),
     "method": Code(_E, "An additional operation has a method that cannot be routed."),
     "operation-id": Code(_E, "An operation's id has characters that cannot stand in headers and names."),
+    "operation-id-changed": Code(_W, "An operation's id has spaces, which become underscores."),
     "operation-id-duplicate": Code(_E, "Two operations of one contract have the same id."),
     "parameter-field": Code(_E, "A parameter's fields contradict each other or OpenAPI."),
     "parameter-style": Code(_E, "A parameter's style is not defined where the parameter is."),

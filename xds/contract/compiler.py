@@ -17,7 +17,7 @@ from .memory import Cache, Item, Memory
 from .node import Node
 from .operations import Surroundings, operations
 from .report import Finding, Report, suggestion
-from .rules import identifiers
+from .rules import identifiers, references
 from .schemas import Lowering, lowering
 from .schemas.budget import check as check_budget
 from .scope import Scope
@@ -142,6 +142,7 @@ class _Compilation:
         scope = Scope(self.library, self.dialect, self.lowering, Report())
         self.library.touched = set()
         found = operations(key, entry, around, scope)
+        references.check(entry, self.library, scope.report)
         files = set(self.library.touched)
         self.lowering.drain()
         schemas = tuple(self.lowering.reached(scope.used))
@@ -163,6 +164,8 @@ class _Compilation:
         if components is not None:
             report.fields(components, COMPONENTS, "a Components Object")
         declared = schemes(components, self.library, self.dialect, report)
+        if components is not None:
+            references.check(components, self.library, report)
         bases = servers.bases(root, report)
         security = requirements(root, declared, self.dialect, report)
         around = Surroundings(bases if bases is not None else ("",), security, declared, read(root, DEFAULTS, report))

@@ -25,6 +25,7 @@ _FORBIDDEN = re.compile(r"[\\\x00-\x20\x7f]")
 _ANCHOR = re.compile(r"[A-Za-z_][A-Za-z0-9._\-]*")
 _HAS_IDS = re.compile(rb"\$(?:id|anchor|dynamicAnchor)\b|\\u00|\\x")
 _UNSAFE = re.compile(r"[^A-Za-z0-9/~!$&'()*+,;=:@?._\-]+")  # what a fragment escapes (RFC 3986, 3.5)
+_META = ("http://json-schema.org/", "https://json-schema.org/")
 _NOT_SCHEMAS = frozenset({"example", "examples", "enum", "const", "default", "externalValue"})
 
 
@@ -96,7 +97,7 @@ class Library:
         value = node.value
         if type(value) is dict:
             own = value.get("$id")
-            if type(own) is str and node.parent is not None:
+            if type(own) is str and (node.parent is not None or node.file != self.root_file):
                 resource = self._identified(node, own, resource)
             for keyword, table in (("$anchor", resource.anchors), ("$dynamicAnchor", resource.dynamic)):
                 name = value.get(keyword)
@@ -116,7 +117,7 @@ class Library:
             self.report.add("schema-id", "`$id` must be a URI without fragment", at)
             return outer
         known = self.resources.get(bare)
-        if known is not None or bare.removeprefix(SCHEME) in self.files or "json-schema.org/" in bare:
+        if known is not None or bare.removeprefix(SCHEME) in self.files or bare.startswith(_META):
             twin = [(known.root, "first here")] if known is not None else []
             self.report.add("schema-id", f"another schema is called {bare!r} already", at, None, twin)
             return outer
@@ -198,6 +199,16 @@ class Library:
                 return
             node = target
         report.add("ref-cycle", "this reference leads back to itself", node)
+
+    def permitted(self, at: Node, reference: str, report: Report) -> None:
+        """A finding if a reference that is not followed is of a kind that never would be."""
+        where, path = at.get("$ref") or at, reference.partition("#")[0]
+        if _FORBIDDEN.search(reference):
+            report.add("ref-remote", f"{_shown(reference)} is not a reference that Sidegate follows", where, _LOCAL)
+        elif _ABSOLUTE.match(path) or path.startswith("//"):
+            report.add("ref-remote", f"{_shown(path)} is not among the project's files", where, _LOCAL)
+        elif path and ((named := _relative(quote(at.file), path)) is None or not named.startswith(self.top)):
+            report.add("path-escapes", f"{_shown(path)} leads outside {self.top or 'the folder'}", where, _LOCAL)
 
     def _step(self, root: Node, pointer: str, report: Report, where: Node) -> Node | None:
         node = root

@@ -18,14 +18,19 @@ def identify(operations: list[Operation], report: Report) -> list[Operation]:
     """The operations with their final ids. Those of one Operation Object under several base paths share it as a stem."""
     made = Counter(_made(o) for o in operations if not o.id)
     fullmatch = _ID.fullmatch
+    given = {o.id.replace(" ", "_") for o in operations}
     first: dict[str, Operation] = {}
     result: list[Operation] = []
     for operation in operations:
         stem = operation.id
         if not stem:
             stem = _made(operation)
-            stem = f"{stem}_{_short(operation)}" if made[stem] > 1 or stem in first else stem
-        elif not fullmatch(stem) or ".." in stem or "//" in stem:
+            stem = f"{stem}_{_short(operation)}" if made[stem] > 1 or stem in given else stem
+        elif " " in stem and fullmatch(plain := stem.replace(" ", "_")):
+            help = f"it is called {plain} in policies, logs and traces"
+            report.add("operation-id-changed", f"spaces in the id {stem!r} become `_`", _written(operation), help)
+            stem = plain
+        if operation.id and (not fullmatch(stem) or ".." in stem or "//" in stem):
             report.add("operation-id", f"{_shown(stem)} cannot be an operation's id", _written(operation), _HELP)
             continue
         twin = first.get(stem)

@@ -22,6 +22,10 @@ from .directions import read_only, without_read_only
 from .discriminator import dispatch
 from .keywords import DRAFT4, DRAFT2020, OLDER, Kind
 
+_FOREIGN = frozenset(
+    {"openapi", "paths", "content", "responses", "in", "schema", "schemas", "requestBody", "parameters", "operationId"}
+)
+
 MAX_NODES = 20_000
 """Schema objects in one schema, references not followed; only YAML aliases come near."""
 
@@ -69,6 +73,7 @@ class Lowering:
             root = self.done[uri]
             one = _One(self, root)
             self.library.touched = set()
+            one.expect_schema(root.node)
             root.value = one.schema(root.node, here=True)
             root.nodes, root.findings = one.nodes, tuple(one.report.findings)
             root.here, root.parts = tuple(one.here), tuple(one.parts)
@@ -93,6 +98,7 @@ class _One:
     def __init__(self, lowering: Lowering, root: Lowered) -> None:
         self.lowering, self.library, self.dialect = lowering, lowering.library, lowering.dialect
         self.table = DRAFT4 if self.dialect.draft4 else DRAFT2020
+        self.root = root.node
         self.report = Report()
         self.here: list[str] = []  # as often as it is there, since that is how often it is checked
         self.parts: dict[str, None] = {}
@@ -119,6 +125,8 @@ class _One:
             return False
         if self.dialect.draft4 and "$ref" in value:
             return self._reference(node, "$ref", here)
+        if id(value) in self.library.boundaries and value is not self.root.value:
+            return self._referred(node, here)  # a resource of its own is a root of its own
         check_dialect(node.get("$schema"), self.report)
         lowered: dict[str, Any] = {}
         hidden = outer | read_only(node, self.library, self.dialect.draft4) if self._may_hide(value) else outer
@@ -133,6 +141,13 @@ class _One:
                 self._keyword(keyword, kind, child, lowered, here)
         self._finish(node, lowered, hidden)
         return lowered
+
+    def expect_schema(self, node: Node) -> None:
+        """A reference can lead anywhere; what is another kind of object would allow every value."""
+        foreign = _FOREIGN.intersection(node.value) if type(node.value) is dict else ()
+        if foreign:
+            message = f"this is no schema: it has a field `{min(foreign)}`"
+            self.report.add("schema-type", message, node, "a reference to it stands where a schema belongs")
 
     @staticmethod
     def _may_hide(schema: dict[str, Any]) -> bool:
@@ -192,13 +207,17 @@ class _One:
         if found is None:
             return {keyword: False} if text is None else {"not": {}}
         target, anchor, resource = found
+        plain = self._referred(target, here)
+        if keyword == "$dynamicRef" and anchor is not None and anchor in resource.dynamic:
+            return {"$dynamicRef": f"{resource.uri}#{anchor}"}
+        return plain
+
+    def _referred(self, target: Node, here: bool) -> dict[str, Any]:
         uri = self.lowering.reference(target).uri
         if here:
             self.here.append(uri)
         else:
             self.parts[uri] = None
-        if keyword == "$dynamicRef" and anchor is not None and anchor in resource.dynamic:
-            return {"$dynamicRef": f"{resource.uri}#{anchor}"}
         return {"$ref": uri}
 
     def _pattern(self, text: str, at: Node) -> bool:

@@ -28,7 +28,7 @@ def refusal(pattern: str) -> str | None:
 
 
 _PIECE = re.compile(
-    r"\\(?P<escape>k<[^>]*>|c[A-Za-z]|.)|(?P<group>\(\?(?:<[=!]|[:=!]|<[A-Za-z_$][\w$]*>|.?))|(?P<open>\[\^?)|(?P<close>\])"
+    r"\\(?P<escape>k<[^>]*>|[pP]\{[^}]*\}|c[A-Za-z]|.)|(?P<group>\(\?(?:<[=!]|[:=!]|<[A-Za-z_$][\w$]*>|.?))|(?P<open>\[\^?)|(?P<close>\])"
     r"|(?P<set>&&|--|~~)|(?P<more>[*+?}][*+])|.",
     re.DOTALL,
 )
