@@ -175,7 +175,8 @@ class _Compilation:
         """One word on all operations that ask for no token because nobody has said anything."""
         if not places:
             return
-        names = {o.place: o.id for o in reversed(found)}
+        shown = set(places[:5])
+        names = {o.place: o.id for o in reversed(found) if o.place in shown}
         many = f"{len(places)} operations ask" if len(places) > 1 else f"{names.get(places[0], 'an operation')} asks"
         help = "write `security:` for the document or the operation; `security: []` says that it is meant"
         message = f"{many} for no token, and no `security` says that this is meant"
