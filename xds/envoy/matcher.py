@@ -1,7 +1,7 @@
 """Patterns with their routes -> matcher tree.
 
 A virtual host's list of routes is scanned in order; a matcher is not. First comes a map from literal prefixes: the longest
-that the path starts with is taken, and what is below it is final, so each prefix holds every template that could match a
+that the path starts with is taken, and no shorter one is tried after it, so each prefix holds every template that could match a
 path which starts with it. Below a prefix a tree of regexes halves the templates until one is left: `log2(n)` regexes a
 request, where a list would take `n`. Templates are in the order of their rank all the way, so the first that matches wins.
 """

@@ -120,7 +120,7 @@ def _routes(version: Version, operation: Operation, profile: Profile) -> Iterato
 
 _new_route, _new_list, _new_action = maker(Route), maker(RouteList), maker(MatcherOnMatch)
 _new_extension, _new_decorator = maker(TypedExtensionConfig), maker(Decorator)
-_new_metadata, _new_struct = maker(Metadata), maker(Struct)
+_new_metadata, _new_struct, _new_value = maker(Metadata), maker(Struct), maker(Value)
 
 
 def _route(version: Version, operation: Operation, profile: Profile, streamed: bool) -> Route:
@@ -137,7 +137,7 @@ def _route(version: Version, operation: Operation, profile: Profile, streamed: b
 def _metadata(version: Version, operation: Operation) -> Metadata:
     values = {
         "digest": _text(version.digest),
-        "operation_id": Value(string_value=operation.id),
+        "operation_id": _new_value(string_value=operation.id),
         "service": _text(version.service),
         "version": _text(version.name),
     }
@@ -146,6 +146,7 @@ def _metadata(version: Version, operation: Operation) -> Metadata:
 
 @lru_cache(maxsize=256)
 def _text(value: str) -> Value:
+    """A text that many routes hold."""
     return Value(string_value=value)
 
 

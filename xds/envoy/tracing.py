@@ -17,6 +17,8 @@ from xds.envoy.typed import seconds, typed
 SERVICE = "sidegate"
 URL = "%REQ(X-FORWARDED-PROTO)%://%REQ(:AUTHORITY):256%%PATH(NQ):256%"
 """Takes the place of Envoy's own `http.url`, which holds the query: values of a request are in no span."""
+AGENT = "%CEL(request.useragent.matches('^[ -~]{0,256}$') ? request.useragent : 'not printable')%"
+"""Envoy's own `user_agent` takes bytes as they come, and a collector refuses a whole batch for one text that is not UTF-8."""
 EXPORT_TIMEOUT_S = 1
 PATH_TAG_LENGTH = 256
 RATIO = "envoy.tracers.opentelemetry.samplers.trace_id_ratio_based"
@@ -35,7 +37,7 @@ def tracing(profile: Profile) -> HttpConnectionManagerTracing:
         client_sampling=share,
         overall_sampling=share,
         max_path_tag_length=PATH_TAG_LENGTH,
-        custom_tags=[CustomTag(tag="http.url", value=URL)],
+        custom_tags=[CustomTag(tag="http.url", value=URL), CustomTag(tag="user_agent", value=AGENT)],
         spawn_upstream_span=False,
         no_context_propagation=profile.otlp is None,
     )
