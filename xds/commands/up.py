@@ -24,7 +24,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the gateway until SIGINT or SIGTERM. Returns 0 then, 1 if nothing could be served."""
     from xds.terminal import palette
-    from xds.up.console import Console, progress
+    from xds.up.console import progress
     from xds.up.project import ground
 
     progress("starting")
@@ -32,8 +32,4 @@ def run(options: argparse.Namespace) -> int:
     with ground(options.path, options.upstream) as where:
         from xds.up.supervisor import supervise
 
-        paint = palette(sys.stdout)
-        serving = supervise(
-            where, options.listen, options.management, lambda files, rename: Console(paint, files, rename)
-        )
-        return asyncio.run(serving)
+        return asyncio.run(supervise(where, options.listen, options.management, palette(sys.stdout)))

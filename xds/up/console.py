@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from xds.diagnostics import Diagnostic
 from xds.events import Event, Live, Refused
 from xds.render import Files
 from xds.terminal import Palette, clean
@@ -20,12 +19,11 @@ _LOGGED = re.compile(rb"^(?:\[[^\]]*\])*\[?(?:INFO|DEBUG|TRACE|info|debug|trace)
 
 
 class Console:
-    """Prints to standard output, at once. `files` gives the project's files as they are now."""
+    """Prints at once. `files` gives the project's files as they are now, `name` the user's names for them."""
 
-    def __init__(
-        self, palette: Palette, files: Callable[[], Files], rename: Callable[[Diagnostic], Diagnostic]
-    ) -> None:
-        self.palette, self._files, self._rename = palette, files, rename
+    def __init__(self, palette: Palette, name: Callable[[str], str]) -> None:
+        self.palette, self._name = palette, name
+        self.files: Callable[[], Files] = dict
         self.quiet = True
         """Before the gateway is ready only what is wrong is printed."""
         self._second, self._printed, self._dropped = 0, 0, 0
@@ -45,7 +43,7 @@ class Console:
             return
         if isinstance(event, Live) and (event.first or self.quiet):
             return
-        self.say(line_of(event, self._files(), self.palette, self._rename))
+        self.say(line_of(event, self.files(), self.palette, self._name))
 
     def output_of(self, name: str, log: Path | None) -> Callable[[bytes], None]:
         """A taker of a child's output lines: all go to `log`, those worth a person's attention to the console.

@@ -38,13 +38,19 @@ def holder_of(port: int) -> str | None:
     inodes = _listening(port)
     for process in Path("/proc").glob("[0-9]*") if inodes else ():
         try:
-            held = {os.readlink(fd) for fd in (process / "fd").iterdir()}
-            if held & inodes:
+            if any(_target(fd) in inodes for fd in os.scandir(process / "fd")):
                 words = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
                 return f"process {process.name} ({words[:120]})"
         except OSError:
             continue  # gone in between, or somebody else's
     return None
+
+
+def _target(descriptor: os.DirEntry[str]) -> str | None:
+    try:
+        return os.readlink(descriptor.path)
+    except OSError:
+        return None  # closed in between
 
 
 def _listening(port: int) -> set[str]:

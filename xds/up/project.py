@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from xds.compile import lay_out
@@ -17,7 +17,6 @@ from xds.contract import Cache, compile_contract
 from xds.dev import Dev, parse_dev
 from xds.diagnostics import Diagnostic
 from xds.failure import CannotRun
-from xds.findings import renamed
 from xds.offline import read_offline
 from xds.settings import FILE
 from xds.single import Single, read_single
@@ -33,7 +32,7 @@ class Ground:
     """What the supervisor stands on.
 
     `root` is the project; `state` is where keys, logs and last good sources are kept. `single` is the contract that the
-    project was made for, if it was; `rename` gives diagnostics the user's own file names.
+    project was made for, if it was; `name` gives the user's own name for a file, `command` what was called.
     """
 
     root: Path
@@ -41,7 +40,8 @@ class Ground:
     dev: Dev
     said: tuple[Diagnostic, ...] = ()
     single: Single | None = None
-    rename: Callable[[Diagnostic], Diagnostic] = field(default=lambda d: d)
+    name: Callable[[str], str] = str
+    command: str = "sidegate up"
 
 
 @contextlib.contextmanager
@@ -75,7 +75,7 @@ def _of_folder(path: Path, state: Path) -> Ground:
             f"Next: sidegate init {path} --service NAME"
         )
     dev, said = parse_dev(tree.files)
-    return Ground(path.absolute(), state, dev, said)
+    return Ground(path.absolute(), state, dev, said, command=f"sidegate up {path}")
 
 
 def _of_contract(path: Path, upstream: str, scratch: Path) -> Ground:
@@ -100,7 +100,8 @@ def _of_contract(path: Path, upstream: str, scratch: Path) -> Ground:
     (scratch / FILE).write_text(json.dumps(settings))  # JSON is YAML
     dev, _ = parse_dev({FILE: (scratch / FILE).read_bytes()})
     state = _state(scratch)
-    return Ground(scratch, state, dev, (), single, lambda d: renamed(d, lambda file: single.shown.get(file, file)))
+    command = f"sidegate up {path} --upstream {upstream}"
+    return Ground(scratch, state, dev, (), single, lambda file: single.shown.get(file, file), command)
 
 
 async def follow(single: Single, root: Path) -> None:

@@ -9,26 +9,32 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, build_opener
 
 from xds.address import Address
 from xds.compile import Compilation
-from xds.control import Control
 from xds.dev import DevProcess
-from xds.envoy.profile import Collector, Profile
 from xds.failure import CannotRun
+from xds.offline import read_offline
+from xds.settings import parse_settings
+from xds.terminal import Palette
 from xds.up import parts
 from xds.up.banner import banner, curl_lines, suggestions
 from xds.up.child import Child, Command
 from xds.up.console import Console, progress
 from xds.up.keys import Keys, issued_by
 from xds.up.parts import Wiring
-from xds.up.ports import require_free
+from xds.up.ports import free_port, require_free
 from xds.up.project import Ground, follow
 from xds.up.spawn import Keeper
 from xds.up.tail import tail
+
+if TYPE_CHECKING:
+    from xds.control import Control
+    from xds.publish import ControlPlane
 
 GIVE_UP_S = 60.0
 """How long the first start may take."""
@@ -46,11 +52,10 @@ class Supervisor:
     ground: Ground
     wiring: Wiring
     console: Console
-    control: Control
     keeper: Keeper
+    running: Control | None = None
     children: list[Child] = field(default_factory=list)
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
-    controlling: bool = False
     stop: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> int:
@@ -82,19 +87,46 @@ class Supervisor:
             return {}
         keys = Keys()
         keys.write(self.ground.root / dev.keys)
-        schemes = self.control.plane.project.compile().settings.schemes
-        issuer = issued_by(schemes.values())
+        settings, _ = parse_settings(read_offline(self.ground.root).files)
+        issuer = issued_by(settings.schemes.values())
         return {name: keys.token({**issuer, **claims}) for name, claims in dev.tokens.items()}
 
     async def _start_control(self) -> Compilation:
+        """The control plane, in this process. Its libraries take a second to load: meanwhile the companion loads its own."""
+        from xds.control import Control
+        from xds.envoy.profile import Collector, Profile
+
+        wiring, ground = self.wiring, self.ground
+        otlp = parts.collector(os.environ)
+        profile = Profile(
+            listen=(wiring.listen.host, wiring.listen.port),
+            companion=(wiring.companion.host, wiring.companion.port),
+            otlp=Collector(*otlp) if otlp else None,
+            node=parts.NODE,
+            access_log=str(access_log(ground.state)),
+        )
+        control = Control(
+            ground.root,
+            profile,
+            management=wiring.management,
+            ads=str(wiring.ads),
+            on_event=self.console.on_event,
+            state=ground.state,
+        )
+        self.console.files = lambda: control.plane.project.tree.files
         try:
-            compilation = await self.control.start()
+            compilation = await control.start()
         except OSError as error:  # somebody took the address since it was looked at
             raise CannotRun(
-                f"{self.wiring.management} (the management address): {(error.strerror or '').lower()}"
+                f"{wiring.management} (the management address): {(error.strerror or '').lower()}"
             ) from error
-        self.controlling = True
+        self.running = control
         return compilation
+
+    @property
+    def _plane(self) -> ControlPlane:
+        assert self.running is not None, "the control plane is started before anything asks it"
+        return self.running.plane
 
     async def _start_companions(self) -> None:
         """The companion, and whatever the project wants to run beside the gateway."""
@@ -109,7 +141,7 @@ class Supervisor:
         state = self.ground.state
         command = parts.envoy_command(self.wiring, state, binary)
         envoy = await self._start("Envoy", command, state / "envoy.log")
-        log = tail(access_log(state), self.control.plane.access.feed, _reopening(envoy))
+        log = tail(access_log(state), self._plane.access.feed, _reopening(envoy))
         self.tasks.append(asyncio.create_task(log))
         if self.ground.single:
             self.tasks.append(asyncio.create_task(follow(self.ground.single, self.ground.root)))
@@ -147,10 +179,10 @@ class Supervisor:
         waiting = [p for p in self.ground.dev.processes if p.ready]
         answers = await asyncio.gather(*(asyncio.to_thread(_answers, p.ready or "") for p in waiting))
         silent = [f"{p.name} does not answer at {p.ready}" for p, ok in zip(waiting, answers, strict=True) if not ok]
-        return [*(await self.control.plane.readiness()).missing, *silent]
+        return [*(await self._plane.readiness()).missing, *silent]
 
     def _welcome(self, tokens: dict[str, str]) -> None:
-        compilation: Compilation = self.control.plane.publisher.wanted
+        compilation: Compilation = self._plane.publisher.wanted
         palette, listen = self.console.palette, self.wiring.listen
         self.console.say(banner(compilation, listen, self.wiring.management, palette))
         tries = self.ground.dev.tries or suggestions(compilation.gateway, self.ground.dev)
@@ -170,8 +202,8 @@ class Supervisor:
         await asyncio.gather(*self.tasks, return_exceptions=True)
         for child in reversed(self.children):
             await child.stop()
-        if self.controlling:
-            await self.control.stop()
+        if self.running is not None:
+            await self.running.stop()
 
 
 def access_log(state: Path) -> Path:
@@ -179,32 +211,13 @@ def access_log(state: Path) -> Path:
     return state / "access.log"
 
 
-async def supervise(ground: Ground, listen: Address, management: Address, console_of: Callable[..., Console]) -> int:
+async def supervise(ground: Ground, listen: Address, management: Address, palette: Palette) -> int:
     """Run the gateway on the ground until a signal. Returns the exit code; raises CannotRun."""
-    again = "sidegate up {} --{} 127.0.0.1:{}"
-    require_free(listen, "the gateway's address", again.format(ground.root, "listen", listen.port + 10))
-    require_free(management, "the management address", again.format(ground.root, "management", management.port + 10))
-    wiring = Wiring.around(listen, management)
-    otlp = parts.collector(os.environ)
-    profile = Profile(
-        listen=(listen.host, listen.port),
-        companion=(wiring.companion.host, wiring.companion.port),
-        otlp=Collector(*otlp) if otlp else None,
-        node=parts.NODE,
-        access_log=str(access_log(ground.state)),
-    )
-    console = console_of(lambda: control.plane.project.tree.files, ground.rename)
-    control: Control = Control(
-        ground.root,
-        profile,
-        management=management,
-        ads=str(wiring.ads),
-        on_event=console.on_event,
-        state=ground.state,
-    )
+    require_free(listen, "the gateway's address", f"{ground.command} --listen 127.0.0.1:{free_port()}")
+    require_free(management, "the management address", f"{ground.command} --management 127.0.0.1:{free_port()}")
     keeper = Keeper()
     try:
-        return await Supervisor(ground, wiring, console, control, keeper).run()
+        return await Supervisor(ground, Wiring.around(listen, management), Console(palette, ground.name), keeper).run()
     finally:
         keeper.close()
 
