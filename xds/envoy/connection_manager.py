@@ -163,22 +163,34 @@ def _early(profile: Profile) -> TypedExtensionConfig:
     families = (HeaderMutationRemoveOnMatch(key_matcher=StringMatcher(prefix=prefix)) for prefix in FORGED)
     mutations = [HeaderMutation(remove_on_match=family) for family in families]
     mutations += [HeaderMutation(remove=name) for name in plain]
-    mutations += _sound_traceparent()
+    mutations += _sound_trace_context()
     return typed("envoy.http.early_header_mutation.header_mutation", EarlyHeaderMutation(mutations=mutations))
 
 
-PARENT = f"{headers.PREFIX}parent"
+SOUND = f"{headers.PREFIX}sound"
 
 
-def _sound_traceparent() -> list[HeaderMutation]:
-    """Take off a `traceparent` that is none (W3C Trace Context, section 3.2): Envoy would make no trace at all of it."""
-    header = "request.headers['traceparent']"
+def _sound_trace_context() -> list[HeaderMutation]:
+    """Take off trace headers that are none (W3C Trace Context, sections 3.2 and 3.3).
+
+    Of a broken `traceparent` Envoy would make no trace at all. A `tracestate` or `x-client-trace-id` that is not printable
+    would be a span that is not UTF-8, for which a collector refuses the spans of everybody in the batch.
+    """
+    parent, state = "request.headers['traceparent']", "request.headers['tracestate']"
     # Counted repetition would exceed CEL's limit on the size of a regex.
-    form = f"{header}.size() == 55 && {header}.matches('^00-[0-9a-f]+-[0-9a-f]+-[0-9a-f][0-9a-f]$')"
-    sound = f"{form} && !{header}.matches('-0+-')"
+    form = f"{parent}.size() == 55 && {parent}.matches('^00-[0-9a-f]+-[0-9a-f]+-[0-9a-f][0-9a-f]$')"
     return [
-        HeaderMutation(append=overwrite(PARENT, f"%CEL({sound} ? {header} : '')%")),
-        HeaderMutation(remove="traceparent"),
-        HeaderMutation(append=overwrite("traceparent", f"%REQ({PARENT})%")),
-        HeaderMutation(remove=PARENT),
+        HeaderMutation(remove="x-client-trace-id"),
+        *_only_if("traceparent", f"{form} && !{parent}.matches('-0+-')"),
+        *_only_if("tracestate", f"{state}.matches('^[ -~]+$')"),
+    ]
+
+
+def _only_if(name: str, condition: str) -> list[HeaderMutation]:
+    """Keep a header that meets a condition in CEL, and no other of its name."""
+    return [
+        HeaderMutation(append=overwrite(SOUND, f"%CEL({condition} ? request.headers['{name}'] : '')%")),
+        HeaderMutation(remove=name),
+        HeaderMutation(append=overwrite(name, f"%REQ({SOUND})%")),
+        HeaderMutation(remove=SOUND),
     ]

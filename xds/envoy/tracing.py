@@ -17,7 +17,7 @@ from xds.envoy.typed import seconds, typed
 SERVICE = "sidegate"
 URL = "%REQ(X-FORWARDED-PROTO)%://%REQ(:AUTHORITY):256%%PATH(NQ):256%"
 """Takes the place of Envoy's own `http.url`, which holds the query: values of a request are in no span."""
-AGENT = "%CEL(request.useragent.matches('^[ -~]{0,256}$') ? request.useragent : 'not printable')%"
+AGENT = "%CEL(request.useragent.size() < 257 && request.useragent.matches('^[ -~]*$') ? request.useragent : 'not printable')%"
 """Envoy's own `user_agent` takes bytes as they come, and a collector refuses a whole batch for one text that is not UTF-8."""
 EXPORT_TIMEOUT_S = 1
 PATH_TAG_LENGTH = 256
