@@ -76,9 +76,9 @@ class Load:
         ordered = sorted(self.times)
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
 
-    def unexpected_upstream(self) -> list[str]:
-        """The journal's side: requests that reached the upstream and should not have."""
-        allowed = {a.target for a in self.mix if a.status == 200}
+    def unexpected_upstream(self, *also: str) -> list[str]:
+        """The journal's side: requests that reached the upstream and should not have; `also` are targets asked beside."""
+        allowed = {a.target for a in self.mix if a.status == 200} | set(also)
         entries = self.world.journal.since(self._mark)
         bodies = [e.line for e in entries if e.method == "POST" and e.body and b"-1" in e.body]
         return [e.line for e in entries if e.target not in allowed] + bodies

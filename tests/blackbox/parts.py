@@ -76,14 +76,14 @@ class Parts:
         """GET on the control plane's management address."""
         return ask(f"http://127.0.0.1:{self.management}{path}")
 
-    def wait_answers(self, patience: float = 30) -> None:
+    def wait_answers(self, patience: float = 60) -> None:
         """Return as soon as the control plane answers at all."""
         deadline = time.monotonic() + patience
         while self.manage("/ready").status == 0:
             assert time.monotonic() < deadline, self.output[-4000:]
             time.sleep(0.05)
 
-    def wait_ready(self, patience: float = 20) -> float:
+    def wait_ready(self, patience: float = 60) -> float:
         """Seconds until `/ready` answers 200."""
         began = time.monotonic()
         while (ready := self.manage("/ready")).status != 200:

@@ -26,17 +26,36 @@ def test_o01_a_line_stays_one_well_formed_line(text: str, world: World) -> None:
     """Paths, user agents and other headers are what a client makes them; the log is JSON, a line each, without escapes."""
     trace = f"{abs(hash(text)):032x}"[:32]
     data = world.fill(request("/v1/public/x", token=PUBLIC, headers=[f"User-Agent: {text}", f"X-Request-Id: {text}"]), trace)
-    world.ask(data)
+    early = world.ask(data).status == 400  # the codec refuses control characters, before there is a trace
     target = "/v1/public/" + "".join(f"%{b:02x}" for b in text.encode("latin-1"))
     world.ask(request(target, token=PUBLIC))
     deadline = time.monotonic() + 5
     while not (lines := [line for line in world.log() if trace in line.values()]) and time.monotonic() < deadline:
+        if early:
+            break
         time.sleep(0.2)
-    assert len(lines) == 1, lines
+    assert len(lines) == int(not early), lines
     assert "\x1b" not in world.gateway.output
     written = [line for line in world.gateway.output.splitlines() if line.startswith("{")]
     for line in written:
         assert isinstance(json.loads(line), dict)
+
+
+@pytest.mark.parametrize("header", [
+    "User-Agent: \xff\xfe", "X-Request-Id: \xff\xfe", "tracestate: k=\xff", "baggage: k=\xff", "X-Client-Trace-Id: \xff",
+    "Host: \xff.test", "Referer: \xff",
+])  # fmt: skip
+def test_o01_no_client_spoils_a_batch_of_spans(header: str, world: World) -> None:
+    """OTLP's texts are UTF-8 (Protocol Buffers, "Scalar Value Types"): bytes of one client must not cost others their spans."""
+    trace = f"{time.time_ns():032x}"
+    if header.startswith("Host"):
+        data = request("/v1/public/x", token=PUBLIC).replace(b"gateway.test", header[6:].encode("latin-1"))
+    else:
+        data = request("/v1/public/x", token=PUBLIC, headers=[header])
+    exchange = world.ask(world.fill(data, trace))
+    if exchange.status == 200:
+        assert world.collector.wait(trace, lambda found: any(s.kind == 2 for s in found)), world.collector.broken
+    assert world.collector.broken == []
 
 
 def _told(world: World, trace: str) -> dict[str, object]:
@@ -76,8 +95,9 @@ def test_o7_line_span_and_record_agree(target: str, token: str, status: int, cod
         assert inner.parent_id in ids, f"{inner.name} hangs in the air"
     record = world.gateway.manage(f"/decisions/{trace}")
     assert record.status == 200, record
-    assert record.json["status"] == status
-    assert record.json["code"] == code
+    assert record.json["record"]["status"] == status, record
+    assert record.json["record"]["code"] == code, record
+    assert status == 200 or record.json["causes"], record
 
 
 def test_the_server_span_is_named_by_the_template(world: World) -> None:

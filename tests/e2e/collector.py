@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
 
+from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 
@@ -31,11 +32,15 @@ class Span:
 
 
 class Collector:
-    """Listens on a free port of loopback. `stall` makes it hang, as a broken exporter's far end does."""
+    """Listens on a free port of loopback. `stall` makes it hang, as a broken exporter's far end does.
+
+    `broken` says why batches were refused: one text that is not UTF-8 is enough, and all spans of the batch are lost.
+    """
 
     def __init__(self) -> None:
         self.all: list[Span] = []
         self.posts = 0
+        self.broken: list[str] = []
         self.running = threading.Event()
         self.running.set()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Receiver)
@@ -82,9 +87,14 @@ class _Receiver(BaseHTTPRequestHandler):
         if self.headers.get("content-encoding") == "gzip":
             body = gzip.decompress(body)
         collector.posts += 1
-        if self.path.endswith("/v1/traces"):
-            collector.all.extend(_spans(ExportTraceServiceRequest.FromString(body)))
-        self.send_response(200)
+        status = 200
+        try:
+            if self.path.endswith("/v1/traces"):
+                collector.all.extend(_spans(ExportTraceServiceRequest.FromString(body)))
+        except DecodeError as error:
+            collector.broken.append(str(error))
+            status = 400
+        self.send_response(status)
         self.send_header("content-type", "application/x-protobuf")
         self.send_header("content-length", "0")
         self.end_headers()
