@@ -14,7 +14,7 @@ from xds.address import Address
 from xds.compile import Compilation
 from xds.envoy.profile import Profile
 from xds.events import Event, Refused
-from xds.publish import ControlPlane
+from xds.plane import ControlPlane
 
 log = logging.getLogger("sidegate")
 

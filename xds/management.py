@@ -10,7 +10,7 @@ from typing import Any
 
 from xds.explain import explain_operation, operation_rows
 from xds.model import Version
-from xds.publish import ControlPlane
+from xds.plane import ControlPlane
 from xds.why import why
 
 Answer = tuple[Any, int]

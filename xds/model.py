@@ -38,9 +38,10 @@ class Schemas:
 
     `resources` maps an absolute URI without fragment (`sidegate:///contracts/catalog/v1.yaml`, or a schema's own `$id`)
     to a mapping whose keys are pointers in that file and whose values are the schemas written there: the URI of
-    `/components/schemas/Pet` ends in `#/~1components~1schemas~1Pet`, so that no schema lies inside another. Dialect differences (3.0's `nullable`, boolean `exclusiveMinimum`, ignored siblings of `$ref`),
-    `readOnly` and `discriminator` are already expressed in 2020-12 keywords; every `$ref` is absolute. What an engine says
-    of a keyword's URI, `xds.contract.schema_place` turns into the place in the source file.
+    `/components/schemas/Pet` ends in `#/~1components~1schemas~1Pet`, so that no schema lies inside another. Dialect
+    differences (3.0's `nullable`, boolean `exclusiveMinimum`, ignored siblings of `$ref`), `readOnly` and `discriminator`
+    are already expressed in 2020-12 keywords; every `$ref` is absolute. What an engine says of a keyword's URI,
+    `xds.contract.schema_place` turns into the place in the source file.
     """
 
     resources: Mapping[str, Any]
@@ -216,7 +217,8 @@ class Operation:
 
     `id` is unique in the version, printable ASCII (the contract's operationId, or one made of method and path);
     `method` is upper case; `query_open` says that undeclared query parameters pass; `security` is empty if no token is
-    asked for; `checks` is filled in by the `place` pass.
+    asked for; `checks` is filled in by the `place` pass. An Operation Object under several base paths is several
+    operations: the first has the contract's operationId as its `id`, the others have it as their `shared_name`.
     """
 
     id: str
@@ -232,6 +234,12 @@ class Operation:
     deprecated: bool
     place: Place
     checks: tuple[Check, ...] = ()
+    shared_name: str = ""
+
+    @property
+    def name(self) -> str:
+        """What the contract calls it: in policies, problem documents, logs and spans. See `shared_name`."""
+        return self.shared_name or self.id
 
 
 @dataclass(frozen=True, slots=True)

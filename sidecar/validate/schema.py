@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote
 
 import jsonschema_rs as engine
 
-from .wording import CODES_BY_KEYWORD, wording
+from xds.contract import schema_place
 
-SCHEME = "sidegate:///"
+from .wording import CODES_BY_KEYWORD, wording
 
 _FALSE = {
     "additionalProperties": "unknown-property",
@@ -144,14 +143,8 @@ def _is_misfit(error: engine.ValidationError, path: tuple[str | int, ...]) -> bo
 
 
 def place(location: str | None) -> str | None:
-    """`sidegate:///contracts/a.yaml#/~1components~1schemas~1X%20Y/type` -> `contracts/a.yaml#/components/schemas/X Y/type`.
-
-    The front end keeps the schemas of a file under their pointers, each as one name (`model.Schemas`): the first name of
-    a location is therefore a pointer itself.
-    """
+    """`sidegate:///contracts/a.yaml#/~1components~1schemas~1X%20Y/type` -> `contracts/a.yaml#/components/schemas/X Y/type`."""
     if location is None:
         return None
-    file, _, fragment = unquote(location.removeprefix(SCHEME)).partition("#")
-    head, slash, tail = fragment.removeprefix("/").partition("/")
-    inner = head.replace("~1", "/").replace("~0", "~")
-    return f"{file}#{inner}{slash}{tail}" if inner.startswith("/") else f"{file}#{fragment}"
+    found = schema_place(location)
+    return f"{found.file}#{found.pointer}"

@@ -8,7 +8,8 @@ import pytest
 
 from tests.projects import pets, write
 from xds.envoy import Profile
-from xds.publish import EVERYTHING, Companion, ControlPlane
+from xds.plane import ControlPlane
+from xds.publish import EVERYTHING, Companion
 
 PROFILE = Profile(("127.0.0.1", 1), ("127.0.0.1", 2))
 

@@ -34,7 +34,7 @@ from xds.up.tail import tail
 
 if TYPE_CHECKING:
     from xds.control import Control
-    from xds.publish import ControlPlane
+    from xds.plane import ControlPlane
 
 GIVE_UP_S = 60.0
 """How long the first start may take."""
