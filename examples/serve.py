@@ -6,13 +6,11 @@ import argparse
 import functools
 import json
 import os
-import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 os.environ["BEARERINFO_FUNC"] = os.environ["TOKENINFO_FUNC"] = "tokens.claims"  # connexion looks there
-warnings.simplefilter("ignore")  # connexion's use of its own dependencies is none of a newcomer's business
 
 import catalog
 import connexion
