@@ -60,7 +60,7 @@ class Admin:
             "status": refusal.status if refusal else 200,
             "code": outcome.code,
             "reason": outcome.reason,
-            "operation": found.operation.id,
+            "operation": found.operation.name,
             "problem": _document(refusal.body) if refusal else None,
         }, 200
 

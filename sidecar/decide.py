@@ -33,7 +33,7 @@ async def decide(
     sidegate = {
         "service": version.service,
         "version": version.name,
-        "operation_id": operation.id,
+        "operation_id": operation.name,
         "tags": list(operation.tags),
         "params": {"path": params.path, "query": params.query, "header": params.header, "cookie": params.cookie},
         "claims": claims,

@@ -88,7 +88,7 @@ async def judge(
     trace_id = trace_id_of(traceparent) or request.header("x-request-id")
     with trace.step("match") as step:
         prepared, operation = plan.find(route.digest, route.version, route.operation)
-        step.set("sidegate.operation", operation.id)
+        step.set("sidegate.operation", operation.name)
         step.set("sidegate.digest", route.digest)
     outcome = await _outcome(plan, engine, prepared, operation, request, caller, trace, trace_id)
     records.add(_record(records.next_number(), plan, prepared, operation, request, trace_id, outcome))
@@ -114,14 +114,14 @@ async def _outcome(
         with trace.step("validate") as step:
             judgement = prepared.validators.judge(operation.id, request)
             if judgement.violations:
-                refusal = respond.refusal_of(judgement.violations, operation.id, trace_id)
+                refusal = respond.refusal_of(judgement.violations, operation.name, trace_id)
                 first = judgement.violations[0]
                 broken = Outcome(refusal, first.code, first.detail, judgement=judgement)
                 step.set("sidegate.violations", [f"{v.location} {v.pointer} {v.code}" for v in judgement.violations])
     if broken and operation.mode is Mode.ENFORCE:
         return broken
     if missing := missing_scopes(operation.security, caller.claims):
-        response = respond.scopes_missing(missing, operation.id, trace_id)
+        response = respond.scopes_missing(missing, operation.name, trace_id)
         return Outcome(response, "insufficient-scope", f"scope {' '.join(missing)} missing", judgement=judgement)
     if operation.mode is Mode.OFF or operation.policy.exempt is not None:
         return broken or Outcome(None, judgement=judgement)
@@ -157,7 +157,7 @@ def _denial(decision: Decision, operation: Operation, trace_id: str | None) -> R
         return Response(status, ((CODE, code), *headers), decision.body.encode())
     worded = decision.reason if code == "policy-denied" else None
     detail = worded or DENIALS.get(code, "the policy could not decide")
-    return respond.problem(status, code, detail, operation=operation.id, trace_id=trace_id, headers=headers)
+    return respond.problem(status, code, detail, operation=operation.name, trace_id=trace_id, headers=headers)
 
 
 DENIALS = {
@@ -187,7 +187,7 @@ def _record(
         trace_id=trace_id,
         service=prepared.version.service,
         version=prepared.version.name,
-        operation=operation.id,
+        operation=operation.name,
         digest=prepared.version.digest,
         revision=bundle.revision if bundle else None,
         method=request.method,

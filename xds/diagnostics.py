@@ -116,7 +116,9 @@ CODES: dict[str, Code] = {
     "schema-id": Code(_E, "A schema's `$id` or anchor is malformed, or is taken."),
     "schema-dialect": Code(_E, "A schema is of a JSON Schema dialect that is not read."),
     "schema-budget": Code(_E, "Schemas multiply beyond what is checked in bounded time."),
-    "pattern-unsupported": Code(_E, "A pattern needs an engine whose time is not bounded, or is no ECMA-262 expression."),
+    "pattern-unsupported": Code(
+        _E, "A pattern needs an engine whose time is not bounded, or is no ECMA-262 expression."
+    ),
     "discriminator": Code(_E, "A discriminator is incomplete or maps a value to a schema that is not listed."),
     "discriminator-ignored": Code(_N, "A discriminator cannot name every schema, so that all of them are tried."),
     "unknown-keyword": Code(_W, "A schema has a keyword that says nothing in its version of OpenAPI."),
@@ -145,7 +147,9 @@ CODES: dict[str, Code] = {
     "rego-builtin": Code(_E, "The embedded engine lacks a built-in function."),
     "rego-unsafe": Code(_E, "A variable is used that nothing binds."),
     "rego-recursion": Code(_E, "A rule depends on itself."),
-    "rego-refused": Code(_E, "The policy engine refuses the policies, crashes on them, or takes too long to compile them."),
+    "rego-refused": Code(
+        _E, "The policy engine refuses the policies, crashes on them, or takes too long to compile them."
+    ),
     "policy-open": Code(_E, "A rule that decides holds without a condition, and no comment says that this is meant."),
     "policy-ambiguous": Code(_E, "Two rules could decide an operation, and no choice is made."),
     "policy-unknown-rule": Code(_E, "A contract names a rule that its policies do not have."),

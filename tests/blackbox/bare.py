@@ -28,7 +28,10 @@ class Bare:
     def _bootstrap(self, upstream: int, checked: bool) -> dict[str, Any]:
         router = {"name": "router", "typed_config": _any("http.router.v3.Router")}
         service = {"server_uri": {"uri": "http://127.0.0.1:1", "cluster": "nowhere", "timeout": "1s"}}
-        check = {"name": "check", "typed_config": _any("http.ext_authz.v3.ExtAuthz", http_service=service, failure_mode_allow=True)}
+        check = {
+            "name": "check",
+            "typed_config": _any("http.ext_authz.v3.ExtAuthz", http_service=service, failure_mode_allow=True),
+        }
         manager = {
             "stat_prefix": "edge",
             "route_config": {

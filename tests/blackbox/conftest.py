@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.blackbox.case import Case
 from tests.blackbox.oracles import explained, judge
-import os
-from tests.blackbox.start import parts, world as up
-start = parts if os.environ.get('PARTS') else up
-from tests.blackbox.world import Seen, World
+from tests.blackbox.start import parts
+from tests.blackbox.start import world as up
 
+start = parts if os.environ.get("PARTS") else up
+from tests.blackbox.world import Seen, World
 
 POOLED = 400
 """Connections that the proxy may keep in its pools: what it allows to be under way at once, and some."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 CONTRACT = "contracts/svc/v1.yaml"
-POLICY = "package svc.authz\n\nallow if input.attributes.request.http.method == \"GET\"\n\nallow if input.parsed_body\n"
+POLICY = 'package svc.authz\n\nallow if input.attributes.request.http.method == "GET"\n\nallow if input.parsed_body\n'
 SETTINGS = 'services: {svc: {upstream: "http://127.0.0.1:9"}}\n'
 
 
@@ -55,7 +55,12 @@ class Checked:
 
 def write(folder: Path, files: dict[str, str | bytes]) -> Path:
     """A project with these files; contract, policy and settings are sound where they are not given."""
-    for name, data in {CONTRACT: contract(), "policies/svc/authz.rego": POLICY, "sidegate.yaml": SETTINGS, **files}.items():
+    for name, data in {
+        CONTRACT: contract(),
+        "policies/svc/authz.rego": POLICY,
+        "sidegate.yaml": SETTINGS,
+        **files,
+    }.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data.encode() if isinstance(data, str) else data)
@@ -80,7 +85,9 @@ class Checker:
         log, out = folder.parent / f"{folder.name}.events", folder.parent / f"{folder.name}.out"
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        print(json.dumps([str(log), str(out), ["check", str(folder), *arguments]]), file=self._process.stdin, flush=True)
+        print(
+            json.dumps([str(log), str(out), ["check", str(folder), *arguments]]), file=self._process.stdin, flush=True
+        )
         code, seconds, peak = json.loads(self._process.stdout.readline())
         events = [json.loads(line) for line in log.read_text().splitlines()]
         return Checked(code, out.read_text(errors="replace"), seconds, peak << 10, events)

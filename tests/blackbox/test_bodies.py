@@ -191,7 +191,12 @@ def test_b05_depth_is_refused_at_once(world: World) -> None:
 def test_b20_an_upload_streams_through(world: World) -> None:
     """100 MiB to an operation that says `binary`: all of it arrives, and nobody holds it."""
     before, mark, size = world.look(), world.journal.mark(), 100 << 20
-    head = request("/v1/upload", "POST", headers=["Content-Type: application/octet-stream", f"Content-Length: {size}"], length=False)
+    head = request(
+        "/v1/upload",
+        "POST",
+        headers=["Content-Type: application/octet-stream", f"Content-Length: {size}"],
+        length=False,
+    )
     with http1.Connection(world.port, 60) as connection:
         connection.send(world.fill(head))
         for _ in range(100):

@@ -102,7 +102,12 @@ def test_x08_a_version_retired_with_requests_in_flight(own: World, scratch: Path
     text = SCRATCH.replace("/ping:", "/slow:").replace("/scratch}", "/scratch/v2}")
     (scratch.parent / "v2.yaml").write_text(text)
     slow = request("/scratch/v2/slow", token=PUBLIC)
-    until(lambda: own.ask(slow, 0.2).status == 200 or own.ask(request("/scratch/v2/slow?x=1", token=PUBLIC)).status == 400, own)
+    until(
+        lambda: (
+            own.ask(slow, 0.2).status == 200 or own.ask(request("/scratch/v2/slow?x=1", token=PUBLIC)).status == 400
+        ),
+        own,
+    )
     with http1.Connection(own.port, 6) as connection:
         connection.send(own.fill(slow))
         time.sleep(0.3)
@@ -183,7 +188,11 @@ def test_x_reloads_under_load_fail_no_request(own: World, scratch: Path) -> None
 
 def test_x_a_rule_made_stricter_is_in_force_everywhere_at_once(own: World, scratch: Path) -> None:
     """Once a request has been refused by the new rule, no request passes by the old one."""
-    scratch.write_text(SCRATCH.replace("operationId: ping,", "operationId: ping, parameters: [{name: n, in: query, schema: {type: integer}}],"))
+    scratch.write_text(
+        SCRATCH.replace(
+            "operationId: ping,", "operationId: ping, parameters: [{name: n, in: query, schema: {type: integer}}],"
+        )
+    )
     ask = request("/scratch/ping?n=50", token=PUBLIC)
     until(lambda: own.ask(ask).status == 200, own)
     text = scratch.read_text()
@@ -261,8 +270,13 @@ def test_x01_x02_the_control_plane_dies_and_comes_back(apart: World) -> None:
         time.sleep(1)
     flawless(load)
     now = versions(apart)
-    assert {n: v for n, v in now.items() if n.startswith("version")} == {n: v for n, v in was.items() if n.startswith("version")}
-    assert apart.admin.stats("listener_manager.listener_(modified|removed|added|in_place)|total_listeners_draining") == dropped
+    assert {n: v for n, v in now.items() if n.startswith("version")} == {
+        n: v for n, v in was.items() if n.startswith("version")
+    }
+    assert (
+        apart.admin.stats("listener_manager.listener_(modified|removed|added|in_place)|total_listeners_draining")
+        == dropped
+    )
     print(f"{load.right} requests, slowest {load.slowest:.3f} s")
 
 

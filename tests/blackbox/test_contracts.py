@@ -64,7 +64,9 @@ paths:
   /things:
     get: {operationId: read, responses: {"200": {description: any}}}
 """
-FAN = {f"S{n}": {"allOf": [{"$ref": f"#/components/schemas/S{n + 1}"}] * 10} for n in range(9)} | {"S9": {"type": "object"}}
+FAN = {f"S{n}": {"allOf": [{"$ref": f"#/components/schemas/S{n + 1}"}] * 10} for n in range(9)} | {
+    "S9": {"type": "object"}
+}
 LADDER: Any = {"type": "object"}
 for _ in range(20):
     LADDER = {"oneOf": [{"properties": {"a": LADDER}}, {"properties": {"a": {"type": "string"}}}]}
@@ -234,7 +236,9 @@ def _fill(files: dict[str, str | bytes], words: dict[str, str]) -> dict[str, str
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=str)
-def test_document(document: Document, tmp_path: Path, sound: Checked, checker: Checker, listener: socket.socket) -> None:
+def test_document(
+    document: Document, tmp_path: Path, sound: Checked, checker: Checker, listener: socket.socket
+) -> None:
     canary = tmp_path / "canary"
     (tmp_path / "secret.json").write_text('{"type": "object", "description": "outside"}')
     words = {"@port@": str(listener.getsockname()[1]), "@canary@": str(canary)}
@@ -255,7 +259,11 @@ def test_document(document: Document, tmp_path: Path, sound: Checked, checker: C
     assert "\u202e" not in checked.output, f"bidi controls\n{checked.output!r}"
     assert not canary.exists(), "a tag was run"
     assert not checked.contacted(), f"{checked.contacted()}\n{story}"
-    outside = [name for name in checked.opened() if "secret.json" in name or "/etc/passwd" in name or name.startswith("/dev/zero")]
+    outside = [
+        name
+        for name in checked.opened()
+        if "secret.json" in name or "/etc/passwd" in name or name.startswith("/dev/zero")
+    ]
     assert not outside, f"opened {outside}\n{story}"
     with pytest.raises(BlockingIOError):
         listener.accept()

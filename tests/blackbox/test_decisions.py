@@ -52,7 +52,12 @@ DECISIONS = [
     Case("Z13-no-header", zed("role"), {403}),
     Case("Z-denied", request("/v1/me", token="mallory"), {403}),
     Case("Z-no-token", request("/v1/me", token=PUBLIC), {401}, ("token-missing",)),
-    Case("Z-scope-missing", request("/v1/items/1c9d3a52-4e0b-4a52-8f43-2f4b6f0a7c11", "DELETE"), {403}, "insufficient-scope"),
+    Case(
+        "Z-scope-missing",
+        request("/v1/items/1c9d3a52-4e0b-4a52-8f43-2f4b6f0a7c11", "DELETE"),
+        {403},
+        "insufficient-scope",
+    ),
     Case("Z-scope", request("/v1/items/1c9d3a52-4e0b-4a52-8f43-2f4b6f0a7c11", "DELETE", "admin"), {200}),
     Case("Z-order-404-first", request("/v1/nowhere", token=PUBLIC), {404}),
     Case("Z-order-401-before-400", request("/v1/items?limit=1000", token=PUBLIC), {401}),
@@ -123,5 +128,7 @@ def test_the_upstream_is_not_told_what_is_ours(world: World) -> None:
 def test_the_client_is_not_told_what_is_inside(world: World) -> None:
     answers = [world.good().answer, world.ask(request("/v1/me", token="mallory")).answer]
     for answer in answers:
-        inside = [n for n, _ in answer.headers if n.startswith(("x-sidegate", "x-envoy", "x-policy")) or n == "x-powered-by"]
+        inside = [
+            n for n, _ in answer.headers if n.startswith(("x-sidegate", "x-envoy", "x-policy")) or n == "x-powered-by"
+        ]
         assert not [n for n in inside if n != "x-policy-path" and not n.startswith("x-policy")], inside

@@ -46,7 +46,9 @@ def recovers(world: World, within: float = 5.0) -> float:
     """Seconds until the good request passes again."""
     began = time.monotonic()
     while (exchange := world.good()).status != 200:
-        assert time.monotonic() - began < within, f"not back within {within} s: {exchange}\n{world.gateway.output[-2000:]}"
+        assert time.monotonic() - began < within, (
+            f"not back within {within} s: {exchange}\n{world.gateway.output[-2000:]}"
+        )
         time.sleep(0.05)
     return time.monotonic() - began
 

@@ -114,7 +114,11 @@ def test_f10_pipelined_requests_are_answered_in_order(world: World) -> None:
 
 def test_f10_a_pipelined_fault_ends_its_connection_only(world: World) -> None:
     with http1.Connection(world.port) as other, http1.Connection(world.port) as connection:
-        connection.send(world.fill(request("/v1/items?limit=10")) + b"BAD BAD BAD\r\n\r\n" + world.fill(request("/v1/items?limit=10")))
+        connection.send(
+            world.fill(request("/v1/items?limit=10"))
+            + b"BAD BAD BAD\r\n\r\n"
+            + world.fill(request("/v1/items?limit=10"))
+        )
         exchange = connection.read(3)
         assert [a.status for a in exchange.answers][:1] == [200]
         assert all(a.status == 400 for a in exchange.answers[1:])

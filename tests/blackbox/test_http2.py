@@ -112,7 +112,9 @@ def test_h08_host_and_authority_differ(world: World, connection: http2.Connectio
 
 def test_content_length_that_lies(world: World, connection: http2.Connection) -> None:
     mark = world.journal.mark()
-    head = request("/v1/items", world.tokens["reader"], "POST", ("content-type", "application/json"), ("content-length", "5"))
+    head = request(
+        "/v1/items", world.tokens["reader"], "POST", ("content-type", "application/json"), ("content-length", "5")
+    )
     connection.headers(1, head, end=False)
     connection.data(1, b'{"name":"a","price":1}')
     refused(connection)
@@ -123,7 +125,9 @@ def test_a_body_in_frames_is_judged_whole(world: World, connection: http2.Connec
     import json
 
     body = json.dumps(item(price=-1)).encode()
-    connection.headers(1, request("/v1/items", world.tokens["reader"], "POST", ("content-type", "application/json")), end=False)
+    connection.headers(
+        1, request("/v1/items", world.tokens["reader"], "POST", ("content-type", "application/json")), end=False
+    )
     for at in range(len(body)):
         connection.data(1, body[at : at + 1], end=False)
     connection.data(1, b"")
@@ -140,7 +144,9 @@ def test_f17_trailers_without_end_stream(world: World, connection: http2.Connect
 
 def test_f17_trailers_with_pseudo_headers(world: World, connection: http2.Connection) -> None:
     mark = world.journal.mark()
-    connection.headers(1, request("/v1/items", world.tokens["reader"], "POST", ("content-type", "application/json")), end=False)
+    connection.headers(
+        1, request("/v1/items", world.tokens["reader"], "POST", ("content-type", "application/json")), end=False
+    )
     connection.data(1, b'{"name":"a","price":1}', end=False)
     connection.headers(1, [(":path", "/v1/internal/treasure")])
     refused(connection)
@@ -189,7 +195,9 @@ def test_f16_cookie_crumbs(world: World, connection: http2.Connection) -> None:
     value = b"c" * 3_900
     first = b"\x40" + http2._text("cookie") + http2._text(value)
     for number in range(1, 41, 2):
-        connection.headers(number, [], block=literal(request(GOOD)) + (first if number == 1 else b"\xbe") + b"\xbe" * 4_000)
+        connection.headers(
+            number, [], block=literal(request(GOOD)) + (first if number == 1 else b"\xbe") + b"\xbe" * 4_000
+        )
     connection.until(lambda: connection.closed or connection.goaway is not None or connection.stream(39).done, 3)
     statuses = {s.status for s in connection.streams.values() if s.status}
     assert statuses <= {400, 431}, statuses
@@ -241,7 +249,11 @@ def test_f17_broken_frames(name: str, frame: bytes, world: World, connection: ht
 
 @pytest.mark.parametrize("flood", ["settings", "ping"])
 def test_f17_control_frame_floods(flood: str, world: World, connection: http2.Connection) -> None:
-    frame = frames.SettingsFrame(0, settings={3: 1}) if flood == "settings" else frames.PingFrame(0, opaque_data=b"12345678")
+    frame = (
+        frames.SettingsFrame(0, settings={3: 1})
+        if flood == "settings"
+        else frames.PingFrame(0, opaque_data=b"12345678")
+    )
     data = frame.serialize() * 500
     for _ in range(60):
         if not connection.raw(data):

@@ -25,7 +25,9 @@ NASTY = [
 def test_o01_a_line_stays_one_well_formed_line(text: str, world: World) -> None:
     """Paths, user agents and other headers are what a client makes them; the log is JSON, a line each, without escapes."""
     trace = f"{abs(hash(text)):032x}"[:32]
-    data = world.fill(request("/v1/public/x", token=PUBLIC, headers=[f"User-Agent: {text}", f"X-Request-Id: {text}"]), trace)
+    data = world.fill(
+        request("/v1/public/x", token=PUBLIC, headers=[f"User-Agent: {text}", f"X-Request-Id: {text}"]), trace
+    )
     early = world.ask(data).status == 400  # the codec refuses control characters, before there is a trace
     target = "/v1/public/" + "".join(f"%{b:02x}" for b in text.encode("latin-1"))
     world.ask(request(target, token=PUBLIC))

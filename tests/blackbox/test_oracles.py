@@ -38,7 +38,11 @@ def leaky(entry: Entry) -> Answer:
 
 @pytest.fixture(scope="module")
 def open_world(tmp_path_factory: pytest.TempPathFactory, issuer: Issuer) -> Iterator[World]:
-    with Journal(leaky) as journal, Collector() as collector, Bare(tmp_path_factory.mktemp("bare"), journal.port) as bare:
+    with (
+        Journal(leaky) as journal,
+        Collector() as collector,
+        Bare(tmp_path_factory.mktemp("bare"), journal.port) as bare,
+    ):
         gateway: Any = bare
         yield World(gateway, journal, collector, issuer)
 
@@ -53,7 +57,9 @@ def test_a_good_request_is_found_good(open_world: World) -> None:
     assert [w for oracle in oracles.ORACLES for w in oracle(open_world, seen)] == []
 
 
-@pytest.mark.parametrize("target", ["/v1/internal/treasure", "/v1/items/../internal/treasure", "//v1/internal/treasure"])
+@pytest.mark.parametrize(
+    "target", ["/v1/internal/treasure", "/v1/items/../internal/treasure", "//v1/internal/treasure"]
+)
 def test_o1_finds_the_treasure(target: str, open_world: World) -> None:
     assert "reached the client" in found(open_world, Case("t", request(target), {404}), oracles.treasure)
 

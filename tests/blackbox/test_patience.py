@@ -10,7 +10,7 @@ import hyperframe.frame as frames
 import pytest
 
 from tests.blackbox import http1, http2
-from tests.blackbox.case import post, request
+from tests.blackbox.case import post
 from tests.blackbox.load import Load
 from tests.blackbox.world import World
 from tests.e2e import processes
@@ -30,7 +30,9 @@ def _unharmed(world: World) -> Iterator[None]:
     after = world.look()
     assert after.pids() == before.pids(), "O3"
     for role, process in after.roles.items():
-        assert process.rss - before.roles[role].rss < 64 * MIB, f"O4: {role} grew by {(process.rss - before.roles[role].rss) // MIB} MiB"
+        assert process.rss - before.roles[role].rss < 64 * MIB, (
+            f"O4: {role} grew by {(process.rss - before.roles[role].rss) // MIB} MiB"
+        )
     assert not any(world.failures().values()), "O8"
     time.sleep(2)
     used = {r: p.cpu for r, p in world.look().roles.items()}
@@ -106,7 +108,9 @@ def test_f16_header_bombs_on_one_connection_after_another(world: World) -> None:
             for number in range(1, 61, 2):
                 fields = http2.literal(http2.request("/v1/items"))
                 connection.headers(number, [], block=fields + (first if number == 1 else b"\xbe") + b"\xbe" * 4_000)
-            connection.until(lambda: connection.closed or connection.goaway is not None or connection.stream(59).done, 2)
+            connection.until(
+                lambda: connection.closed or connection.goaway is not None or connection.stream(59).done, 2
+            )
             assert {s.status for s in connection.streams.values() if s.status} <= {400, 431}
         bombs += 30
         peak = max(peak, world.look().roles["envoy"].rss)

@@ -25,7 +25,11 @@ def test_v01_v04_v08_a_broken_answer_is_a_refusal(fault: Fault, broken: tuple[Wo
     mark = world.journal.mark()
     relay.set(fault)
     try:
-        for data in (request("/v1/items?limit=10"), post({"name": "a", "price": 1}), request("/v1/me", token="mallory")):
+        for data in (
+            request("/v1/items?limit=10"),
+            post({"name": "a", "price": 1}),
+            request("/v1/me", token="mallory"),
+        ):
             exchange = world.ask(data, 5)
             if fault is Fault.REDIRECT:  # by the protocol a companion's own answer, as a policy may word one
                 assert exchange.status == 302, exchange

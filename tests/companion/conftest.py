@@ -13,9 +13,9 @@ from sidecar.check import Check
 from sidecar.plan import Plan, next_plan
 from sidecar.record import Records
 from sidecar.reload import Current
-from xds.telemetry import Traces
 from xds.compile import Compilation
 from xds.policy.engine import EmbeddedEngine
+from xds.telemetry import Traces
 
 
 class Asked:

@@ -47,7 +47,9 @@ class Gateway:
     `env` is added to the environment (OTEL_* for traces). `output` is what the command printed so far, both streams.
     """
 
-    def __init__(self, folder: Path, *arguments: str, env: dict[str, str] | None = None, patience: float = 60.0) -> None:
+    def __init__(
+        self, folder: Path, *arguments: str, env: dict[str, str] | None = None, patience: float = 60.0
+    ) -> None:
         self.folder = folder
         self.port, self.management = unused_port(), unused_port()
         self.patience = patience

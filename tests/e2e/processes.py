@@ -77,9 +77,7 @@ def connections(pid: int) -> set[tuple[int, int]]:
     """(local port, remote port) of a process's established TCP connections."""
     inodes = _sockets(pid)
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    return {
-        (int(r[1].split(":")[1], 16), int(r[2].split(":")[1], 16)) for r in rows if r[3] == "01" and r[9] in inodes
-    }
+    return {(int(r[1].split(":")[1], 16), int(r[2].split(":")[1], 16)) for r in rows if r[3] == "01" and r[9] in inodes}
 
 
 def _sockets(pid: int) -> set[str]:

@@ -33,9 +33,10 @@ def identify(operations: list[Operation], report: Report) -> list[Operation]:
         if operation.id and (not fullmatch(stem) or ".." in stem or "//" in stem):
             report.add("operation-id", f"{_shown(stem)} cannot be an operation's id", _written(operation), _HELP)
             continue
+        shared = ""
         twin = first.get(stem)
         if twin is not None and twin.place == operation.place:
-            stem = f"{stem[:110]}@{_short(operation)}"
+            shared, stem = stem, f"{stem[:110]}@{_short(operation)}"
         elif twin is not None:
             related = [(_written(twin), "first here")]
             report.add(
@@ -43,7 +44,7 @@ def identify(operations: list[Operation], report: Report) -> list[Operation]:
             )
             continue
         first[stem] = operation
-        result.append(operation if stem == operation.id else replace(operation, id=stem))
+        result.append(operation if stem == operation.id else replace(operation, id=stem, shared_name=shared))
     return result
 
 
