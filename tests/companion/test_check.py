@@ -117,8 +117,15 @@ def test_trouble_is_never_an_allow():
 
 
 def test_internal_headers_reach_no_policy():
-    policy = "package pets.authz\n\nallow if not internal\n\ninternal if {\n\tsome name, _ in input.attributes.request.http.headers\n"
-    policy += '\tstartswith(name, "x-sidegate-")\n}\n'
+    policy = """package pets.authz
+
+allow if not internal
+
+internal if {
+	some name, _ in input.attributes.request.http.headers
+	startswith(name, "x-sidegate-")
+}
+"""
 
     async def run():
         async with asking(compiled(pets(policy=policy))) as ask:
