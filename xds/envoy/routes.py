@@ -137,6 +137,7 @@ def _route(version: Version, operation: Operation, profile: Profile, streamed: b
 def _metadata(version: Version, operation: Operation) -> Metadata:
     values = {
         "digest": _text(version.digest),
+        "operation": _new_value(string_value=operation.id),
         "operation_id": _new_value(string_value=operation.name),
         "service": _text(version.service),
         "version": _text(version.name),

@@ -17,7 +17,7 @@ def _route(key: str) -> str:
     return f"%METADATA(ROUTE:{METADATA}:{key})%"
 
 
-OPERATION = f"{_route('digest')} {_route('service')}/{_route('version')}/{_route('operation_id')}"
+OPERATION = f"{_route('digest')} {_route('service')}/{_route('version')}/{_route('operation')}"
 
 
 def context() -> HeaderMutation:
