@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.blackbox.case import Case
 from tests.blackbox.oracles import explained, judge
-from tests.blackbox.start import parts
-from tests.blackbox.start import world as up
-
-start = parts if os.environ.get("PARTS") else up
+from tests.blackbox.start import world as start
 from tests.blackbox.world import Seen, World
 
 POOLED = 400

@@ -92,7 +92,7 @@ HEADERS = [
             PROBE,
         ),
         {200},
-    ),  # fmt: skip
+    ),
     Case("H08-two", get("Host: evil.test"), {400}, untraced=CODEC),
     Case("H08-absolute", request("http://evil.test/v1/items?limit=10"), {200, 400, 421}),
     Case("H08-port", get(host="gateway.test:99999"), {200, 400, 421}),
@@ -133,7 +133,7 @@ HEADERS = [
         ),
         {200},
         untraced="the trace id is a new one",
-    ),  # fmt: skip
+    ),
     Case("H22-baggage", get("baggage: " + "k=" + "v" * 8_000, "tracestate: ,,,=;junk"), {200}),
     Case(
         "H-bad-version", b"GET /v1/items HTTP/3.7\r\nHost: gateway.test\r\n\r\n", {CLOSE, 400, 426, 505}, untraced=CODEC

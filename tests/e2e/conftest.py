@@ -1,4 +1,4 @@
-"""Fixtures of end-to-end tests: an upstream's journal, a collector, an issuer."""
+"""Fixtures of end-to-end tests: an upstream's journal, a collector, an issuer, and the shop that most of them ask."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import pytest
 
 from tests.e2e.collector import Collector
 from tests.e2e.journal import Journal
+from tests.e2e.shop import Shop
+from tests.e2e.shop import shop as serving
 from tests.e2e.tokens import Issuer
 
 
@@ -25,4 +27,11 @@ def journal() -> Iterator[Journal]:
 @pytest.fixture
 def collector() -> Iterator[Collector]:
     with Collector() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """The project of this folder, served; for tests that change no file of it and end no part."""
+    with serving(tmp_path_factory.mktemp("shop")) as running:
         yield running
