@@ -90,6 +90,13 @@ def any_of(message: Message) -> Packed:
     return packed
 
 
+def packed(type_url: str, value: bytes) -> AnyMessage:
+    """An `Any` of bytes that are encoded already."""
+    made = object.__new__(AnyMessage)
+    made.__dict__.update(type_url=type_url, value=value, _unknown_fields=b"")
+    return made
+
+
 def unpack(packed: AnyMessage) -> Message:
     """The message in an `Any`. Raises KeyError if its type is not one of envoy-data-plane's."""
     if isinstance(packed, Packed):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from functools import cache, lru_cache
 
 from envoy_data_plane.envoy.config.core.v3 import Metadata
@@ -34,6 +34,7 @@ from xds import headers
 from xds.envoy import names
 from xds.envoy.codec import any_of, shared
 from xds.envoy.filters import companion, jwt
+from xds.envoy.kept import Kept
 from xds.envoy.make import maker
 from xds.envoy.matcher import Leaf, matcher, matches
 from xds.envoy.profile import Profile
@@ -105,14 +106,42 @@ def _leaves(versions: Iterable[Version], profile: Profile) -> list[Leaf]:
 def _methods(operations: Sequence[tuple[Version, Operation]], profile: Profile) -> MatcherOnMatch:
     """A path's routes, by method, and 405 for every other method."""
     by_method = sorted(operations, key=lambda pair: pair[1].method)
+    version, first = by_method[0]
+    if any(other is not version for other, _ in by_method):
+        return _list(first.path.text, _every_route(by_method, profile))
+    about = tuple(_about(operation, _streamed(version, operation)) for _, operation in by_method)
+    key = (version.service, version.name, about)
+    routes = _kept(profile).get(
+        key, version.digest, len(about), lambda: any_of(_new_list(routes=_every_route(by_method, profile)))
+    )
+    return _new_action(action=_new_extension(name=first.path.text, typed_config=routes))
+
+
+def _every_route(by_method: Sequence[tuple[Version, Operation]], profile: Profile) -> list[Route]:
     allow = ", ".join(operation.method for _, operation in by_method)
     each = [route for version, operation in by_method for route in _routes(version, operation, profile)]
-    return _list(by_method[0][1].path.text, [*each, _refusal_route(405, allow)])
+    return [*each, _refusal_route(405, allow)]
+
+
+@lru_cache(maxsize=8)
+def _kept(profile: Profile) -> Kept:
+    return Kept()
+
+
+def _about(operation: Operation, streamed: bool) -> Hashable:
+    """Everything of an operation that its routes show, their digest apart."""
+    o = operation
+    limit = o.body.limit if o.body else None
+    return o.id, o.name, o.method, o.path.text, o.security, companion.asked(o), limit, streamed
+
+
+def _streamed(version: Version, operation: Operation) -> bool:
+    return operation.body is not None and streams(operation.body, version.schemas)
 
 
 def _routes(version: Version, operation: Operation, profile: Profile) -> Iterator[Route]:
     """An operation's routes: a body that says it is too large is refused before it is sent, all else is forwarded."""
-    streamed = operation.body is not None and streams(operation.body, version.schemas)
+    streamed = _streamed(version, operation)
     if operation.body is not None and not streamed and companion.asked(operation):
         yield _too_large(operation.method, operation.body.limit)
     yield _route(version, operation, profile, streamed)
