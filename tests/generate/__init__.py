@@ -1,0 +1,1 @@
+"""Operation -> requests that keep to it and requests with one thing wrong, made from real contracts."""
