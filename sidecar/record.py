@@ -72,9 +72,13 @@ class Records:
             self._by_trace[record.trace_id] = record
         if record.code is not None:
             self._refused.append(record)
-            if self._news is not None:
-                self._news.set()
-                self._news = None
+            self.wake()
+
+    def wake(self) -> None:
+        """End every wait for a refusal: there is one, or there will be none."""
+        if self._news is not None:
+            self._news.set()
+            self._news = None
 
     def of_trace(self, trace_id: str) -> Record | None:
         return self._by_trace.get(trace_id)
