@@ -1,0 +1,5 @@
+package north.authz
+
+default allow := false
+
+allow if input.sidegate.service == "north"

@@ -1,0 +1,4 @@
+# Who is known everywhere.
+package platform.callers
+
+known if not input.sidegate.claims.sub in {"mallory"}

@@ -1,0 +1,5 @@
+package south.authz
+
+default allow := false
+
+allow if input.sidegate.service == "south"
