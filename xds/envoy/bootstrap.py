@@ -48,10 +48,10 @@ def layered_runtime() -> Json:
     """What Envoy has as runtime keys.
 
     Matchers hold one regex for up to a thousand templates: Envoy's own limits on a program's size do not fit. Spans leave
-    within a second, rather than five.
+    within a second rather than five, and in larger batches than of five, each of which is a request of its own.
     """
     limits = {"re2": {"max_program_size": {"error_level": UNLIMITED, "warn_level": UNLIMITED}}}
-    spans = {"tracing": {"opentelemetry": {"flush_interval_ms": 1000}}}
+    spans = {"tracing": {"opentelemetry": {"flush_interval_ms": 1000, "min_flush_spans": 256}}}
     return {"layers": [{"name": "static", "static_layer": {**limits, **spans}}]}
 
 
