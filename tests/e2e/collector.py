@@ -1,4 +1,4 @@
-"""OTLP over HTTP -> spans: a real collector, small enough to read."""
+"""OTLP over HTTP -> spans and counts: a real collector, small enough to read."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
 
 from google.protobuf.message import DecodeError
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 
@@ -31,6 +32,16 @@ class Span:
     status: int
 
 
+@dataclass(frozen=True)
+class Point:
+    """One value of a metric, as it was exported last."""
+
+    name: str
+    service: str
+    attributes: dict[str, Any]
+    value: float
+
+
 class Collector:
     """Listens on a free port of loopback. `stall` makes it hang, as a broken exporter's far end does.
 
@@ -39,11 +50,12 @@ class Collector:
 
     def __init__(self) -> None:
         self.all: list[Span] = []
+        self.points: list[Point] = []
         self.posts = 0
         self.broken: list[str] = []
         self.running = threading.Event()
         self.running.set()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Receiver)
+        self._server = _Server(("127.0.0.1", 0), _Receiver)
         self._server.daemon_threads = True
         cast(Any, self._server).collector = self
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
@@ -77,6 +89,11 @@ class Collector:
         self._server.server_close()
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """Exporters are killed in many tests; nothing is printed when a connection breaks."""
+
+
 class _Receiver(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -91,6 +108,8 @@ class _Receiver(BaseHTTPRequestHandler):
         try:
             if self.path.endswith("/v1/traces"):
                 collector.all.extend(_spans(ExportTraceServiceRequest.FromString(body)))
+            if self.path.endswith("/v1/metrics"):
+                collector.points = list(_points(ExportMetricsServiceRequest.FromString(body)))
         except DecodeError as error:
             collector.broken.append(str(error))
             status = 400
@@ -120,6 +139,15 @@ def _spans(request: Any) -> list[Span]:
         for scope in group.scope_spans
         for span in scope.spans
     ]
+
+
+def _points(request: Any) -> Iterator[Point]:
+    for group in request.resource_metrics:
+        service = _attributes(group.resource.attributes).get("service.name", "")
+        for scope in group.scope_metrics:
+            for metric in scope.metrics:
+                for p in metric.sum.data_points:
+                    yield Point(metric.name, service, _attributes(p.attributes), p.as_int or p.as_double)
 
 
 def _span(s: Any, service: str) -> Span:
