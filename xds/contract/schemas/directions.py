@@ -9,6 +9,9 @@ from xds.contract.library import Library
 from xds.contract.node import Node
 from xds.contract.report import Report
 
+MOST = 200
+"""Schemas of one property that are looked at; chains that are longer are no one's meaning."""
+
 
 def read_only(node: Node, library: Library, draft4: bool) -> frozenset[str]:
     """Names of a schema's properties that are `readOnly`, in itself or in what they refer to; also through `allOf`."""
@@ -27,22 +30,29 @@ def _names(node: Node, library: Library, draft4: bool, seen: set[int]) -> frozen
             return frozenset(found)
     members, parts = node.get("properties"), node.get("allOf")
     if members is not None:
-        found |= {name for name, member in library.entries(members, Report()) if _is_read_only(member, library, draft4)}
+        found |= {
+            name for name, member in library.entries(members, Report()) if _is_read_only(member, library, draft4, set())
+        }
     if parts is not None:
         for part in parts.items():
             found |= _names(part, library, draft4, seen)
     return frozenset(found)
 
 
-def _is_read_only(node: Node | None, library: Library, draft4: bool) -> bool:
-    for _ in range(32):
-        if node is None or type(node.value) is not dict:
-            return False
-        target = _target(node, library)
-        if node.value.get("readOnly") is True and not (draft4 and target is not None):
-            return True
-        node = target
-    return False
+def _is_read_only(node: Node | None, library: Library, draft4: bool, seen: set[int]) -> bool:
+    """One of the schemas that all apply to the property is enough (JSON Schema Validation 2020-12, section 9.4); `allOf`
+    is how a document of 3.0 says it of what it refers to."""
+    if node is None or type(node.value) is not dict or id(node.value) in seen or len(seen) > MOST:
+        return False
+    seen.add(id(node.value))
+    target = _target(node, library)
+    if target is not None and _is_read_only(target, library, draft4, seen):
+        return True
+    if draft4 and target is not None:
+        return False
+    parts = node.get("allOf")
+    items = parts.items() if parts is not None and type(parts.value) is list else ()
+    return node.value.get("readOnly") is True or any(_is_read_only(part, library, draft4, seen) for part in items)
 
 
 def _target(node: Node, library: Library) -> Node | None:
