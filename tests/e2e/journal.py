@@ -5,9 +5,11 @@ Raw sockets, because a test that asks what the gateway forwarded must not read i
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import json
+import random
 import socket
 import socketserver
 import threading
@@ -224,7 +226,9 @@ class _Connection(socketserver.StreamRequestHandler):
 
 
 def unused_port() -> int:
-    """A port on loopback that nothing listened on a moment ago."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
+    """A port on loopback that nothing listened on a moment ago, and that no outgoing connection will be given."""
+    for port in random.sample(range(10_000, 32_768), 64):
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OSError("64 ports in turn were taken")

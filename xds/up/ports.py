@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import socket
 from pathlib import Path
 
@@ -10,14 +12,22 @@ from xds.address import Address
 from xds.failure import CannotRun
 
 _LISTEN = "0A"
+_FIRST_EPHEMERAL = 32_768  # Linux, net.ipv4.ip_local_port_range; elsewhere it is higher (RFC 6335: 49152)
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """A port that was free a moment ago."""
+    """A port that was free a moment ago, from below those that the system gives to outgoing connections.
+
+    A port the system chose could be given away again before it is listened on, and a busy machine does.
+    """
+    for port in random.sample(range(10_000, _FIRST_EPHEMERAL), 64):
+        with contextlib.suppress(OSError), socket.socket(_family(host), socket.SOCK_STREAM) as probe:
+            probe.bind((host, port))
+            return port
     with socket.socket(_family(host), socket.SOCK_STREAM) as probe:
         probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-        return port
+        given: int = probe.getsockname()[1]
+        return given
 
 
 def require_free(address: Address, what: str, advice: str) -> None:
