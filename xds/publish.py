@@ -67,6 +67,7 @@ class Publisher:
     groups: dict[str, Group] = field(default_factory=dict)
     companions: dict[str, Companion] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    _prepared: dict[str, tuple[Gateway, Snapshot]] = field(default_factory=dict)
 
     def want(self, compilation: Compilation, noticed: float) -> None:
         """Take over a compilation; publish what of it may go out."""
@@ -76,6 +77,10 @@ class Publisher:
             serving = frozenset(n for n in compilation.refused if compilation.service(n))
             self.on_event(Diagnosed(compilation.diagnostics, compilation.refused, serving))
         self.advance()
+        for group in self.groups.values():
+            # The companions are still at it; what they will report is lowered by then.
+            if (gateway := self._wanted_by(group)).services:
+                self._lowered(group, gateway)
 
     def report(self, companion: Companion) -> None:
         """Take over a companion's report; publish what was waiting for it."""
@@ -108,14 +113,16 @@ class Publisher:
                 continue
             self._publish(group, gateway)
 
+    def _wanted_by(self, group: Group) -> Gateway:
+        wanted = self.wanted.gateway
+        return Gateway(tuple(s for s in wanted.services if group.service in (EVERYTHING, s.name)), wanted.schemes)
+
     def _next(self, group: Group) -> Gateway:
         """The wanted services that all living companions hold; of the others what the group has."""
         companions = self.living(group.service)
         have = {service.name: service for service in group.gateway.services}
         services = []
-        for service in self.wanted.gateway.services:
-            if group.service not in (EVERYTHING, service.name):
-                continue
+        for service in self._wanted_by(group).services:
             if companions and all(_holds(companion, service) for companion in companions):
                 services.append(service)
             elif service.name in have:
@@ -124,26 +131,34 @@ class Publisher:
 
     def _publish(self, group: Group, gateway: Gateway) -> None:
         started = time.perf_counter()
-        snapshot = snapshot_of(lower(gateway, self.profile), encode, group.snapshot)
+        before, snapshot = group.gateway, self._lowered(group, gateway)
         self.problems = snapshot.consistent()
         if self.problems:
             log.error("not published: %s", "; ".join(self.problems))
             return
-        changed = _changed(group.gateway, gateway)
-        first = not group.gateway.services
         group.gateway, group.snapshot = gateway, snapshot
         self.ads.publish(group.service, snapshot)
         self.keep(group.service, snapshot)
         log.debug("lowered in %.0f ms", 1000 * (time.perf_counter() - started))
-        names = tuple(sorted({o.place.file.split("/")[1] for o in changed}))
-        asyncio.get_running_loop().create_task(self._announce(group, snapshot, len(changed), names, first))
+        asyncio.get_running_loop().create_task(self._announce(group, before))
 
-    async def _announce(
-        self, group: Group, snapshot: Snapshot, operations: int, services: tuple[str, ...], first: bool
-    ) -> None:
+    def _lowered(self, group: Group, gateway: Gateway) -> Snapshot:
+        """The snapshot for a gateway; the last one of each group is kept, since it is prepared before it may go out."""
+        known = self._prepared.get(group.service)
+        if known is None or known[0] != gateway:
+            snapshot = snapshot_of(lower(gateway, self.profile), encode, group.snapshot)
+            known = self._prepared[group.service] = gateway, snapshot
+        return known[1]
+
+    async def _announce(self, group: Group, before: Gateway) -> None:
+        """Say what is live once every proxy holds it. Nothing of this delays the proxies."""
+        gateway, snapshot = group.gateway, group.snapshot
         missing = await self.ads.live(group.service, timeout=30.0)
         if not missing and group.snapshot is snapshot:
-            self.on_event(Live(time.monotonic() - self.noticed, operations, services, first))
+            seconds = time.monotonic() - self.noticed
+            changed = await asyncio.to_thread(_changed, before, gateway)
+            names = tuple(sorted({o.place.file.split("/")[1] for o in changed}))
+            self.on_event(Live(seconds, len(changed), names, first=not before.services))
 
 
 def _holds(companion: Companion, service: Service) -> bool:

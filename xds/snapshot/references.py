@@ -37,7 +37,23 @@ _CLUSTER_FIELDS: dict[str, tuple[str, ...]] = {
     "envoy.extensions.router.cluster_specifiers.matcher.v3.ClusterAction": ("cluster",),
 }
 
-_LEAVES = ("google.protobuf.", "envoy.type.", "validate.", "udpa.")
+_ALIKE = frozenset(
+    (
+        "google.protobuf.Any",
+        "envoy.config.route.v3.DirectResponseAction",
+        "envoy.config.route.v3.RouteAction",
+        "envoy.config.route.v3.RouteMatch",
+    )
+)
+_SMALL = 512
+"""Larger messages (bytes) are hardly ever equal, and would fill the memory."""
+
+_LEAVES = (
+    *("google.protobuf.", "envoy.type.", "validate.", "udpa."),
+    "envoy.config.core.v3.Metadata",
+    "xds.type.matcher.v3.Matcher.MatcherList.Predicate",  # what a request is compared with
+)
+"""Packages and messages that name no resource."""
 
 
 @dataclass(slots=True)
@@ -50,13 +66,17 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """How to read one message: `direct` fields hold cluster names; `nested` hold messages; `entries` maps of them."""
+    """How to read one message: `direct` fields hold cluster names; `nested` hold messages; `entries` maps of them.
+
+    `alike`: a resource holds many of these messages, and most of them are equal.
+    """
 
     name: str
     numbers: dict[str, int]
     direct: frozenset[int]
     nested: dict[int, _Class]
     entries: dict[int, _Class]
+    alike: bool
 
 
 _Class = Any  # a generated class of envoy-data-plane; its metadata is not typed
@@ -73,21 +93,36 @@ def _layout(cls: _Class) -> _Layout:
     meta = cls._betterproto
     name = _pool().type_to_url.get(cls, "").removeprefix(PREFIX)
     numbers = {n: m.number for n, m in meta.meta_by_field_name.items()}
-    nested: dict[int, _Class] = {}
-    entries: dict[int, _Class] = {}
-    for key, m in meta.meta_by_field_name.items():
-        if m.proto_type == "message" and m.unwrap is None and _worth(meta.cls_by_field[key]):
-            nested[m.number] = meta.cls_by_field[key]
-        elif m.map_meta and m.map_meta[1].proto_type == "message" and _worth(meta.cls_by_field[key + ".value"]):
-            entries[m.number] = meta.cls_by_field[key + ".value"]
+    nested = {n: inner for n, inner, entry in _inner(cls) if not entry and _worth(inner)}
+    entries = {n: inner for n, inner, entry in _inner(cls) if entry and _worth(inner)}
     direct = frozenset(numbers[f] for f in _CLUSTER_FIELDS.get(name, ()))
-    return _Layout(name, numbers, direct, nested, entries)
+    return _Layout(name, numbers, direct, nested, entries, name in _ALIKE)
 
 
+def _inner(cls: _Class) -> Iterator[tuple[int, _Class, bool]]:
+    """Number, class and whether it is a map's, of each field of a message that holds messages."""
+    meta = cls._betterproto
+    for key, m in meta.meta_by_field_name.items():
+        if m.proto_type == "message" and m.unwrap is None:
+            yield m.number, meta.cls_by_field[key], False
+        elif m.map_meta and m.map_meta[1].proto_type == "message":
+            yield m.number, meta.cls_by_field[key + ".value"], True
+
+
+@cache
 def _worth(cls: _Class) -> bool:
-    """Whether messages of the class can hold a reference; the leaves are many and cannot."""
-    name = _pool().type_to_url.get(cls, "").removeprefix(PREFIX)
-    return name == "google.protobuf.Any" or not name.startswith(_LEAVES)
+    """Whether messages of the class can hold a reference, however deep."""
+    todo, seen = [cls], {cls}
+    while todo:
+        each = todo.pop()
+        name = _pool().type_to_url.get(each, "").removeprefix(PREFIX)
+        if name == "google.protobuf.Any" or name in _CLUSTER_FIELDS or name in _SPECIAL:
+            return True
+        if not name.startswith(_LEAVES):
+            new = {inner for _, inner, _ in _inner(each)} - seen
+            seen |= new
+            todo += new
+    return False
 
 
 def references(type_url: str, body: bytes) -> Found:
@@ -107,24 +142,31 @@ def _walk_any(type_url: str, body: bytes, found: Found) -> None:
 
 def _walk(cls: _Class, body: bytes, found: Found) -> None:
     layout = _layout(cls)
+    if layout.alike and len(body) < _SMALL:
+        seen = _seen(cls, body)
+        if seen.references:
+            found.references.update(seen.references)
+        if seen.opaque:
+            found.opaque.update(seen.opaque)
+    else:
+        _walk_message(layout, body, found)
+
+
+@lru_cache(maxsize=10_000)
+def _seen(cls: _Class, body: bytes) -> Found:
+    """What is in a message of which a resource holds many that are equal: of ten thousand routes, all but a few parts are."""
+    found = Found()
+    _walk_message(_layout(cls), body, found)
+    return found
+
+
+def _walk_message(layout: _Layout, body: bytes, found: Found) -> None:
     if layout.name == "google.protobuf.Any":
         values = {number: value for number, _, value in fields(body)}
         if 1 in values:
             _walk_any(text(values[1]), blob(values.get(2, b"")), found)
-    elif layout.name == "envoy.config.route.v3.Route":
-        seen = _of_route(cls, body)
-        found.references.update(seen.references)
-        found.opaque.update(seen.opaque)
     else:
         _walk_fields(layout, body, found)
-
-
-@lru_cache(maxsize=20_000)
-def _of_route(cls: _Class, body: bytes) -> Found:
-    """One route's references, kept: of ten thousand routes in one resource, a change touches a few."""
-    found = Found()
-    _walk_fields(_layout(cls), body, found)
-    return found
 
 
 def _walk_fields(layout: _Layout, body: bytes, found: Found) -> None:
