@@ -43,8 +43,10 @@ def _choices(
         message = f"a schema of `{keyword}` that is not a reference cannot be named: all of them are tried"
         report.add("discriminator-ignored", message, about)
         return None
-    written = (node.get(keyword) or node).items()
-    choices = {_implicit(part.value["$ref"]): uri for part, uri in zip(written, uris, strict=True)}
+    written = [_reference(part) for part in (node.get(keyword) or node).items()]
+    if not all(written):
+        return None  # said where the reference is: it is none
+    choices = {_implicit(text): uri for text, uri in zip(written, uris, strict=True)}
     mapping = report.mapping(about, "mapping")
     mapped: dict[str, str] = {}
     for value, target in mapping.members() if mapping is not None else ():
@@ -55,6 +57,11 @@ def _choices(
             report.add("discriminator", f"`{keyword}` does not list what {value!r} is mapped to", target)
         mapped[value] = uri
     return {**choices, **mapped}
+
+
+def _reference(part: Node) -> str:
+    text = part.value.get("$ref") if isinstance(part.value, dict) else None
+    return text if isinstance(text, str) else ""
 
 
 def _implicit(reference: str) -> str:
