@@ -8,8 +8,7 @@ import pytest
 
 from tests.e2e.collector import Collector
 from tests.e2e.journal import Journal
-from tests.e2e.shop import Shop
-from tests.e2e.shop import shop as serving
+from tests.e2e.shop import Shop, serve
 from tests.e2e.tokens import Issuer
 
 
@@ -33,5 +32,5 @@ def collector() -> Iterator[Collector]:
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """The project of this folder, served; for tests that change no file of it and end no part."""
-    with serving(tmp_path_factory.mktemp("shop")) as running:
+    with serve(tmp_path_factory.mktemp("shop")) as running:
         yield running

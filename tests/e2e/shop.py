@@ -144,7 +144,7 @@ def settings(first: HTTPServer, second: HTTPServer, issuer: Issuer, **more: Any)
 
 
 @contextmanager
-def shop(folder: Path, env: Mapping[str, str] | None = None, **more: Any) -> Iterator[Shop]:
+def serve(folder: Path, env: Mapping[str, str] | None = None, **more: Any) -> Iterator[Shop]:
     """The project, copied below `folder` and served. `env` replaces what points to the collector; `more` are settings."""
     issuer, root = Issuer(), folder / "shop"
     shutil.copytree(PROJECT, root)

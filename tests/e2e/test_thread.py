@@ -16,7 +16,11 @@ ITEM = {"name": "Lamp", "price": 12.5}
 def test_allowed_refused_denied_and_traced(shop: Shop) -> None:
     """One operation from end to end: each answer, its reason, and one trace id in document, log and spans."""
     since = len(shop.first.log)
-    for who, limit, status, code in (("rita", 10, 200, None), ("rita", 1000, 400, "maximum"), ("mallory", 10, 403, "policy-denied")):
+    for who, limit, status, code in (
+        ("rita", 10, 200, None),
+        ("rita", 1000, 400, "maximum"),
+        ("mallory", 10, 403, "policy-denied"),
+    ):
         trace = secrets.token_hex(16)
         answer = shop.ask("GET", f"/shop/v1/items?limit={limit}", who, trace=trace)
         assert answer.status_code == status, answer.text
@@ -127,7 +131,9 @@ def test_the_public_path(shop: Shop, method: str, path: str) -> None:
     assert [(r.method, r.path) for r in shop.asked(since)] == [(method, path)]
 
 
-@pytest.mark.parametrize("path", ["/me", "/alias/shop/me", "/shop/v1/pathwise", "/alias/store/pathwise", "/eu/shop/v1/me"])
+@pytest.mark.parametrize(
+    "path", ["/me", "/alias/shop/me", "/shop/v1/pathwise", "/alias/store/pathwise", "/eu/shop/v1/me"]
+)
 def test_no_other_path_is_public(shop: Shop, path: str) -> None:
     assert shop.ask("GET", path).status_code == 404
 
@@ -171,7 +177,9 @@ def test_versions_have_upstreams_of_their_own(shop: Shop) -> None:
 ])  # fmt: skip
 def test_the_innermost_policy_decides(shop: Shop, method: str, path: str, person: str) -> None:
     """`x-sidegate.policy`: operation over path item over document."""
-    passed = {who for who in ("dora", "paula", "olga", "silas", "rita") if shop.ask(method, path, who).status_code == 200}
+    passed = {
+        who for who in ("dora", "paula", "olga", "silas", "rita") if shop.ask(method, path, who).status_code == 200
+    }
     assert passed == {person}
 
 
@@ -217,7 +225,7 @@ def test_undeclared_parameters(shop: Shop) -> None:
     assert shop.asked()[-1].full_path == "/shop/v1/loose?colour=red"
 
 
-MULTIPART = "--B\r\nContent-Disposition: form-data; name=\"n\"\r\n\r\n{}\r\n--B--\r\n"
+MULTIPART = '--B\r\nContent-Disposition: form-data; name="n"\r\n\r\n{}\r\n--B--\r\n'
 
 
 @pytest.mark.parametrize(("media", "body", "status", "code"), [
@@ -258,7 +266,9 @@ def test_json_is_read_strictly(shop: Shop, body: bytes, code: str | tuple[str, .
 
 
 def test_a_body_over_the_limit(shop: Shop) -> None:
-    answer = shop.ask("POST", "/shop/v1/form", content=b"x" * (2 << 20), headers={"content-type": "application/octet-stream"})
+    answer = shop.ask(
+        "POST", "/shop/v1/form", content=b"x" * (2 << 20), headers={"content-type": "application/octet-stream"}
+    )
     assert (answer.status_code, answer.json()["code"]) == (413, "body-too-large")
 
 
