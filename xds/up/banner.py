@@ -72,13 +72,14 @@ def curl(request: Try, token: str | None, listen: Address) -> str:
 
 
 def suggestions(gateway: Gateway, dev: Dev) -> tuple[Try, ...]:
-    """Requests to try in a project that lists none: one that should pass, one without its token, a 404 and a 405."""
+    """Requests to try in a project that lists none: what should pass, with and without a token; a missing token, a 404 and
+    a 405."""
     token = next(iter(dev.tokens), None)
     plain = [o for _, o in _operations(gateway) if o.method == "GET" and _needs_nothing(o)]
-    made = [
-        Try("allowed, if the upstream answers", "GET", o.path.text, token if o.security else None) for o in plain[:1]
-    ]
-    made += [Try("a missing token", "GET", o.path.text, expect="401") for o in plain if o.security][:1]
+    guarded = [o for o in plain if o.security]
+    passing = [o for o in plain if not o.security][:1] + (guarded[:1] if token else [])
+    made = [Try("allowed, if the upstream answers", "GET", o.path.text, token if o.security else None) for o in passing]
+    made += [Try("a missing token", "GET", o.path.text, expect="401") for o in guarded[:1]]
     made.append(Try("a path that no contract has", "GET", "/no/such/path", expect="404"))
     for path, methods in _methods(gateway).items():
         if "{" not in path and "DELETE" not in methods:
