@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import yaml
@@ -23,6 +23,7 @@ from tests.e2e.tokens import Issuer
 
 PROJECT = Path(__file__).parent / "project"
 ID = "1c9d3a52-4e0b-4a52-8f43-2f4b6f0a7c11"
+T = TypeVar("T")
 TRACE = re.compile(r"[0-9a-f]{32}")
 
 
@@ -153,9 +154,9 @@ def serve(folder: Path, env: Mapping[str, str] | None = None, **more: Any) -> It
     with upstream() as first, upstream() as second, Collector() as collector:
         (root / "sidegate.yaml").write_text(settings(first, second, issuer, **more))
         default = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "200"}
-        with Gateway(root, env=dict(default if env is None else env)) as gateway:
-            with httpx.Client(base_url=gateway.url, trust_env=False, timeout=10) as client:
-                yield Shop(gateway, first, second, collector, issuer, client)
+        gateway = Gateway(root, env=dict(default if env is None else env))
+        with gateway, httpx.Client(base_url=gateway.url, trust_env=False, timeout=10) as client:
+            yield Shop(gateway, first, second, collector, issuer, client)
 
 
 def _lines(log: Path) -> list[dict[str, Any]]:
