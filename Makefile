@@ -1,7 +1,7 @@
 # Needs Python 3.11 or newer, make and git. Everything else comes into .venv, from the lock files and with their hashes.
 #
 #   make up      the gateway with its example services, on 127.0.0.1:8080
-#   make test    the whole test suite
+#   make test    the whole test suite; make test-fast leaves out what takes long
 #   make check   format, lint, types, layers
 #   make bench   what a request costs
 #
@@ -18,10 +18,10 @@ up: .venv/.run
 	@exec $(BIN)/sidegate up $(ARGS)
 
 test: .venv/.dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "slow or not slow" $(ARGS)
 
 test-fast: .venv/.dev
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 check: .venv/.dev
 	$(BIN)/ruff format --check .

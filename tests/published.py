@@ -9,6 +9,7 @@ from sidecar.codes import CODES as CONTRACT
 from xds.diagnostics import CODES as DIAGNOSTICS
 from xds.envoy.replies import REPLIES
 from xds.policy.decision import CODES as POLICY
+from xds.policy.decision import UNAVAILABLE
 
 FILE = Path(__file__).parents[1] / "CODES.md"
 
@@ -34,7 +35,7 @@ def _problems() -> Iterator[str]:
     yield "|---|---|---|---|"
     rows = {(reply.code, reply.status): ("Envoy", reply.detail) for reply in reversed(REPLIES)}
     rows |= {(code, row.status): ("contract", row.meaning) for code, row in CONTRACT.items()}
-    rows |= {(code, 403): ("policy", meaning) for code, meaning in POLICY.items()}
+    rows |= {(code, 503 if code == UNAVAILABLE else 403): ("policy", meaning) for code, meaning in POLICY.items()}
     for (code, status), (source, meaning) in sorted(rows.items()):
         yield f"| `{code}` | {status} | {source} | {meaning} |"
 

@@ -127,6 +127,7 @@ class ControlPlane:
             missing.extend(behind)
         elif not await _listens(*self.profile.listen):
             missing.append(f"nothing listens on {self.profile.listen[0]}:{self.profile.listen[1]}")
+        missing.extend(f"not published: {problem}" for problem in publisher.problems)
         refused = sorted(publisher.wanted.refused)
         return Readiness(tuple(missing), served, tuple(f"{n} has errors; its last good form serves" for n in refused))
 

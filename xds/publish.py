@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -68,6 +69,7 @@ class Publisher:
     companions: dict[str, Companion] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     _prepared: dict[str, tuple[Gateway, Snapshot]] = field(default_factory=dict)
+    _announcing: asyncio.Task[None] | None = None
 
     def want(self, compilation: Compilation, noticed: float) -> None:
         """Take over a compilation; publish what of it may go out."""
@@ -80,7 +82,8 @@ class Publisher:
         for group in self.groups.values():
             # The companions are still at it; what they will report is lowered by then.
             if (gateway := self._wanted_by(group)).services:
-                self._lowered(group, gateway)
+                with contextlib.suppress(Exception):  # told when it is to be published
+                    self._lowered(group, gateway)
 
     def report(self, companion: Companion) -> None:
         """Take over a companion's report; publish what was waiting for it."""
@@ -90,8 +93,8 @@ class Publisher:
             for service, revision in companion.revisions.items():
                 if before.revisions.get(service) != revision:
                     self.on_event(PolicyLive(companion.seconds, service, revision))
-        if before is None or before.digests != companion.digests:
-            self.advance()
+        # Each time: what is held up by a companion that went away goes out with the next report of another.
+        self.advance()
 
     def living(self, service: str) -> list[Companion]:
         """The companions of a group that reported lately."""
@@ -111,7 +114,12 @@ class Publisher:
             gateway = self._next(group)
             if gateway == group.gateway or not gateway.services:
                 continue
-            self._publish(group, gateway)
+            try:
+                self._publish(group, gateway)
+            except Exception as error:
+                # Whatever a builder did not expect: what is in force stays, and readiness says so.
+                self.problems = (f"{type(error).__name__}: {error}",)
+                log.exception("not published; the last good snapshot stays in force")
 
     def _wanted_by(self, group: Group) -> Gateway:
         wanted = self.wanted.gateway
@@ -140,7 +148,7 @@ class Publisher:
         self.ads.publish(group.service, snapshot)
         self.keep(group.service, snapshot)
         log.debug("lowered in %.0f ms", 1000 * (time.perf_counter() - started))
-        asyncio.get_running_loop().create_task(self._announce(group, before))
+        self._announcing = asyncio.get_running_loop().create_task(self._announce(group, before))
 
     def _lowered(self, group: Group, gateway: Gateway) -> Snapshot:
         """The snapshot for a gateway; the last one of each group is kept, since it is prepared before it may go out."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import time
 
 import pytest
@@ -95,6 +96,31 @@ def test_it_waits_for_every_living_companion(desk):
     desk.report(digests, node="two", ago=60)  # gone: it holds up nothing
     desk.report(new, digests, node="one")
     assert desk.served() == new
+
+
+@desk
+def test_a_companion_that_went_away_holds_up_nothing_for_long(desk):
+    digests = desk.want(pets()).digests
+    desk.report({}, node="two")
+    desk.report(digests, node="one")
+    assert desk.served() == {}
+    gone = desk.publisher.companions["two"]
+    desk.publisher.companions["two"] = dataclasses.replace(gone, seen=gone.seen - 60)
+    desk.report(digests, node="one")  # the next report, equal to the last
+    assert desk.served() == digests
+
+
+@desk
+def test_a_builder_that_fails_takes_nothing_away(desk):
+    digests = desk.want(pets()).digests
+    desk.report(digests)
+    snapshot = desk.ads.snapshot(EVERYTHING)
+    desk.publisher.profile = None  # what no builder expects
+    new = desk.want(NEWER).digests
+    desk.report(new)
+    assert desk.ads.snapshot(EVERYTHING) is snapshot
+    assert desk.served() == digests
+    assert desk.publisher.problems
 
 
 @desk
