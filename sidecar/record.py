@@ -52,6 +52,7 @@ class Records:
         self._by_trace: dict[str, Record] = {}
         self._count = 0
         self._news: asyncio.Event | None = None
+        self._closed = False
 
     def next_number(self) -> int:
         self._count += 1
@@ -72,10 +73,14 @@ class Records:
             self._by_trace[record.trace_id] = record
         if record.code is not None:
             self._refused.append(record)
-            self.wake()
+            self._wake()
 
-    def wake(self) -> None:
-        """End every wait for a refusal: there is one, or there will be none."""
+    def close(self) -> None:
+        """Nobody waits for a refusal any more, and nobody begins to."""
+        self._closed = True
+        self._wake()
+
+    def _wake(self) -> None:
         if self._news is not None:
             self._news.set()
             self._news = None
@@ -90,7 +95,7 @@ class Records:
     async def refusals_after(self, number: int, wait: float) -> list[Record]:
         """The refusals with a higher number, oldest first; waits up to `wait` seconds for one."""
         found = [r for r in self._refused if r.number > number]
-        if found or wait <= 0:
+        if found or wait <= 0 or self._closed:
             return found
         self._news = self._news or asyncio.Event()
         try:

@@ -45,7 +45,7 @@ class Companion:
         finally:
             for server in servers:
                 server.should_exit = True
-            self.records.wake()  # a question that waits for news would hold up the end
+            self.records.close()  # a question that waits for news would hold up the end
             await asyncio.wait(parts[1:3], timeout=5)
             for part in (waiting, *parts):
                 part.cancel()
