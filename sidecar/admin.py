@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from sidecar.message import Request
 from sidecar.pipeline import Caller, Route, judge
 from sidecar.record import Records
 from sidecar.reload import Current
+from xds.api import contract_app
 from xds.telemetry import OFF
 
 Answer = tuple[Any, int]
@@ -82,22 +82,7 @@ class Admin:
 
 def admin_app(current: Current, records: Records) -> Any:
     """The API as an ASGI application."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # connexion's own use of its dependencies
-        from connexion import AsyncApp
-        from connexion.options import SwaggerUIOptions
-        from connexion.resolver import Resolver
-
-    admin = Admin(current, records)
-
-    def resolve(operation: str) -> Callable[..., Any]:
-        found: Callable[..., Any] = getattr(admin, operation)
-        return found
-
-    pages = SwaggerUIOptions(swagger_ui=False)
-    app = AsyncApp(__name__, specification_dir=str(Path(__file__).parent), swagger_ui_options=pages)
-    app.add_api("admin.yaml", resolver=Resolver(resolve))
-    return app
+    return contract_app(Path(__file__).with_name("admin.yaml"), Admin(current, records))
 
 
 def _document(body: bytes) -> Any:

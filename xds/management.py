@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from xds.api import contract_app
 from xds.explain import explain_operation, operation_rows
 from xds.model import Version
 from xds.plane import ControlPlane
@@ -88,19 +88,4 @@ class Management:
 
 def management_app(plane: ControlPlane, fetch: Callable[[str], Any]) -> Any:
     """The API as an ASGI application."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # connexion's own use of its dependencies
-        from connexion import AsyncApp
-        from connexion.options import SwaggerUIOptions
-        from connexion.resolver import Resolver
-
-    management = Management(plane, fetch)
-
-    def resolve(operation: str) -> Callable[..., Any]:
-        found: Callable[..., Any] = getattr(management, operation)
-        return found
-
-    pages = SwaggerUIOptions(swagger_ui=False)
-    app = AsyncApp(__name__, specification_dir=str(Path(__file__).parent), swagger_ui_options=pages)
-    app.add_api("management.yaml", resolver=Resolver(resolve))
-    return app
+    return contract_app(Path(__file__).with_name("management.yaml"), Management(plane, fetch))
