@@ -92,10 +92,9 @@ def guarded(operation: Operation) -> bool:
 EACH = [pytest.param(real, id=real.service) for real in REAL]
 
 
-@pytest.mark.parametrize("real", EACH)
-def test_valid_requests_arrive_as_they_were_sent(world: World, real: Real) -> None:
-    """Every operation, once."""
-    requests = world.requests(real)
+def judge_valid(world: World, real: Real, seed: int) -> None:
+    """Ask every operation once: each request must arrive once, as it was sent."""
+    requests = world.requests(real, seed)
     calls = {}
     for operation in filter(guarded, world.operations(real)):
         call = world.call(real, requests.valid(operation), world.token(operation))
@@ -114,6 +113,18 @@ def test_valid_requests_arrive_as_they_were_sent(world: World, real: Real) -> No
         )
         sent = {n: v for n, v in call.headers if n not in ("authorization",)}
         assert {n: arrived[number][0].header(n) for n in sent} == sent
+
+
+@pytest.mark.parametrize("real", EACH)
+def test_valid_requests_arrive_as_they_were_sent(world: World, real: Real) -> None:
+    judge_valid(world, real, seed=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2, 6))
+@pytest.mark.parametrize("real", EACH)
+def test_more_valid_requests_arrive(world: World, real: Real, seed: int) -> None:
+    judge_valid(world, real, seed)
 
 
 @pytest.mark.parametrize("real", EACH)

@@ -38,7 +38,7 @@ class Sent:
 class Wrong:
     """A request with one thing wrong: the status and the codes of which the answer must name one, `where` it was changed.
 
-    `pointer` is the place, or None where the answer names none.
+    `pointer` is the RFC 6901 place of the change, at or above which the answer must point.
     """
 
     kind: str
@@ -46,7 +46,7 @@ class Wrong:
     status: int
     codes: frozenset[str]
     where: str
-    pointer: str | None
+    pointer: str
 
 
 CHOICES = frozenset({"any-of", "one-of"})
@@ -195,7 +195,7 @@ def _as_json(value: Any) -> Any:
 def _of_body(draft: Draft) -> Iterator[Wrong]:
     body, good = draft.operation.body, draft.sent()
 
-    def wrong(kind: str, request: Sent, status: int = 400, *codes: str, pointer: str | None = "") -> Wrong:
+    def wrong(kind: str, request: Sent, status: int = 400, *codes: str, pointer: str = "") -> Wrong:
         return Wrong(kind, request, status, frozenset(codes or (kind,)), "body", pointer)
 
     if body is None:
