@@ -207,3 +207,35 @@ def _alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except OSError:
         return False
+
+
+CLOCK = """package catalog.authz
+default allow := false
+allow if { input.ok; time.now_ns() > 0 }
+"""
+
+
+@pytest.mark.parametrize(("text", "asked"), [(POLICY, 3), (CLOCK, 6)])
+def test_only_what_cannot_change_is_remembered(text: str, asked: int) -> None:
+    """Equal input is asked once; another input, another revision, and a policy that looks at the clock are asked."""
+
+    async def body(engine: EmbeddedEngine) -> None:
+        await engine.load({"catalog": _bundle(text)})
+        for _ in range(3):
+            assert (await engine.decide("catalog", None, {"ok": True})).allowed
+        assert (await engine.decide("catalog", None, {"ok": False})).code == "policy-denied"
+        await engine.load({"catalog": _bundle(text.replace("input.ok", "input.fine"))})
+        for _ in range(2):
+            assert (await engine.decide("catalog", None, {"ok": True})).code == "policy-denied"
+        assert engine._pool is not None
+        assert sum(worker.decisions for worker in engine._pool.workers) == asked
+
+    _run(body, workers=1)
+
+
+def test_trouble_is_not_remembered() -> None:
+    async def body(engine: EmbeddedEngine) -> None:
+        assert (await engine.decide("catalog", "catalog/authz/slow", {})).code == "policy-timeout"
+        assert not engine._loaded["catalog"].answers
+
+    _run(body, workers=1, deadline=0.2)

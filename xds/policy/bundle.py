@@ -48,6 +48,8 @@ class Bundle:
     fragile: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     wordings: Mapping[str, Mapping[str, Span]] = field(default_factory=dict)
     """By rule, the string constants in it and the definition that each is in."""
+    steady: bool = False
+    """Whether equal input always means an equal decision: no rule asks for the time, for chance or over the network."""
     programs: Mapping[str, str] = field(default_factory=dict)
     """Modules as the embedded engine is given them (tokens.canonical, negation.spelled_out)."""
 
@@ -126,6 +128,7 @@ def _load(service: str, own: Mapping[str, bytes], engine: EngineName) -> tuple[B
         open={r.path: r.span for o in outlines for r in o.rules if r.allows and not r.waived},
         reads=checked.reads,
         fragile=checked.fragile,
+        steady=checked.steady,
         wordings=_wordings(outlines),
         programs=programs,
     )

@@ -100,16 +100,23 @@ ESCAPE_SAFE = frozenset(
 """Built-ins that are right for strings spelled with JSON's escapes, since they compare them for equality, join them, or
 pass them on. The embedded engine keeps strings that way; `endswith` or the length of a string with a quote in it would be
 wrong, so a decision that could need one is refused."""
+VARYING = ("http.", "io.jwt.", "net.", "opa.", "print", "rand.", "time.now", "trace", "uuid.", "crypto.x509.")
+"""Beginnings of the names of built-ins whose answer hangs on more than their arguments: the clock, chance, the network
+(Rego, "Built-in functions", those marked non-deterministic, and those that check a validity in time)."""
 _ERROR = re.compile(r"\(error \d+:(\d+)\.rego\|(\d+)\|(\d+)\s*\(errormsg \d+:([^\n]*?)\)\s*\n")
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What compiling found: diagnostics, and by rule what it reads and which built-ins of it cannot judge escapes."""
+    """What compiling found: diagnostics, and by rule what it reads and which built-ins of it cannot judge escapes.
+
+    `steady`: nothing but input and data decides, so that equal input means an equal answer.
+    """
 
     diagnostics: tuple[Diagnostic, ...]
     reads: Mapping[str, Reads] = field(default_factory=dict)
     fragile: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    steady: bool = False
 
 
 def check(
@@ -130,7 +137,8 @@ def check(
         said += [d for fault in plan.faults() if (d := _diagnostic(fault, files, engine))]
     reads = {rule: plan.reads(rule) for rule in rules}
     fragile = {rule: tuple(sorted(plan.calls(rule) - ESCAPE_SAFE)) for rule in rules}
-    return Checked(tuple(said), reads, fragile)
+    steady = not any(called.startswith(VARYING) for called in (*plan.builtins, *names))
+    return Checked(tuple(said), reads, fragile, steady)
 
 
 def _builtin_calls(outlines: Iterable[Outline]) -> dict[str, list[Call]]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
+from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from xds.diagnostics import Span
 
 from .bundle import Bundle
-from .decision import CONFLICT, ERROR, TIMEOUT, UNAVAILABLE, UNBOUND, UNDEFINED, Decision, decision_of, denial
+from .decision import CONFLICT, DENIED, ERROR, TIMEOUT, UNAVAILABLE, UNBOUND, UNDEFINED, Decision, decision_of, denial
 from .pool import BUSY, Answer, Pool, PrepareError
 from .pool import TIMEOUT as OVERSTAYED
 from .process import frame
@@ -19,6 +21,11 @@ from .reasons import explained, place_of, reason_rules
 
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 _NEVER = 1 << 62
+_REMEMBERED, _LONGEST = 4096, 2048
+"""How many answers are remembered a bundle, and to how many bytes of input at most."""
+
+
+_ANSWERS = (b"T", b"N", b"U", b"V")
 
 
 class LoadError(Exception):
@@ -39,11 +46,20 @@ class _Rule:
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
-    """A bundle that the workers hold, under a number."""
+    """A bundle that the workers hold, under a number. `answers` are by rule and input, as far as the policy reads it."""
 
     number: int
     bundle: Bundle
     rules: Mapping[str, _Rule]
+    answers: OrderedDict[tuple[str, bytes], Decision] = field(default_factory=OrderedDict)
+
+    def remember(self, rule: _Rule, text: bytes, decision: Decision) -> Decision:
+        """Keep an answer that will always be the same; trouble is none."""
+        if self.bundle.steady and len(text) <= _LONGEST and decision.code in (None, DENIED, UNDEFINED):
+            self.answers[rule.path, text] = decision
+            if len(self.answers) > _REMEMBERED:
+                self.answers.popitem(last=False)
+        return decision
 
 
 class EmbeddedEngine:
@@ -98,10 +114,14 @@ class EmbeddedEngine:
             return denial(ERROR, f"the input is no JSON: {type(e).__name__}", loaded.bundle.revision)
         if rule.fragile and b"\\" in text:
             return denial(ERROR, _fragile(rule), loaded.bundle.revision, rule.denied.rule)
+        if (known := loaded.answers.get((rule.path, text))) is not None:
+            await asyncio.sleep(0)  # who asks in a loop must not keep the others from being answered
+            return known
         decision = _decision(await self._pool.decide(_request(rule, text)), rule)
-        if decision.allowed or decision.reason is not None or decision.code not in ("policy-denied", UNDEFINED):
-            return decision
-        return await self._explained(loaded, rule, text, decision)
+        if decision.allowed or decision.reason is not None or decision.code not in (DENIED, UNDEFINED):
+            return loaded.remember(rule, text, decision)
+        explained, sure = await self._explained(loaded, rule, text, decision)
+        return loaded.remember(rule, text, explained) if sure else explained
 
     async def close(self) -> None:
         """End all processes."""
@@ -110,16 +130,18 @@ class EmbeddedEngine:
             await self._pool.close()
             self._pool = None
 
-    async def _explained(self, loaded: _Loaded, rule: _Rule, text: bytes, decision: Decision) -> Decision:
-        """Ask for reasons only now: most requests are allowed and need none."""
+    async def _explained(self, loaded: _Loaded, rule: _Rule, text: bytes, decision: Decision) -> tuple[Decision, bool]:
+        """Ask for reasons only now: most requests are allowed and need none. False: they could not all be asked for."""
         for path in rule.reasons:
             if self._pool is None or (loaded.rules[path].fragile and b"\\" in text):
-                return decision
+                return decision, False
             kind, payload = await self._pool.decide(_request(loaded.rules[path], text))
+            if kind not in _ANSWERS:
+                return decision, False
             found = explained(decision, loaded.bundle, path, json.loads(payload)) if kind == b"V" else decision
             if found is not decision:
-                return found
-        return decision
+                return found, True
+        return decision, True
 
 
 def _same(old: Bundle, new: Bundle) -> bool:

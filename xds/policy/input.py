@@ -30,10 +30,23 @@ def reads(bundle: Bundle | None, entrypoint: str | None) -> Reads:
     """The input that deciding by a rule, and giving its reason, reads; everything, where that cannot be known."""
     path = entrypoint or (bundle.default_entrypoint if bundle else None)
     if bundle is None or path is None or path not in bundle.reads:
-        return Reads.everything()
-    rules = (path, *reason_rules(bundle, path))
-    paths = frozenset[Path]().union(*(bundle.reads.get(rule, Reads.everything()).paths for rule in rules))
-    return Reads(paths)
+        return _EVERYTHING
+    known = _known.get(id(bundle))
+    if known is None or known[0] is not bundle:
+        if len(_known) >= _KNOWN:
+            _known.clear()
+        known = _known[id(bundle)] = bundle, {}
+    if path not in known[1]:
+        rules = (path, *reason_rules(bundle, path))
+        paths = frozenset[Path]().union(*(bundle.reads.get(rule, _EVERYTHING).paths for rule in rules))
+        known[1][path] = Reads(paths)
+    return known[1][path]
+
+
+_EVERYTHING = Reads.everything()
+_KNOWN = 64
+_known: dict[int, tuple[Bundle, dict[str, Reads]]] = {}
+"""By bundle and rule, since every request asks. Bundles hold mappings and have no hash."""
 
 
 def build_input(

@@ -10,6 +10,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 Path = tuple[str, ...]
@@ -32,7 +33,12 @@ class Reads:
 
     def touches(self, *path: str) -> bool:
         """Whether anything at, below or above that path is read."""
-        return any(p[: len(path)] == path[: len(p)] for p in self.paths)
+        return _touches(self.paths, path)
+
+
+@lru_cache(maxsize=4096)
+def _touches(paths: frozenset[Path], path: Path) -> bool:
+    return any(p[: len(path)] == path[: len(p)] for p in paths)
 
 
 @dataclass(frozen=True, slots=True)
