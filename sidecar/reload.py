@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sidecar.plan import Plan, next_plan
+from xds.building import keep
 from xds.compile import Compilation
 from xds.policy.engine import Engine
 from xds.project import Project
@@ -35,7 +36,7 @@ class Reloader:
         root: Path,
         state: Path,
         current: Current,
-        report: Callable[[Plan, float], Awaitable[None]],
+        report: Callable[[float], Awaitable[None]],
         open_engine: Callable[[str | None], Engine],
     ) -> None:
         self.project = Project(root, state)
@@ -44,7 +45,7 @@ class Reloader:
     async def run(self) -> None:
         """Load, then load again at every change, until cancelled."""
         await self.load()
-        async for _ in changes(self.project.root):
+        async for _ in changes(self.project.root, self.project.key_files):
             await self.load()
 
     async def load(self) -> None:
@@ -53,7 +54,8 @@ class Reloader:
         try:
             compilation = await asyncio.to_thread(self.project.compile)
             await self._swap(compilation)
-            await self.report(self.current.plan, time.monotonic() - noticed)
+            await self.report(time.monotonic() - noticed)
+            keep()
         except Exception:
             log.exception("reload failed; the previous plan stays in force")
 

@@ -15,6 +15,7 @@ from xds.ads.events import Event as StreamEvent
 from xds.ads.events import Nacked
 from xds.ads.messages import Node
 from xds.ads.server import AdsServer
+from xds.building import keep
 from xds.compile import Compilation
 from xds.diagnostics import Diagnostic
 from xds.envoy import Profile
@@ -93,6 +94,7 @@ class ControlPlane:
         with self.traces.root("publish") as step:
             self.publisher.want(compilation, noticed)
             step.set("sidegate.digests", [f"{name} {digest}" for name, digest in compilation.digests.items()])
+        keep()
         return compilation
 
     def report(self, node: str, document: Mapping[str, Any]) -> None:
@@ -157,7 +159,7 @@ class ControlPlane:
     async def _follow(self) -> None:
         while True:
             try:
-                async for _ in changes(self.root, key_files(self.project.tree.files.get(FILE))):
+                async for _ in changes(self.root, self.project.key_files):
                     await self.refresh()
             except Exception:
                 log.exception("watching failed; the last good snapshot stays in force")

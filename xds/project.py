@@ -9,6 +9,7 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 
+from xds.building import building
 from xds.compile import Compilation, Compiler
 from xds.model import Gateway, Service
 from xds.settings import FILE, key_files
@@ -38,15 +39,20 @@ class Project:
         """The files of the last compilation."""
         return self._tree or Tree({}, ())
 
+    def key_files(self) -> tuple[str, ...]:
+        """The files that sidegate.yaml names beside the folders that every project has."""
+        return key_files(self.tree.files.get(FILE))
+
     def compile(self) -> Compilation:
         """Read and compile the folder. Blocking: call it in a thread.
 
         Services in `refused` are in the result all the same if an earlier form of them compiled.
         """
-        extra = key_files(_settings_of(self.root))
-        self._tree = read_tree(self.root, self._tree, extra)
-        fresh = self._compiler.compile(self._tree, self._last)
-        self._last = self._with_last_good(fresh)
+        with building():
+            extra = key_files(_settings_of(self.root))
+            self._tree = read_tree(self.root, self._tree, extra)
+            fresh = self._compiler.compile(self._tree, self._last)
+            self._last = self._with_last_good(fresh)
         self._keep(fresh)
         return self._last
 
@@ -57,16 +63,18 @@ class Project:
             refused |= {s.name for s in self._last.gateway.services} if self._last else set(self._names_kept())
         services = {s.name: s for s in fresh.gateway.services}
         bundles = dict(fresh.bundles)
+        settings = fresh.settings if not refused or self._last is None else self._last.settings
         schemes = {s.name: s for s in fresh.gateway.schemes}
         for name in sorted(refused):
             if (old := self._recall(name)) and (service := old.service(name)):
                 services[name] = service
+                settings = old.settings  # with what is broken, also who decides stays as it was
                 if name in old.bundles:
                     bundles[name] = old.bundles[name]
                 for scheme in old.gateway.schemes:
                     schemes.setdefault(scheme.name, scheme)
         gateway = Gateway(_sorted(services), tuple(schemes[n] for n in sorted(schemes)))
-        return replace(fresh, gateway=gateway, bundles=bundles, refused=frozenset(refused))
+        return replace(fresh, gateway=gateway, bundles=bundles, refused=frozenset(refused), settings=settings)
 
     def _recall(self, name: str) -> Compilation | None:
         """The compilation that last held a service: the one before this, else the one on disk."""

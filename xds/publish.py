@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from xds.ads.server import AdsServer
+from xds.building import building
 from xds.compile import Compilation
 from xds.envoy import Profile, lower
 from xds.envoy.codec import encode
@@ -154,7 +155,8 @@ class Publisher:
         """The snapshot for a gateway; the last one of each group is kept, since it is prepared before it may go out."""
         known = self._prepared.get(group.service)
         if known is None or known[0] != gateway:
-            snapshot = snapshot_of(lower(gateway, self.profile), encode, group.snapshot)
+            with building():
+                snapshot = snapshot_of(lower(gateway, self.profile), encode, group.snapshot)
             known = self._prepared[group.service] = gateway, snapshot
         return known[1]
 

@@ -90,6 +90,7 @@ def prepare(folder: Path, place: str | Path) -> Path:
 def main(root: Path) -> None:
     """In a process of its own: one cold compilation, then some with one operation changed."""
     from sidecar.plan import Plan, next_plan
+    from xds.building import building, keep
     from xds.envoy import Profile, lower
     from xds.envoy.codec import encode
     from xds.project import Project
@@ -101,7 +102,9 @@ def main(root: Path) -> None:
     compilation = project.compile()
     if compilation.refused:
         sys.exit("\n".join(str(d) for d in compilation.diagnostics if d.is_error)[:2000])
-    snapshot = snapshot_of(lower(compilation.gateway, profile), encode)
+    with building():
+        snapshot = snapshot_of(lower(compilation.gateway, profile), encode)
+    keep()
     cold, peak = clock() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     start = clock()
     plan = next_plan(Plan(), compilation)
@@ -112,7 +115,9 @@ def main(root: Path) -> None:
         start = clock()
         compilation = project.compile()
         middle = clock()
-        snapshot = snapshot_of(lower(compilation.gateway, profile), encode, snapshot)
+        with building():
+            snapshot = snapshot_of(lower(compilation.gateway, profile), encode, snapshot)
+        keep()
         end = clock()
         plan = next_plan(plan, compilation)
         changed.append(end - start)

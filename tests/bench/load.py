@@ -5,7 +5,7 @@ from __future__ import annotations
 import select
 import socket
 import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
@@ -47,12 +47,13 @@ def cpu(pid: int) -> float:
 def rounds(targets: Sequence[Target], count: int, times: int) -> dict[str, dict[str, list[float]]]:
     """Send `count` requests to each target in turn, `times` times over: target -> role -> µs of CPU a request, a round each."""
     found: dict[str, dict[str, list[float]]] = {t.name: {role: [] for role in t.roles} for t in targets}
+    texts = {target.name: cycle(target.requests) for target in targets}
     for target in targets:
-        drive(target, max(200, count // 4))
+        drive(target, texts[target.name], max(200, count // 4))
     for _ in range(times):
         for target in targets:
             before = {role: sum(map(cpu, pids())) for role, pids in target.roles.items()}
-            drive(target, count)
+            drive(target, texts[target.name], count)
             for role, pids in target.roles.items():
                 found[target.name][role].append((sum(map(cpu, pids())) - before[role]) * 1e6 / count)
     return found
@@ -64,9 +65,8 @@ def noise(samples: Sequence[float]) -> float:
     return (high - low) / statistics.median(samples)
 
 
-def drive(target: Target, count: int) -> None:
+def drive(target: Target, texts: Iterator[bytes], count: int) -> None:
     """Send `count` requests over `CONNECTIONS` connections, one at a time on each. Raises on any answer but 200."""
-    texts = cycle(target.requests)
     poll = select.epoll()
     sockets = {}
     try:

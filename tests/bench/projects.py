@@ -22,6 +22,14 @@ allow if {
 	input.attributes.request.http.method == "POST"
 	"items:write" in split(input.sidegate.claims.scope, " ")
 }
+
+default owner := false
+
+owner if {
+	input.attributes.request.http.method == "GET"
+	"items:read" in split(input.sidegate.claims.scope, " ")
+	input.sidegate.params.path.id > 0
+}
 """
 
 OPEN = """package svc.authz
@@ -102,7 +110,7 @@ FIELDS = 20
 
 
 def typed() -> dict[str, Any]:
-    """A contract of two operations with a token: a GET with typed parameters of each kind, a POST of twenty fields."""
+    """A contract with a token: a GET with typed parameters, one whose policy reads them too, a POST of twenty fields."""
     text = {"type": "string", "minLength": 1, "maxLength": 64}
     properties: dict[str, Any] = {f"field{n:02}": text for n in range(FIELDS)}
     schema = {"type": "object", "required": list(properties), "properties": properties, "additionalProperties": False}
@@ -122,6 +130,14 @@ def typed() -> dict[str, Any]:
         "security": [{"bearer": []}],
         "paths": {
             "/items/{id}": {"get": {"operationId": "getItem", "parameters": parameters, "responses": answers}},
+            "/owned/{id}": {
+                "get": {
+                    "operationId": "getOwned",
+                    "parameters": parameters,
+                    "responses": answers,
+                    "x-sidegate": {"policy": "svc/authz/owner"},
+                }
+            },
             "/items": {
                 "post": {
                     "operationId": "addItem",
