@@ -25,8 +25,7 @@ class Admin:
 
     async def health(self) -> Answer:
         missing = [] if self.current.plan.held else ["no contract is held"]
-        if self.current.engine is None:
-            missing.append("no policy engine")
+        missing.extend(await self.current.engine.problems())
         return {"healthy": not missing, "missing": missing}, 503 if missing else 200
 
     async def digests(self) -> Answer:

@@ -64,7 +64,11 @@ class Check:
         trace = self.traces.begin(request.header("traceparent"))
         plan, engine = self.current.plan, self.current.engine
         outcome = await judge(plan, engine, request, route, caller, trace, self.records)
-        return outcome.refusal or forward(outcome)
+        if outcome.refusal is None:
+            return forward(outcome)
+        if outcome.refusal.status < 300:
+            raise ValueError("a refusal would be taken for a yes")
+        return outcome.refusal
 
 
 def forward(outcome: Outcome) -> Response:

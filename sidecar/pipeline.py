@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sidecar import respond
@@ -93,7 +93,7 @@ async def judge(
     outcome = await _outcome(plan, engine, prepared, operation, request, caller, trace, trace_id)
     records.add(_record(records.next_number(), plan, prepared, operation, request, trace_id, outcome))
     if outcome.refusal is not None and operation.mode is Mode.REPORT and outcome.code != "insufficient-scope":
-        return Outcome(None, outcome.code, outcome.reason, judgement=outcome.judgement, decision=outcome.decision)
+        return replace(outcome, refusal=None)
     return outcome
 
 
@@ -132,17 +132,17 @@ async def _outcome(
         step.set("sidegate.policy.revision", decision.revision)
         step.set("sidegate.decision", "allow" if decision.allowed else decision.code)
         step.set("sidegate.policy.rule", str(decision.rule) if decision.rule else None)
-    if broken:
-        return broken
     if decision.allowed:
-        return Outcome(
-            None,
+        # In `report` mode also a request that breaks its contract goes on, with what the policy says of its headers.
+        return replace(
+            broken or Outcome(None, judgement=judgement),
             headers=decision.headers,
             remove=decision.headers_to_remove,
             response_headers=decision.response_headers,
-            judgement=judgement,
             decision=decision,
         )
+    if broken:
+        return replace(broken, decision=decision)
     refusal = _denial(decision, operation, trace_id)
     return Outcome(refusal, decision.code, decision.reason, judgement=judgement, decision=decision)
 

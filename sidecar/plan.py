@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from sidecar.validate import Validators
@@ -11,7 +11,11 @@ from xds.model import Operation, Version
 from xds.policy.bundle import Bundle
 
 KEPT = 3
-"""How many digests of one service version are held: routes on their way out still name the last ones."""
+"""How many digests of one service version are offered to the control plane, whatever routes name."""
+MOST = 64
+"""How many are held at the most, while no control plane says which of them routes name."""
+
+Digests = Mapping[str, Collection[str]]
 
 
 class UnknownDigest(LookupError):
@@ -35,11 +39,13 @@ class Prepared:
 class Plan:
     """What the companion judges by, whole: swapped, never changed.
 
-    `held` maps `service/version` to its last digests, newest first; `bundles` are the policies by service.
+    `held` maps `service/version` to its last digests, newest first; `bundles` are the policies by service; `current` are
+    the versions that the project has now.
     """
 
     held: Mapping[str, tuple[Prepared, ...]] = field(default_factory=dict)
     bundles: Mapping[str, Bundle] = field(default_factory=dict)
+    current: frozenset[str] = frozenset()
 
     def find(self, digest: str, version: str, operation: str) -> tuple[Prepared, Operation]:
         """The prepared version and the operation that a route names. Raises `UnknownDigest`."""
@@ -54,19 +60,42 @@ class Plan:
         return {name: [p.version.digest for p in held] for name, held in self.held.items()}
 
     @property
+    def offered(self) -> dict[str, list[str]]:
+        """The newest digests of what the project has now: what routes may be given from here on."""
+        return {name: digests[:KEPT] for name, digests in self.digests.items() if name in self.current}
+
+    @property
     def revisions(self) -> dict[str, str]:
         """service -> the revision of its policies."""
         return {name: bundle.revision for name, bundle in self.bundles.items()}
 
 
 def next_plan(current: Plan, compilation: Compilation) -> Plan:
-    """The plan after a compilation: new digests in front, the last ones kept; a refused service keeps what it had."""
+    """The plan after a compilation: new digests in front of all that are held; a refused service keeps its policies."""
     held = dict(current.held)
     names = {f"{v.service}/{v.name}": v for s in compilation.gateway.services for v in s.versions}
     for name, version in names.items():
         before = held.get(name, ())
         again = next((p for p in before if p.version.digest == version.digest), None)
         rest = tuple(p for p in before if p is not again)
-        held[name] = ((again or Prepared.of(version)), *rest)[:KEPT]
+        held[name] = ((again or Prepared.of(version)), *rest)[:MOST]
     kept = {name: current.bundles[name] for name in compilation.refused if name in current.bundles}
-    return Plan(held, {**kept, **compilation.bundles})
+    return Plan(held, {**kept, **compilation.bundles}, frozenset(names))
+
+
+def trimmed(plan: Plan, offered: Digests, needed: Digests) -> Plan:
+    """The plan without what nobody can ask for any more.
+
+    `offered` is what a report said is held, `needed` what the control plane answered to it: the digests that routes may
+    still name. Routes are only ever given digests out of the last report, so whatever is in neither can go. What was
+    compiled since the report stands before the newest that it offered, and stays.
+    """
+    held = {}
+    for name, every in plan.held.items():
+        known = {*offered.get(name, ()), *needed.get(name, ())}
+        newest = next((i for i, p in enumerate(every) if p.version.digest in known), len(every))
+        if kept := every[:newest] + tuple(p for p in every[newest:] if p.version.digest in known):
+            held[name] = kept
+        elif name in plan.current:
+            held[name] = every
+    return Plan(held, plan.bundles, plan.current)

@@ -17,7 +17,7 @@ class Record:
     """A request's way through the companion.
 
     `status` and `code` are those of the refusal (200 and None when it passed); in `report` mode `status` is 200 and
-    `code` is what it would have been refused for. Paths are without query; values of the request are never kept.
+    `code` is what it would have been refused for. `path` is without its query; of the rest of a request no value is kept.
     """
 
     number: int
@@ -38,8 +38,13 @@ class Record:
     decision: Decision | None = None
 
     def document(self) -> dict[str, Any]:
-        """The record as JSON: decision and violations inside."""
-        return asdict(self)
+        """The record as JSON: decision and violations inside, of the headers that a policy set only the names."""
+        document = asdict(self)
+        if decision := document["decision"]:
+            for name in ("headers", "response_headers"):
+                decision[name] = sorted(decision[name])
+            del decision["body"]
+        return document
 
 
 class Records:
@@ -66,8 +71,10 @@ class Records:
             ("mode", record.mode),
             ("code", record.code or ""),
         )
-        if len(self._kept) == self._kept.maxlen and (gone := self._kept[0].trace_id):
-            self._by_trace.pop(gone, None)
+        if len(self._kept) == self._kept.maxlen:
+            gone = self._kept[0]
+            if gone.trace_id and self._by_trace.get(gone.trace_id) is gone:
+                del self._by_trace[gone.trace_id]
         self._kept.append(record)
         if record.trace_id:
             self._by_trace[record.trace_id] = record

@@ -7,7 +7,8 @@ import contextlib
 import logging
 from typing import Any
 
-from sidecar.plan import Plan
+from sidecar.plan import trimmed
+from sidecar.reload import Current
 
 log = logging.getLogger("sidegate.companion")
 
@@ -16,21 +17,19 @@ EVERY_S = 2.0
 
 
 class Reporter:
-    """Sends `PUT /companions/{node}` to the control plane: at once when the plan changed, and every two seconds."""
+    """Sends `PUT /companions/{node}` to the control plane: at once when the plan changed, and every two seconds.
 
-    def __init__(self, url: str | None, node: str, admin: str) -> None:
-        self.url, self.node, self.admin = url, node, admin
-        self._document: dict[str, Any] | None = None
+    The answer names the digests that routes may still name; what neither it nor the report has is let go.
+    """
+
+    def __init__(self, url: str | None, node: str, admin: str, current: Current) -> None:
+        self.url, self.node, self.admin, self.current = url, node, admin, current
+        self._seconds = 0.0
         self._changed = asyncio.Event()
 
-    async def report(self, plan: Plan, seconds: float) -> None:
-        """Take over what a plan holds, and how long it took from the change to there; the running loop sends it."""
-        self._document = {
-            "admin": self.admin,
-            "digests": plan.digests,
-            "revisions": plan.revisions,
-            "seconds": round(seconds, 6),
-        }
+    async def report(self, seconds: float) -> None:
+        """The plan changed; `seconds` is how long that took from the change of the files. The running loop sends it."""
+        self._seconds = seconds
         self._changed.set()
 
     async def run(self) -> None:
@@ -45,13 +44,26 @@ class Reporter:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._changed.wait(), 0.2 if away else EVERY_S)
                 self._changed.clear()
-                if self._document is None:
+                if not self.current.plan.held:
                     continue
                 try:
-                    answer = await client.put(f"/companions/{self.node}", json=self._document)
-                    answer.raise_for_status()
+                    await self._send(client)
                     away = False
-                except httpx.HTTPError as error:
+                except (httpx.HTTPError, ValueError, KeyError) as error:
                     if not away:
-                        log.warning("the control plane does not take reports: %s", error)
+                        log.warning("the control plane does not take reports: %s", error or type(error).__name__)
                     away = True
+
+    async def _send(self, client: Any) -> None:
+        plan = self.current.plan
+        offered = plan.offered
+        document = {
+            "admin": self.admin,
+            "digests": offered,
+            "revisions": plan.revisions,
+            "seconds": round(self._seconds, 6),
+            "problems": list(await self.current.engine.problems()),
+        }
+        answer = await client.put(f"/companions/{self.node}", json=document)
+        answer.raise_for_status()
+        self.current.plan = trimmed(self.current.plan, offered, answer.json()["needed"])

@@ -11,6 +11,7 @@ from sidecar.message import Response, Violation
 from xds.headers import CODE
 
 PROBLEM = "application/problem+json"
+STATUSES = frozenset(map(int, HTTPStatus))
 
 
 def problem(
@@ -26,7 +27,7 @@ def problem(
     """A problem document as a response. `code` is stable, `detail` for people; neither quotes the request."""
     document: dict[str, Any] = {
         "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
+        "title": HTTPStatus(status).phrase if status in STATUSES else "Refused",
         "status": status,
         "code": code,
         "detail": detail,

@@ -32,7 +32,7 @@ class Companion:
         options = self.options
         state = options.state or options.dir / ".sidegate"
         current = Current(self._engine(None))
-        reporter = Reporter(options.report, options.node, f"http://{options.admin}")
+        reporter = Reporter(options.report, options.node, f"http://{options.admin}", current)
         reloader = Reloader(options.dir, state / "companion", current, reporter.report, self._engine)
         check = Check(current, self.records, self.traces, options.trusted_hops)
         servers = [_server(check, options.listen), _server(admin_app(current, self.records), options.admin)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -24,4 +25,31 @@ def contract_app(contract: Path, operations: object) -> Any:
     pages = SwaggerUIOptions(swagger_ui=False)
     app = AsyncApp(__name__, specification_dir=str(contract.parent), swagger_ui_options=pages)
     app.add_api(contract.name, resolver=Resolver(resolve))
-    return app
+    return _only_by_address(app)
+
+
+def _only_by_address(app: Any) -> Any:
+    """Refuse a Host that is a name other than localhost: a web page may point its own name at this address (rebinding)."""
+
+    async def asked(scope: Any, receive: Any, send: Any) -> None:
+        hosts = [value.decode("latin-1") for name, value in scope.get("headers", ()) if name == b"host"]
+        if scope["type"] == "http" and not all(_is_address(host) for host in hosts):
+            body = b'{"title":"Misdirected Request","status":421,"detail":"ask by address or as localhost"}'
+            headers = [(b"content-type", b"application/problem+json"), (b"content-length", b"%d" % len(body))]
+            await send({"type": "http.response.start", "status": 421, "headers": headers})
+            await send({"type": "http.response.body", "body": body})
+            return
+        await app(scope, receive, send)
+
+    return asked
+
+
+def _is_address(host: str) -> bool:
+    name = host.removeprefix("[").partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+    if name.lower() == "localhost":
+        return True
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True

@@ -75,8 +75,7 @@ class Management:
         return [asdict(c) for c in self.plane.publisher.companions.values()], 200
 
     async def report(self, node: str, body: Mapping[str, Any]) -> Answer:
-        self.plane.report(node, body)
-        return None, 204
+        return {"needed": self.plane.report(node, body)}, 200
 
     def _why(self, record: Mapping[str, Any]) -> dict[str, Any]:
         return why(record, self.plane.publisher.wanted, self.plane.project.tree.files)

@@ -23,7 +23,6 @@ from xds.envoy.replies import code_of
 from xds.events import Event, Refused, Rejected
 from xds.project import Project
 from xds.publish import EVERYTHING, Companion, Publisher
-from xds.settings import FILE, key_files
 from xds.snapshot import Snapshot, Store, StoreError
 from xds.source import span
 from xds.telemetry import Traces
@@ -97,14 +96,23 @@ class ControlPlane:
         keep()
         return compilation
 
-    def report(self, node: str, document: Mapping[str, Any]) -> None:
-        """Take a companion's report (management API, `PUT /companions/{node}`)."""
+    def report(self, node: str, document: Mapping[str, Any]) -> dict[str, list[str]]:
+        """Take a companion's report (management API, `PUT /companions/{node}`); the digests that routes may name."""
         digests = {name: tuple(held) for name, held in document["digests"].items()}
         service = document.get("service") or EVERYTHING
         self.publisher.join(service)
-        seconds = float(document.get("seconds", 0))
-        now = time.monotonic()
-        self.publisher.report(Companion(node, service, document["admin"], digests, document["revisions"], now, seconds))
+        return self.publisher.report(
+            Companion(
+                node,
+                service,
+                document["admin"],
+                digests,
+                document["revisions"],
+                time.monotonic(),
+                float(document.get("seconds", 0)),
+                tuple(document.get("problems", ())),
+            )
+        )
 
     async def readiness(self) -> Readiness:
         """What `GET /ready` says: every part, asked now."""
@@ -117,6 +125,7 @@ class ControlPlane:
         if not companions:
             missing.append("no companion reports")
         for companion in companions:
+            missing.extend(f"companion {companion.node}: {problem}" for problem in companion.problems)
             lacking = sorted(n for n, digest in digests.items() if digest not in companion.digests.get(n, ()))
             missing.extend(f"companion {companion.node} does not hold {name} {digests[name]}" for name in lacking)
         served = (

@@ -24,6 +24,11 @@ log = logging.getLogger("sidegate")
 ALIVE_S = 6.0
 """A companion that has not reported for so long is gone: three reports are missing."""
 
+FORGET_S = 600.0
+"""How long a companion that is gone is still listed."""
+ASKED = 1024
+"""How many services that nobody has are remembered for nodes that named them."""
+
 EVERYTHING = ""
 """The group of nodes that name no service: an edge gateway in front of all of them."""
 
@@ -31,7 +36,7 @@ EVERYTHING = ""
 @dataclass(frozen=True, slots=True)
 class Companion:
     """What a companion last reported: where its admin API is, the digests and policy revisions it holds, and how many
-    seconds passed between noticing a change and holding it."""
+    seconds passed between noticing a change and holding it. `problems` keep its policy engine from deciding."""
 
     node: str
     service: str
@@ -40,16 +45,21 @@ class Companion:
     revisions: Mapping[str, str]
     seen: float
     seconds: float = 0.0
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
 class Group:
-    """Nodes that get one snapshot: `service` alone, or everything. `gateway` is what they serve now."""
+    """Nodes that get one snapshot: `service` alone, or everything.
+
+    `gateway` is what they are given; `in_use` the digests that their routes may name: the given ones, and those before
+    as long as not every node has said that it holds the newest.
+    """
 
     service: str
     gateway: Gateway = Gateway((), ())
     snapshot: Snapshot | None = None
-    noticed: float | None = None
+    in_use: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -69,6 +79,7 @@ class Publisher:
     groups: dict[str, Group] = field(default_factory=dict)
     companions: dict[str, Companion] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    _asked: set[str] = field(default_factory=set)
     _prepared: dict[str, tuple[Gateway, Snapshot]] = field(default_factory=dict)
     _announcing: asyncio.Task[None] | None = None
 
@@ -76,6 +87,8 @@ class Publisher:
         """Take over a compilation; publish what of it may go out."""
         before = self.wanted
         self.wanted, self.noticed = compilation, noticed
+        for service in tuple(self._asked):
+            self.join(service)
         if compilation.diagnostics and compilation.diagnostics != before.diagnostics:
             serving = frozenset(n for n in compilation.refused if compilation.service(n))
             self.on_event(Diagnosed(compilation.diagnostics, compilation.refused, serving))
@@ -86,9 +99,10 @@ class Publisher:
                 with contextlib.suppress(Exception):  # told when it is to be published
                     self._lowered(group, gateway)
 
-    def report(self, companion: Companion) -> None:
-        """Take over a companion's report; publish what was waiting for it."""
+    def report(self, companion: Companion) -> dict[str, list[str]]:
+        """Take over a companion's report; publish what was waiting for it. Returns the digests that routes may name."""
         before = self.companions.get(companion.node)
+        self._forget()
         self.companions[companion.node] = companion
         if before and before.revisions != companion.revisions:
             for service, revision in companion.revisions.items():
@@ -96,18 +110,31 @@ class Publisher:
                     self.on_event(PolicyLive(companion.seconds, service, revision))
         # Each time: what is held up by a companion that went away goes out with the next report of another.
         self.advance()
+        group = self.groups.get(companion.service)
+        return {name: list(digests) for name, digests in group.in_use.items()} if group else {}
+
+    def _forget(self) -> None:
+        """Let go of companions that are long gone."""
+        now = time.monotonic()
+        for node in [n for n, c in self.companions.items() if now - c.seen > FORGET_S]:
+            del self.companions[node]
 
     def living(self, service: str) -> list[Companion]:
         """The companions of a group that reported lately."""
         now = time.monotonic()
         return [c for c in self.companions.values() if c.service == service and now - c.seen < ALIVE_S]
 
-    def join(self, service: str) -> Group:
-        """The group of a node, made when its first node or companion comes."""
-        if service not in self.groups:
-            self.groups[service] = Group(service)
-            self.advance()
-        return self.groups[service]
+    def join(self, service: str) -> None:
+        """Make the group of a node when its first node or companion comes; a service nobody has waits until it is there."""
+        if service in self.groups:
+            return
+        if service != EVERYTHING and self.wanted.service(service) is None:
+            if len(self._asked) < ASKED:
+                self._asked.add(service)
+            return
+        self._asked.discard(service)
+        self.groups[service] = Group(service)
+        self.advance()
 
     def advance(self) -> None:
         """Give every group what it may have by now."""
@@ -136,7 +163,18 @@ class Publisher:
                 services.append(service)
             elif service.name in have:
                 services.append(have[service.name])
-        return Gateway(tuple(services), self.wanted.gateway.schemes)
+        # A service that stays behind keeps the schemes it was compiled with.
+        schemes = {s.name: s for s in (*group.gateway.schemes, *self.wanted.gateway.schemes)}
+        used = {
+            c.scheme
+            for s in services
+            for v in s.versions
+            for o in v.operations
+            for a in o.security
+            for c in a.credentials
+        }
+        wanted = {s.name for s in self.wanted.gateway.schemes}
+        return Gateway(tuple(services), tuple(schemes[n] for n in sorted(schemes) if n in used or n in wanted))
 
     def _publish(self, group: Group, gateway: Gateway) -> None:
         started = time.perf_counter()
@@ -146,6 +184,9 @@ class Publisher:
             log.error("not published: %s", "; ".join(self.problems))
             return
         group.gateway, group.snapshot = gateway, snapshot
+        for version in (v for s in gateway.services for v in s.versions):
+            name = f"{version.service}/{version.name}"
+            group.in_use[name] = tuple(dict.fromkeys((version.digest, *group.in_use.get(name, ()))))
         self.ads.publish(group.service, snapshot)
         self.keep(group.service, snapshot)
         log.debug("lowered in %.0f ms", 1000 * (time.perf_counter() - started))
@@ -165,6 +206,7 @@ class Publisher:
         gateway, snapshot = group.gateway, group.snapshot
         missing = await self.ads.live(group.service, timeout=30.0)
         if not missing and group.snapshot is snapshot:
+            group.in_use = {f"{v.service}/{v.name}": (v.digest,) for s in gateway.services for v in s.versions}
             seconds = time.monotonic() - self.noticed
             changed = await asyncio.to_thread(_changed, before, gateway)
             names = tuple(sorted({o.place.file.split("/")[1] for o in changed}))

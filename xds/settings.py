@@ -161,7 +161,11 @@ class _Reader:
         url = self.mapping(value, "/opa", ("url",)).get("url")
         if not isinstance(url, str) or urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
             self.say("settings-invalid", "`opa.url` is a URL like http://127.0.0.1:8181", "/opa")
-        return str(url)
+            return None
+        if urlsplit(url).path not in ("", "/"):
+            self.say("settings-invalid", "`opa.url` has no path: OPA's API stands at the root", "/opa/url")
+            return None
+        return url
 
     def mapping(self, value: Any, at: str, keys: Iterable[str] | None = None) -> dict[str, Any]:
         if value is None:

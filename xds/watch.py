@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 
 from watchfiles import Change, awatch
+
+from xds.settings import FILE
 
 log = logging.getLogger("sidegate")
 
@@ -16,26 +18,28 @@ DEBOUNCE_MS, STEP_MS = 40, 10
 """An editor's burst of writes comes as one tick; the first judged request should follow a save within 250 ms."""
 RECHECK_S = 5.0
 """How often the folders to watch are looked up again: folders come and go, and so do the files settings name."""
+SETTLE_S = 0.3
 
 
-async def changes(root: Path, extra: Iterable[str] = ()) -> AsyncIterator[None]:
-    """Yield whenever a file of the project changed: under contracts/ and policies/, sidegate.yaml, or one of `extra`.
+async def changes(root: Path, extra: Callable[[], Iterable[str]] = tuple) -> AsyncIterator[None]:
+    """Yield whenever a file of the project changed: under contracts/ and policies/, sidegate.yaml, or one of `extra()`.
 
-    Ticks may come without a change (the folders are looked up again now and then), never the other way round: whoever
+    Ticks may come without a change (one whenever the folders to watch are new), never the other way round: whoever
     reads after a tick sees everything that was written before it.
     """
     while True:
-        deep = [root / name for name in DEEP if (root / name).is_dir()]
-        flat = sorted({root, *((root / file).parent for file in extra)} - set(deep))
-        stop = asyncio.Event()
-        tick = asyncio.Event()
+        deep, flat, names = _folders(root, extra())
+        stop, tick = asyncio.Event(), asyncio.Event()
         watches = [
-            asyncio.create_task(_watch([p for p in paths if p.is_dir()], recursive, tick, stop))
+            asyncio.create_task(_watch([p for p in paths if p.is_dir()], recursive, names, tick, stop))
             for paths, recursive in ((deep, True), (flat, False))
             if paths
         ]
         try:
-            while deep == [root / name for name in DEEP if (root / name).is_dir()]:
+            # What changed before the watches stood is seen now.
+            await asyncio.sleep(SETTLE_S)
+            yield None
+            while (deep, flat, names) == _folders(root, extra()) and not any(watch.done() for watch in watches):
                 try:
                     await asyncio.wait_for(tick.wait(), RECHECK_S)
                 except TimeoutError:
@@ -47,19 +51,28 @@ async def changes(root: Path, extra: Iterable[str] = ()) -> AsyncIterator[None]:
             for watch in watches:
                 watch.cancel()
             await asyncio.gather(*watches, return_exceptions=True)
-        yield None
 
 
-async def _watch(paths: list[Path], recursive: bool, tick: asyncio.Event, stop: asyncio.Event) -> None:
+def _folders(root: Path, extra: Iterable[str]) -> tuple[list[Path], list[Path], frozenset[str]]:
+    """The folders to watch with all below, those to watch alone, and the names of files that matter in the latter."""
+    files = tuple(extra)
+    deep = [root / name for name in DEEP if (root / name).is_dir()]
+    flat = sorted({root, *((root / file).parent for file in files)} - set(deep))
+    return deep, flat, frozenset((FILE, *DEEP, *(Path(file).name for file in files), "..data"))
+
+
+async def _watch(
+    paths: list[Path], recursive: bool, names: frozenset[str], tick: asyncio.Event, stop: asyncio.Event
+) -> None:
     def concerns(_: Change, path: str) -> bool:
-        return recursive or Path(path).suffix in (".yaml", ".json") or Path(path).name in DEEP
+        return recursive or Path(path).name in names
 
     options = {"debounce": DEBOUNCE_MS, "step": STEP_MS, "recursive": recursive, "stop_event": stop}
     try:
         async for _ in awatch(*paths, watch_filter=concerns, **options):  # type: ignore[arg-type]
             tick.set()
-    except OSError as error:
-        # No change notices left (inotify limits): polling finds changes a little later, but finds them.
+    except Exception as error:  # noqa: BLE001 - whatever ails it, polling goes on
+        # No change notices left (inotify limits), or none to be had: polling finds changes a little later, but finds them.
         log.warning("no change notices from the system (%s): polling instead", error)
         async for _ in awatch(*paths, watch_filter=concerns, force_polling=True, **options):  # type: ignore[arg-type]
             tick.set()

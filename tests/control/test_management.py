@@ -55,7 +55,8 @@ def test_ready_names_what_is_missing(tmp_path):
     first, put, second = over_http(tmp_path, pets(), steps)
     assert first.status_code == 503
     assert "no companion reports" in first.json()["missing"]
-    assert put.status_code == 204
+    assert put.status_code == 200
+    assert put.json() == {"needed": second.json()["digests"] and {n: [d] for n, d in second.json()["digests"].items()}}
     assert second.status_code == 503
     assert second.json()["missing"] == ["no node of group '' is connected"]
     assert set(second.json()["digests"]) == {"pets/v1"}

@@ -22,7 +22,7 @@ ROUTER_FILTER = "router"
 METADATA = "sidegate"
 """The namespace of the metadata that routes carry."""
 
-ANONYMOUS = "anonymous"
+ANONYMOUS = "(anonymous)"  # no scheme can be called that (OpenAPI, Components Object: names are [a-zA-Z0-9._-]+)
 
 
 def cluster(version: Version) -> str:
@@ -46,7 +46,7 @@ def span(operation: Operation) -> str:
 
 
 def requirement(alternatives: Iterable[Alternative]) -> str | None:
-    """The name of what a request must bring: `bearer`, `bearer&partner`, `bearer|anonymous`; None if nothing at all.
+    """The name of what a request must bring: `bearer`, `bearer&partner`, `bearer|(anonymous)`; None if nothing at all.
 
     Scopes are no part of it, since jwt_authn does not look at them; alternatives that differ only in scopes are one.
     """

@@ -117,10 +117,11 @@ def _status(result: Mapping[str, Any]) -> int | None:
     value = result.get("http_status")
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not float(value).is_integer():
         raise _Mistyped(f"`http_status` is {_kind(value)}")
-    if not 200 <= value <= 599:
-        raise _Forbidden("`http_status` is no final status code")
+    if not result["allowed"] and not 300 <= value <= 599:
+        # Over HTTP ext_authz a 200 is the word for "forward it": a denial must never be answered with one.
+        raise _Forbidden("`http_status` of a denial is none of 300 to 599")
     return int(value)
 
 

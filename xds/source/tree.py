@@ -20,7 +20,8 @@ _ROOTS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
 _SETTINGS = "sidegate.yaml"
 _MAX_FILES = 50_000
 
-_Stamp = tuple[int, int, int]
+_Stamp = tuple[int, int, int, int]
+"""Modification and change time, size, inode: `cp -p` and `rsync -t` set the first, nobody sets the second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +152,7 @@ class _Reading:
                     message = f"the file is larger than {MAX_BYTES // 2**20} MiB"
                     self.problem("document-budget", relative, message)
                     return
-                stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
+                stamp = (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino)
                 same = self.previous.stamps.get(relative) == stamp and relative in self.previous.files
                 self.files[relative] = self.previous.files[relative] if same else stream.read(MAX_BYTES + 1)
                 self.stamps[relative] = stamp
