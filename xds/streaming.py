@@ -1,4 +1,4 @@
-"""Body, Schemas -> whether the body passes unread.
+"""Body, Schemas -> whether the body passes unread; MediaType, Schemas -> whether its schema asks anything of the bytes.
 
 A body of arbitrary bytes has nothing to judge, and to hold it back until it is whole would bound its size by the proxy's
 memory: it is forwarded as it comes, while everything else of the request is judged. Its `limit` does not apply.
@@ -12,7 +12,20 @@ from xds.model import Body, MediaType, SchemaRef, Schemas
 
 _UNREAD = ("application/octet-stream", "application/zip", "application/gzip", "application/pdf")
 _FAMILIES = ("image/", "audio/", "video/", "font/")
-_IDLE = frozenset(("type", "format", "description", "title", "examples", "example", "contentMediaType", "$comment"))
+_IDLE = frozenset(
+    (
+        "type",
+        "format",
+        "description",
+        "title",
+        "default",
+        "deprecated",
+        "examples",
+        "example",
+        "contentMediaType",
+        "$comment",
+    )
+)
 
 
 def streams(body: Body, schemas: Schemas) -> bool:
@@ -24,6 +37,14 @@ def _binary(media: MediaType, schemas: Schemas) -> bool:
     kind = media.range.partition(";")[0].strip()
     if kind not in _UNREAD and not kind.startswith(_FAMILIES):
         return False
+    return says_nothing(media, schemas)
+
+
+def says_nothing(media: MediaType, schemas: Schemas) -> bool:
+    """Whether a media type asks nothing of its bytes: no schema, `true`, or text of any kind and length. False in doubt.
+
+    What nothing parses can only be let through if this holds.
+    """
     return media.schema is None or _says_nothing(_resolve(media.schema, schemas))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from sidecar.message import NO_BODY, Request
 from xds.model import Body, MediaType, Schemas
-from xds.streaming import streams
+from xds.streaming import says_nothing, streams
 
 from . import strictjson
 from .content import is_json
@@ -126,7 +126,8 @@ def _body_code(error: Malformed) -> str:
 def _reader(media: MediaType, name: str, checks: Checks) -> tuple[Read, bool]:
     """How bodies of a type are read, and whether that gives a value to check.
 
-    Binary and XML bodies pass as they are: the compiler refuses a contract that gives them a schema to check.
+    What nothing here parses, as XML or bytes, passes as it is if its schema asks nothing of it, and is refused otherwise:
+    under a range such as `*/*` the client chooses the type, and must not choose whether the schema counts.
     """
     if is_json(name):
         return _json, True
@@ -141,7 +142,7 @@ def _reader(media: MediaType, name: str, checks: Checks) -> tuple[Read, bool]:
     if name.startswith("text/") and name != "text/xml":
         decode = scalar(media.shape) if media.shape else str
         return lambda data, content_type, report: decode(utf8(_utf8_only(data, content_type))), True
-    return _unparsed, False
+    return (_unparsed if says_nothing(media, Schemas(checks.library.resources)) else _unreadable), False
 
 
 def _json(data: bytes, content_type: ContentType, report: Report) -> Any:
@@ -150,6 +151,10 @@ def _json(data: bytes, content_type: ContentType, report: Report) -> Any:
 
 def _unparsed(data: bytes, content_type: ContentType, report: Report) -> Any:
     return NO_BODY
+
+
+def _unreadable(data: bytes, content_type: ContentType, report: Report) -> Any:
+    raise Malformed("a body of this type cannot be checked against the schema", "unsupported-media-type")
 
 
 def _utf8_only(data: bytes, content_type: ContentType, ascii_too: bool = True) -> bytes:
