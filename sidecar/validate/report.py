@@ -24,7 +24,8 @@ class Report:
 
     def add(self, location: str, pointer: str, code: str, detail: str, schema: str | None = None) -> None:
         """Add one violation, unless it is already there; the status is that of the code's row."""
-        if len(self.violations) < CAP and not any(v.pointer == pointer and v.detail == detail for v in self.violations):
+        told = (location, pointer, detail)
+        if len(self.violations) < CAP and all((v.location, v.pointer, v.detail) != told for v in self.violations):
             self.violations.append(Violation(location, pointer, code, detail, CODES[code].status, schema))
 
     def add_findings(self, location: str, base: str, check: Checked, value: Any, size: int) -> None:
