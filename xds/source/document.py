@@ -76,12 +76,32 @@ def locate(file: str, data: bytes, pointer: str) -> Span:
     """As `span`, for one file's bytes."""
     part = None if is_json(file) else blocks.find(data, pointer)
     part = part or blocks.Part(data, pointer, 0, 0)
+    if is_json(file) and _asked(data).one_more() <= _FEW:
+        return Span(file, *jsontext.find(data, pointer), pointer)
     index = _index(is_json(file), part.text)
     for candidate in parents(part.pointer):
         if candidate in index:
             line, column = index[candidate]
             return Span(file, line + part.shift if line > part.line else line, column, pointer)
     return Span(file, 1, 1, pointer)
+
+
+_FEW = 16
+"""So many places of one text are looked up one by one; for more of them all positions are taken down."""
+
+
+@dataclass(slots=True)
+class _Count:
+    asked: int = 0
+
+    def one_more(self) -> int:
+        self.asked += 1
+        return self.asked
+
+
+@lru_cache(maxsize=64)
+def _asked(data: bytes) -> _Count:
+    return _Count()
 
 
 @lru_cache(maxsize=64)
