@@ -58,9 +58,12 @@ class PreparedBody:
         return entry.judge(data, content_type, report) if content_type and entry else NO_BODY
 
     def judge_head(self, request: Request, report: Report) -> Any:
-        """Check what is said of a body that is forwarded as it comes: whether there is one cannot be seen yet."""
-        if self._body.required or request.header("content-type") is not None:
+        """Check what is said of a body that is forwarded as it comes. Envoy asks without it, and then says that it has no
+        bytes, whatever the client said: only a body without a type counts as none."""
+        if request.header("content-type") is not None:
             self._typed(request, report)
+        elif self._body.required:
+            report.add("body", "", "missing-body", "a request body with a Content-Type is required")
         return NO_BODY
 
     def _typed(self, request: Request, report: Report) -> tuple[ContentType | None, Entry | None]:
