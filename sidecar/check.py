@@ -23,7 +23,7 @@ from xds import headers as names
 from xds.telemetry import Traces
 
 PREFIX = b"/check"
-ROUTE, CLAIMS, INTERNAL = (name.encode() for name in (names.OPERATION, names.CLAIMS, names.PREFIX))
+ROUTE, CLIENT, CLAIMS, INTERNAL = (n.encode() for n in (names.OPERATION, names.CLIENT, names.CLAIMS, names.PREFIX))
 BODY_LIMIT = 11 * 1024 * 1024
 """Above every limit that Envoy enforces; a body past it did not come from a route of ours."""
 
@@ -37,8 +37,8 @@ log = logging.getLogger("sidegate.companion")
 class Check:
     """The ASGI application that Envoy asks. `current` gives the plan and the engine of this moment."""
 
-    def __init__(self, current: Current, records: Records, traces: Traces, trusted_hops: int = 0) -> None:
-        self.current, self.records, self.traces, self.trusted_hops = current, records, traces, trusted_hops
+    def __init__(self, current: Current, records: Records, traces: Traces) -> None:
+        self.current, self.records, self.traces = current, records, traces
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -60,7 +60,7 @@ class Check:
         body = await _body(receive)
         if body is None:
             return Response(413)
-        request, route, caller = _read(scope, body, self.trusted_hops)
+        request, route, caller = _read(scope, body)
         trace = self.traces.begin(request.header("traceparent"))
         plan, engine = self.current.plan, self.current.engine
         outcome = await judge(plan, engine, request, route, caller, trace, self.records)
@@ -102,22 +102,24 @@ async def _body(receive: Receive) -> bytes | None:
         message = await receive()
 
 
-def _read(scope: Scope, body: bytes, trusted_hops: int) -> tuple[Request, Route, Caller]:
+def _read(scope: Scope, body: bytes) -> tuple[Request, Route, Caller]:
     raw: bytes = scope["raw_path"]
     if not raw.startswith(PREFIX + b"/"):
         raise UnknownDigest("not a check")
-    route, claims, headers = None, {}, []
+    route, address, claims, headers = None, None, {}, []
     for name, value in scope["headers"]:
         if not name.startswith(INTERNAL):
             headers.append((name.decode("latin-1"), value.decode("latin-1")))
         elif name == ROUTE:
             route = value.decode("latin-1")
+        elif name == CLIENT:
+            address = value.decode("latin-1")
         elif name.startswith(CLAIMS):
             claims[_scheme(name)] = claims_of(value)
     # ASGI has the query without its question mark, and no way to tell `/a?` from `/a`: both hold no parameter.
     query = scope["query_string"].decode("latin-1") or None
     request = Request(scope["method"], raw[len(PREFIX) :].decode("latin-1"), query, tuple(headers), body)
-    return request, Route.read(route), Caller(claims, _address(request, trusted_hops))
+    return request, Route.read(route), Caller(claims, address)
 
 
 @lru_cache(maxsize=256)
@@ -132,9 +134,3 @@ def claims_of(payload: bytes) -> dict[str, Any]:
     if not isinstance(claims, dict):
         raise ValueError("claims are not an object")
     return claims
-
-
-def _address(request: Request, trusted_hops: int) -> str | None:
-    """The client's address: the entry of X-Forwarded-For that Envoy, or the outermost trusted hop, wrote."""
-    entries = [part.strip() for value in request.all("x-forwarded-for") for part in value.split(",")]
-    return entries[-1 - trusted_hops] if len(entries) > trusted_hops else None

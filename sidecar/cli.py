@@ -28,7 +28,6 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--node", default="sidegate", help="the Envoy node this companion stands beside")
     made.add_argument("--workers", type=int, default=2, help="processes that evaluate policies")
     made.add_argument("--deadline", type=float, default=0.25, metavar="S", help="seconds a decision may take")
-    made.add_argument("--trusted-hops", type=int, default=0, help="proxies in front of Envoy that are trusted")
     return made
 
 

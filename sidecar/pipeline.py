@@ -90,6 +90,7 @@ async def judge(
         prepared, operation = plan.find(route.digest, route.version, route.operation)
         step.set("sidegate.operation", operation.name)
         step.set("sidegate.digest", route.digest)
+        step.set("sidegate.mode", operation.mode.value)
     outcome = await _outcome(plan, engine, prepared, operation, request, caller, trace, trace_id)
     records.add(_record(records.next_number(), plan, prepared, operation, request, trace_id, outcome))
     if outcome.refusal is not None and operation.mode is Mode.REPORT and outcome.code != "insufficient-scope":

@@ -93,9 +93,11 @@ def trimmed(plan: Plan, offered: Digests, needed: Digests) -> Plan:
     held = {}
     for name, every in plan.held.items():
         known = {*offered.get(name, ()), *needed.get(name, ())}
-        newest = next((i for i, p in enumerate(every) if p.version.digest in known), len(every))
-        if kept := every[:newest] + tuple(p for p in every[newest:] if p.version.digest in known):
+        since = (
+            next((i for i, p in enumerate(every) if p.version.digest in known), len(every))
+            if name in plan.current
+            else 0
+        )
+        if kept := (*every[:since], *(p for p in every[since:] if p.version.digest in known)):
             held[name] = kept
-        elif name in plan.current:
-            held[name] = every
     return Plan(held, plan.bundles, plan.current)

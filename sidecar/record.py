@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -55,7 +56,7 @@ class Records:
         self._kept: deque[Record] = deque(maxlen=size)
         self._refused: deque[Record] = deque(maxlen=size)
         self._by_trace: dict[str, Record] = {}
-        self._count = 0
+        self._count = time.time_ns() // 1000  # rises over restarts too, so that whoever follows is told nothing twice
         self._news: asyncio.Event | None = None
         self._closed = False
 

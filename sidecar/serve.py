@@ -34,7 +34,7 @@ class Companion:
         current = Current(self._engine(None))
         reporter = Reporter(options.report, options.node, f"http://{options.admin}", current)
         reloader = Reloader(options.dir, state / "companion", current, reporter.report, self._engine)
-        check = Check(current, self.records, self.traces, options.trusted_hops)
+        check = Check(current, self.records, self.traces)
         servers = [_server(check, options.listen), _server(admin_app(current, self.records), options.admin)]
         parts = [asyncio.create_task(part) for part in (reloader.run(), *(s.serve() for s in servers))]
         if options.report:

@@ -12,7 +12,7 @@ import sys
 from importlib import import_module
 
 from xds import __version__
-from xds.failure import CannotRun
+from xds.failure import CannotRun, Misused
 
 VERBS = {
     "up": "run the gateway on a project's folder, or on one contract, and follow its changes",
@@ -23,6 +23,7 @@ VERBS = {
 }
 
 COULD_NOT_RUN = 3
+MISUSED = 2
 
 
 def parser(argv: list[str]) -> argparse.ArgumentParser:
@@ -47,7 +48,7 @@ def main(argv: list[str] | None = None) -> int:
         sys.stdout.flush()
     except CannotRun as problem:
         print(f"sidegate: {problem}", file=sys.stderr)
-        return COULD_NOT_RUN
+        return MISUSED if isinstance(problem, Misused) else COULD_NOT_RUN
     except BrokenPipeError:  # `sidegate compile | head`: nobody reads on
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return COULD_NOT_RUN

@@ -96,7 +96,8 @@ class Compiler:
         for version, root in sorted(roots.items()):
             contract = compile_contract(tree.files, root, service=name, version=version, cache=self.cache)
             problems = [*contract.diagnostics, *_version_problems(contract, configured, settings, tree.files)]
-            problems.extend(_policy_problems(contract, bundle, tree.files))
+            if not has_errors(found):
+                problems.extend(_policy_problems(contract, bundle, tree.files))
             said.extend(problems)
             if not has_errors(problems):
                 versions.append(self._version(contract, configured, settings, tree.files))

@@ -40,6 +40,7 @@ class Control:
         self._on_event = on_event
         self._tasks: list[asyncio.Task[None]] = []
         self._followed: dict[str, asyncio.Task[None]] = {}
+        self._told: dict[str, int] = {}
 
     async def start(self) -> Compilation:
         """Listen and compile. Returns the first compilation; raises OSError if an address is taken."""
@@ -102,7 +103,7 @@ class Control:
         """Turn a companion's refusals into events, until it goes away."""
         import httpx
 
-        after = 0
+        after = self._told.get(admin, 0)
         while True:
             try:
                 answer = await self._client.get(f"{admin}/refusals", params={"after": after, "wait": WAIT_S})
@@ -111,5 +112,5 @@ class Control:
                 await asyncio.sleep(0.5)
                 return
             for record in records:
-                after = max(after, int(record["number"]))
+                after = self._told[admin] = max(after, int(record["number"]))
                 self._on_event(Refused(record))

@@ -11,7 +11,10 @@ from xds.diagnostics import Diagnostic
 
 @dataclass(frozen=True, slots=True)
 class Diagnosed:
-    """A compilation found something. `refused` are the services with errors, `serving` those of them that go on as before."""
+    """A compilation found something new, or what held services up is over.
+
+    `refused` are the services with errors, `serving` those of them that go on as before.
+    """
 
     diagnostics: tuple[Diagnostic, ...]
     refused: frozenset[str]

@@ -5,3 +5,7 @@ from __future__ import annotations
 
 class CannotRun(Exception):
     """A command cannot run at all (exit code 3). The text says why and names the next command."""
+
+
+class Misused(CannotRun):
+    """The words of a command make no sense together (exit code 2)."""

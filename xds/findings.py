@@ -10,7 +10,7 @@ from xds.compile import Compiler
 from xds.contract import Cache, compile_contract
 from xds.dev import parse_dev
 from xds.diagnostics import Diagnostic, Span
-from xds.failure import CannotRun
+from xds.failure import CannotRun, Misused
 from xds.offline import read_offline
 from xds.settings import FILE
 from xds.single import read_single
@@ -53,7 +53,7 @@ def _of(path: Path) -> Findings:
         return _of_policy(path)
     if path.suffix in _CONTRACTS:
         return _of_contract(path)
-    raise CannotRun(f"{path} is no contract (.yaml, .yml, .json), no policy (.rego) and no folder")
+    raise Misused(f"{path} is no contract (.yaml, .yml, .json), no policy (.rego) and no folder")
 
 
 def project_of(path: Path) -> Path | None:

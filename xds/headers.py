@@ -16,6 +16,9 @@ OPERATION = "x-sidegate-operation"
 TRACE = "x-sidegate-trace"
 """The request's trace id, 32 hexadecimal digits: that of the access log, the spans and Envoy's own problem documents."""
 
+CLIENT = "x-sidegate-client"
+"""The client's address, as the proxy and its trusted hops know it; the one in the access log."""
+
 CODE = "x-sidegate-code"
 """In the companion's answer: the problem's code. It goes to the access log, never to the client."""
 

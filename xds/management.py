@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +12,7 @@ from xds.api import contract_app
 from xds.explain import explain_operation, operation_rows
 from xds.model import Version
 from xds.plane import ControlPlane
+from xds.publish import EVERYTHING
 from xds.why import why
 
 Answer = tuple[Any, int]
@@ -27,8 +29,14 @@ class Management:
 
     async def ready(self) -> Answer:
         readiness = await self.plane.readiness()
-        document = {**asdict(readiness), "ready": readiness.ready}
-        return document, 200 if readiness.ready else 503
+        companions = self.plane.publisher.living(EVERYTHING)
+        # Reports are up to some seconds old; whether a companion is there now, it must say itself.
+        healthy = await asyncio.gather(*(self.fetch(f"{c.admin}/health") for c in companions))
+        silent = (
+            f"companion {c.node} does not answer" for c, health in zip(companions, healthy, strict=True) if not health
+        )
+        missing = (*readiness.missing, *silent)
+        return {**asdict(readiness), "missing": missing, "ready": not missing}, 503 if missing else 200
 
     async def services(self) -> Answer:
         gateway = self.plane.publisher.wanted.gateway

@@ -89,9 +89,11 @@ class Publisher:
         self.wanted, self.noticed = compilation, noticed
         for service in tuple(self._asked):
             self.join(service)
-        if compilation.diagnostics and compilation.diagnostics != before.diagnostics:
+        if compilation.diagnostics != before.diagnostics:
+            news = tuple(d for d in compilation.diagnostics if d.is_error or d not in before.diagnostics)
             serving = frozenset(n for n in compilation.refused if compilation.service(n))
-            self.on_event(Diagnosed(compilation.diagnostics, compilation.refused, serving))
+            if news or before.refused - compilation.refused:
+                self.on_event(Diagnosed(news, compilation.refused, serving))
         self.advance()
         for group in self.groups.values():
             # The companions are still at it; what they will report is lowered by then.

@@ -129,7 +129,7 @@ def test_explain_a_trace_needs_a_gateway() -> None:
     done = sidegate("explain", "0" * 32, "--management", "127.0.0.1:9")
     assert done.returncode == 3
     assert "Next: sidegate up" in done.stderr
-    assert sidegate("explain", "nonsense").returncode == 3
+    assert sidegate("explain", "nonsense").returncode == 2
 
 
 @pytest.mark.parametrize("name", ["shop", "my-shop"])

@@ -105,3 +105,19 @@ def test_a_disk_that_refuses_changes_nothing(tmp_path):
     root = write(tmp_path / "project", pets())
     (tmp_path / "state").write_text("a file where a folder should be")
     assert Project(root, tmp_path / "state").compile().digests.keys() == {"pets/v1"}
+
+
+@pytest.mark.parametrize("settings", ["", "services: [", None, "opa: {url: nonsense}\n" + SETTINGS])
+def test_settings_that_break_leave_the_engine_that_decided(tmp_path, settings):
+    """Decisions never move from an OPA server to the embedded engine because a file was cut off."""
+    root = write(tmp_path / "project", pets(settings=SETTINGS + "opa: {url: 'http://127.0.0.1:8181'}\n"))
+    project = Project(root, tmp_path / "state")
+    assert project.compile().settings.opa == "http://127.0.0.1:8181"
+    if settings is None:
+        (root / "sidegate.yaml").unlink()
+    else:
+        (root / "sidegate.yaml").write_text(settings)
+    for again in (project, Project(root, tmp_path / "state")):
+        now = again.compile()
+        assert now.settings.opa == "http://127.0.0.1:8181"
+        assert now.digests

@@ -195,3 +195,25 @@ def test_who_serves_a_path_keeps_it(paths):
     assert collision.span.file == "contracts/ants/v1.yaml"
     assert collision.span.line > 1
     assert collision.related[0][0].file == "contracts/pets/v1.yaml"
+
+
+@desk
+def test_a_report_is_answered_with_what_routes_may_name(desk):
+    old = desk.want(pets()).digests
+    needed = desk.publisher.report(
+        Companion("one", EVERYTHING, "http://x", {n: (d,) for n, d in old.items()}, {}, time.monotonic())
+    )
+    assert needed == {name: [digest] for name, digest in old.items()}
+    new = desk.want(NEWER).digests
+    held = {name: (new[name], old[name]) for name in old}
+    needed = desk.publisher.report(Companion("one", EVERYTHING, "http://x", held, {}, time.monotonic()))
+    assert needed == {name: [new[name], old[name]] for name in old}, "no proxy has said that it took the new one"
+
+
+@desk
+def test_services_that_nobody_has_make_no_groups(desk):
+    desk.want(pets())
+    for number in range(5000):
+        desk.publisher.join(f"made-up-{number}")
+    assert set(desk.publisher.groups) == {EVERYTHING}
+    desk.publisher.join("toys")

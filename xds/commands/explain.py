@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from xds.failure import CannotRun
+from xds.failure import CannotRun, Misused
 
 _TRACE = re.compile(r"[0-9a-f]{32}")
 
@@ -31,10 +31,10 @@ def run(options: argparse.Namespace) -> int:
             found = _operation(options.dir, service, version, operation)
         case [trace]:
             if not _TRACE.fullmatch(trace):
-                raise CannotRun(f"'{trace}' is no trace id: 32 hexadecimal digits, `traceId` in a problem document")
+                raise Misused(f"'{trace}' is no trace id: 32 hexadecimal digits, `traceId` in a problem document")
             found = _trace(options.management, trace)
         case _:
-            raise CannotRun("say SERVICE VERSION OPERATION, or TRACE_ID. Next: sidegate explain --help")
+            raise Misused("say SERVICE VERSION OPERATION, or TRACE_ID. Next: sidegate explain --help")
     if found is None:
         return 1
     if options.format == "json":

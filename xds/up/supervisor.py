@@ -213,6 +213,9 @@ def access_log(state: Path) -> Path:
 
 async def supervise(ground: Ground, listen: Address, management: Address, palette: Palette) -> int:
     """Run the gateway on the ground until a signal. Returns the exit code; raises CannotRun."""
+    if listen.port == management.port and listen.port:
+        advice = f"{ground.command} --management 127.0.0.1:{free_port()}"
+        raise CannotRun(f"the gateway and the management API cannot share port {listen.port}. Next: {advice}")
     require_free(listen, "the gateway's address", f"{ground.command} --listen 127.0.0.1:{free_port()}")
     require_free(management, "the management address", f"{ground.command} --management 127.0.0.1:{free_port()}")
     keeper = Keeper()

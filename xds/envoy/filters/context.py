@@ -22,5 +22,10 @@ OPERATION = f"{_route('digest')} {_route('service')}/{_route('version')}/{_route
 
 def context() -> HeaderMutation:
     """The filter's configuration."""
-    mutations = [set_header(headers.OPERATION, OPERATION), set_header(headers.TRACE, "%TRACE_ID%")]
+    mutations = [
+        set_header(headers.OPERATION, OPERATION),
+        set_header(headers.TRACE, "%TRACE_ID%"),
+        # X-Forwarded-For will not do: for a peer on loopback Envoy appends the host's own address to it.
+        set_header(headers.CLIENT, "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"),
+    ]
     return HeaderMutation(mutations=Mutations(request_mutations=mutations))
