@@ -1,4 +1,4 @@
-"""method, path -> the operation that Envoy's routes would choose."""
+"""method, path -> the operation that Envoy's routes would choose, by the patterns and ranks that they are made of."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from xds.model import Name, Operation, PathTemplate
+from xds.model import Operation
+from xds.paths import Pattern, matrix_names, pattern_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,26 +20,20 @@ class Match:
 
 
 def match(operations: Iterable[Operation], method: str, path: str) -> Match:
-    """Find the operation for a path without query. Where two templates match, the leftmost literal wins."""
-    fitting = [o for o in operations if pattern(o.path).fullmatch(path)]
+    """Find the operation for a path as Envoy normalises it, without query. Methods are told apart by case."""
+    fitting = [(o, pattern) for o in operations if _expression(pattern := _pattern(o)).fullmatch(path)]
     if not fitting:
         return Match(None)
-    best = min(_rank(o.path) for o in fitting)
-    on_path = [o for o in fitting if _rank(o.path) == best]
-    found = next((o for o in on_path if o.method == method.upper()), None)
+    best = min(pattern.rank for _, pattern in fitting)
+    on_path = [o for o, pattern in fitting if pattern.rank == best]
+    found = next((o for o in on_path if o.method == method), None)
     return Match(found, tuple(sorted(o.method for o in on_path)))
 
 
+def _pattern(operation: Operation) -> Pattern:
+    return pattern_of(operation.path, matrix_names(operation))
+
+
 @lru_cache(maxsize=4096)
-def pattern(template: PathTemplate) -> re.Pattern[str]:
-    """A template as a regular expression with a group for each variable, in order."""
-    segments = (
-        "".join("([^/]+)" if isinstance(p, Name) else re.escape(p) for p in segment.parts)
-        for segment in template.segments
-    )
-    return re.compile("/" + "/".join(segments))
-
-
-def _rank(template: PathTemplate) -> tuple[tuple[int, ...], ...]:
-    """Smaller is more specific: literals before variables, from the left."""
-    return tuple(tuple(int(isinstance(part, Name)) for part in segment.parts) for segment in template.segments)
+def _expression(pattern: Pattern) -> re.Pattern[str]:
+    return re.compile(pattern.path)

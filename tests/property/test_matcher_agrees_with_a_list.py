@@ -1,4 +1,4 @@
-"""The matcher tree takes the same template as trying all of them, best first."""
+"""The matcher tree takes the same template as trying all of them, best first; so does the companion without Envoy."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sidecar.match import match
 from tests.envoy.models import gateway, operation, profile, template, version
 from tests.envoy.proxy import proxy
 from tests.envoy.walk import naive, walk
+from xds.contract.paths import precedes
 from xds.envoy import lower, matcher
 from xds.envoy.codec import type_url
 from xds.envoy.render import plain
 from xds.envoy.templates import Pattern, pattern_of
-from xds.model import Gateway, Mode
+from xds.model import Gateway, Mode, Operation
 
 WORDS = ("a", "b", "ab", "abc", "items", "a b", "x.y", "a+", "ä")
 SEGMENTS = st.one_of(st.sampled_from(WORDS), st.just("{p}"), st.sampled_from(("{p}.json", "x-{p}", "{p}:go", "a{p}")))
@@ -57,8 +59,35 @@ def test_tree_is_list(templates: list[list[str]], paths: list[tuple[list[str], s
     finally:
         matcher.INHERITED = before
     (host,) = plain(table)["virtual_hosts"]
+    (operations,) = (v.operations for service in made.services for v in service.versions)
     for path in map(_path, paths):
-        assert walk(host["matcher"], {":path": path, ":authority": "a"}) == naive(patterns, path)
+        wanted = naive(patterns, path)
+        assert walk(host["matcher"], {":path": path, ":authority": "a"}) == wanted
+        _companion_agrees(operations, path, wanted)
+
+
+def _companion_agrees(operations: tuple[Operation, ...], path: str, wanted: str) -> None:
+    plain_path = path.partition("?")[0]
+    found = match(operations, "GET", plain_path).operation
+    assert (found.path.text if found else "404") == wanted
+    assert match(operations, "PUT", plain_path).allow == (("GET",) if found else ())
+
+
+def test_the_companion_agrees_on_a_sample() -> None:
+    made, patterns = _gateway(SAMPLE)
+    for path in ASKED:
+        _companion_agrees(made.services[0].versions[0].operations, path, naive(patterns, path))
+
+
+def test_paths_that_two_rules_would_tell_apart() -> None:
+    """The longer literal text wins, literals may come encoded, a value holds no `;` unless its style is matrix."""
+    named = ("/x/{id}", "/x/{id}.json", "/café", "/y/X-{id}", "/y/{id}ab", "/m/{at}")
+    operations = [operation(f"GET {text}", matrix="at" if "{at}" in text else None) for text in named]
+    asked = ("/x/1.json", "/x/1", "/x/1;a", "/caf%C3%A9", "/caf%c3%a9", "/café", "/y/X-1ab", "/m/;at=1", "/m/1")
+    found = [match(operations, "GET", path).operation for path in asked]
+    told = [o.path.text if o else None for o in found]
+    assert told == ["/x/{id}.json", "/x/{id}", None, "/café", "/café", None, "/y/{id}ab", "/m/{at}", None]
+    assert precedes(operations[4].path, operations[3].path)
 
 
 _ROUTES = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration"

@@ -6,6 +6,7 @@ import re
 from urllib.parse import quote, unquote_to_bytes
 
 from xds.model import Name, PathTemplate, Segment
+from xds.paths import rank
 
 from .node import Node
 from .report import Report
@@ -90,14 +91,6 @@ def _literal(text: str, at: Node, report: Report) -> str | None:
 def same(a: PathTemplate) -> tuple[tuple[str | None, ...], ...]:
     """Equal for templates that differ in nothing but the names of their variables."""
     return tuple(tuple(None if isinstance(p, Name) else p for p in s.parts) for s in a.segments)
-
-
-def rank(segment: Segment) -> tuple[int, int, tuple[str | None, ...]]:
-    """Sorts segments into the order in which they are tried: literals, then the longest literal text, then variables."""
-    parts = tuple(None if isinstance(p, Name) else p for p in segment.parts)
-    text = sum(len(p) for p in parts if p is not None)
-    kind = 0 if None not in parts else (1 if text else 2)
-    return kind, -text, tuple("" if p is None else p for p in parts)
 
 
 def precedes(a: PathTemplate, b: PathTemplate) -> bool:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from xds.contract.paths import meet, overlap, precedes, rank, same
+from xds.contract.paths import meet, overlap, precedes, same
 from xds.contract.report import Report
 from xds.model import PathTemplate, Place, Segment
+from xds.paths import rank
 
 _MAX_STEPS = 200_000
 _MAX_FINDINGS = 50
