@@ -6,9 +6,11 @@ also inside every `Any`, however they were built. The table holds the places whe
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
+from hashlib import blake2b
 from typing import Any
 
 from xds.snapshot.types import CLUSTER, ENDPOINTS, EXTENSION, PREFIX, ROUTES, SECRET
@@ -47,6 +49,16 @@ _ALIKE = frozenset(
 )
 _SMALL = 512
 """Larger messages (bytes) are hardly ever equal, and would fill the memory."""
+
+_BRANCH = "xds.type.matcher.v3.Matcher.OnMatch"
+_DIGEST = re.compile(rb"\n\x06digest\x12\x12\x1a\x10[0-9a-f]{16}")
+"""The digest in a route's metadata (a member of a Struct, and its string), which `xds.envoy.routes` writes."""
+_BLANK = b"\n\x06digest\x12\x12\x1a\x10" + b"0" * 16
+_BRANCHES = 20_000
+_Parts = tuple[tuple["Reference", ...], tuple[str, ...]]
+_branches: dict[bytes, _Parts] = {}
+_parts: dict[_Parts, _Parts] = {}
+"""What branches of matchers refer to: by their content, and once each."""
 
 _LEAVES = (
     *("google.protobuf.", "envoy.type.", "validate.", "udpa."),
@@ -142,7 +154,9 @@ def _walk_any(type_url: str, body: bytes, found: Found) -> None:
 
 def _walk(cls: _Class, body: bytes, found: Found) -> None:
     layout = _layout(cls)
-    if layout.alike and len(body) < _SMALL:
+    if layout.name == _BRANCH:
+        _walk_branch(layout, body, found)
+    elif layout.alike and len(body) < _SMALL:
         seen = _seen(cls, body)
         if seen.references:
             found.references.update(seen.references)
@@ -150,6 +164,21 @@ def _walk(cls: _Class, body: bytes, found: Found) -> None:
             found.opaque.update(seen.opaque)
     else:
         _walk_message(layout, body, found)
+
+
+def _walk_branch(layout: _Layout, body: bytes, found: Found) -> None:
+    """A part of a matcher, known by its content without digests: an edit changes one branch, and the digest of all."""
+    key = blake2b(_DIGEST.sub(_BLANK, body), digest_size=16).digest()
+    known = _branches.get(key)
+    if known is None:
+        inner = Found()
+        _walk_fields(layout, body, inner)
+        if len(_branches) >= _BRANCHES:
+            _branches.clear()
+        parts = tuple(inner.references), tuple(sorted(inner.opaque))
+        known = _branches[key] = _parts.setdefault(parts, parts)
+    found.references.update(dict.fromkeys(known[0]))
+    found.opaque.update(known[1])
 
 
 @lru_cache(maxsize=10_000)
