@@ -30,6 +30,42 @@ def test_opa_has_what_the_embedded_engine_lacks() -> None:
     assert load_bundle("catalog", files, "opa")[0] is not None
 
 
+GUARDED = """package catalog.authz
+default allow := false
+ready if not startswith(input.x, "a")
+allow if {
+  not endswith(input.x, "b"); input.y
+}
+"""
+
+
+def test_what_is_loaded_is_what_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine is given other text than is written; if it takes only what is written, that is an error, and where."""
+    from xds.policy import bundle as bundles
+    from xds.policy import compilation, negation
+
+    def spoiled(text: str, tokens: Any, only: Any = None) -> str:
+        guarded = negation.spelled_out(text, tokens, only)
+        return guarded.replace("; _ = input.x; input.y", "; _ = f({}).g; _ = g; input.y")
+
+    monkeypatch.setattr(bundles, "_MEMO", {})
+    for module in (bundles, compilation):
+        monkeypatch.setattr(module, "spelled_out", spoiled)
+    files = {"policies/catalog/authz.rego": GUARDED.encode(), "policies/catalog/other.rego": b"package other\nx := 1\n"}
+    found, said = load_bundle("catalog", files)
+    assert found is None
+    assert [(d.code, d.span) for d in said] == [("rego-refused", Span("policies/catalog/authz.rego", 5, 3))]
+    assert "0x" not in said[0].message
+    monkeypatch.undo()
+    assert load_bundle("catalog", files)[0] is not None
+
+
+def test_an_opa_is_given_negations_as_they_are() -> None:
+    files = {"policies/b/authz.rego": b"package b.authz\nallow if not object.union(input, {}).parsed_body.admin\n"}
+    assert [d.code for d in load_bundle("b", files)[1]] == ["rego-refused"]
+    assert load_bundle("b", files, "opa")[0] is not None
+
+
 def test_bundle_holds_the_folder_and_platform() -> None:
     files = {
         "policies/catalog/authz.rego": ALLOW,

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from xds.policy.bundle import Bundle, load_bundle
-from xds.policy.embedded import EmbeddedEngine, LoadError
+from xds.policy.embedded import EmbeddedEngine
 
 POLICY = """package catalog.authz
 default allow := false
@@ -90,7 +90,7 @@ def test_a_crash_denies_and_is_replaced() -> None:
         assert engine._pool is not None
         for worker in engine._pool.workers:
             os.kill(worker.process.pid, signal.SIGKILL)
-        assert (await slow).code == "policy-error"
+        assert (await slow).code == "policy-unavailable"
         end = time.monotonic() + 10
         while not (await engine.decide("catalog", None, {"ok": True})).allowed:
             assert time.monotonic() < end
@@ -116,15 +116,40 @@ def test_a_request_that_is_given_up_frees_its_worker() -> None:
     _run(body)
 
 
-def test_load_is_whole_or_not_at_all() -> None:
+# One that does not parse, and one that parses and does not compile.
+BROKEN = ["package a\nx := {", "package catalog.authz\nallow if { not f({}).b; _ = b }\nf(x) := x"]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("program", BROKEN)
+def test_a_refused_bundle_holds_up_no_other_service(program: str, workers: int) -> None:
     async def body(engine: EmbeddedEngine) -> None:
-        before = dict(engine.revisions)
-        broken = replace(_bundle(), service="orders", revision="0" * 16, programs={"a.rego": "package a\nx := {"})
-        with pytest.raises(LoadError):
-            await engine.load({"catalog": _bundle(POLICY.replace("input.ok", "input.never")), "orders": broken})
-        assert engine.revisions == before
-        assert (await engine.decide("catalog", None, {"ok": True})).allowed
-        assert (await engine.decide("orders", None, {})).code == "policy-unbound"
+        never = _bundle(POLICY.replace("input.ok", "input.never"))
+        broken = replace(_bundle(), service="orders", revision="0" * 16, programs={"a.rego": program})
+        for bundles in ({"orders": broken, "catalog": never}, {"catalog": _bundle(), "orders": broken}):
+            problems = await engine.load(bundles)
+            assert list(problems) == ["orders"]
+            assert problems["orders"]
+            assert "0x" not in problems["orders"]
+            assert engine.revisions == {"catalog": bundles["catalog"].revision}
+            allowed = bundles["catalog"] is not never
+            assert (await engine.decide("catalog", None, {"ok": True})).allowed == allowed
+            assert (await engine.decide("orders", None, {})).code == "policy-unbound"
+
+    _run(body, workers=workers)
+
+
+def test_a_refused_bundle_leaves_its_service_the_one_before() -> None:
+    async def body(engine: EmbeddedEngine) -> None:
+        broken = replace(_bundle(), revision="0" * 16, programs={"a.rego": BROKEN[1]})
+        orders = _bundle("package orders.authz\ndefault allow := false\nallow if input.ok\n", "orders")
+        assert list(await engine.load({"catalog": broken, "orders": orders})) == ["catalog"]
+        assert engine.revisions == {"catalog": _bundle().revision, "orders": orders.revision}
+        for service in ("catalog", "orders"):
+            assert (await engine.decide(service, None, {"ok": True})).allowed
+            assert (await engine.decide(service, None, {"ok": False})).code == "policy-denied"
+        assert await engine.load({"orders": orders}) == {}
+        assert (await engine.decide("catalog", None, {"ok": True})).code == "policy-unbound"
 
     _run(body)
 

@@ -13,7 +13,7 @@ from xds.diagnostics import Diagnostic, Span, has_errors
 from xds.source import load
 
 from .compilation import check
-from .negation import spelled_out
+from .negation import UnguardedError, spelled_out
 from .outline import Outline, Rule, outline
 from .plan import Reads
 from .tokens import RegoSyntaxError, canonical, tokenize
@@ -107,11 +107,11 @@ def _load(service: str, own: Mapping[str, bytes], engine: EngineName) -> tuple[B
     said += _open_defaults(service, outlines)
     if has_errors(said) or not texts:
         return None, tuple(said)
-    programs = _programs(texts, outlines, said)
+    programs = _programs(texts, outlines, engine, said)
     if has_errors(said):
         return None, tuple(said)
     plain = {o.file: canonical(texts[o.file], o.tokens) for o in outlines}
-    checked = check(plain, data, outlines, tuple(rules), engine)
+    checked = check(plain, programs, data, outlines, tuple(rules), engine)
     said += checked.diagnostics
     if has_errors(said):
         return None, tuple(said)
@@ -158,13 +158,21 @@ def _modules(own: Mapping[str, bytes], said: list[Diagnostic]) -> tuple[dict[str
     return texts, outlines
 
 
-def _programs(texts: Mapping[str, str], outlines: Iterable[Outline], said: list[Diagnostic]) -> dict[str, str]:
-    """The modules as the embedded engine is given them."""
+def _programs(
+    texts: Mapping[str, str], outlines: Iterable[Outline], engine: EngineName, said: list[Diagnostic]
+) -> dict[str, str]:
+    """The modules as the embedded engine is given them; an OPA is given the texts and needs no guards."""
     programs: dict[str, str] = {}
     for o in outlines:
         text = canonical(texts[o.file], o.tokens)
         try:
-            programs[o.file] = spelled_out(text, tokenize(text))
+            guarded = spelled_out(text, tokenize(text))
+            programs[o.file] = text if engine == "opa" else guarded
+        except UnguardedError as e:
+            if engine == "opa":
+                programs[o.file] = text
+                continue
+            said.append(Diagnostic("rego-refused", e.message, Span(o.file, e.line, e.column), e.help))
         except RegoSyntaxError as e:
             said.append(Diagnostic("rego-unsafe", e.message, Span(o.file, e.line, e.column)))
     return programs

@@ -9,9 +9,11 @@ from typing import Any
 
 from xds.diagnostics import Diagnostic, Span
 
+from .negation import negations, spelled_out
 from .outline import Call, Outline
 from .plan import Fault, Plan, Reads
 from .process import WorkerError, compile_modules
+from .tokens import tokenize
 
 _REMOVED = {
     "any": "use `some x in xs; x`",
@@ -103,6 +105,8 @@ wrong, so a decision that could need one is refused."""
 VARYING = ("http.", "io.jwt.", "net.", "opa.", "print", "rand.", "time.now", "trace", "uuid.", "crypto.x509.")
 """Beginnings of the names of built-ins whose answer hangs on more than their arguments: the clock, chance, the network
 (Rego, "Built-in functions", those marked non-deterministic, and those that check a validity in time)."""
+_MOST_TRIED = 32
+"""How many negations are tried one by one to name the one that is refused; each takes a process."""
 _ERROR = re.compile(r"\(error \d+:(\d+)\.rego\|(\d+)\|(\d+)\s*\(errormsg \d+:([^\n]*?)\)\s*\n")
 
 
@@ -120,25 +124,58 @@ class Checked:
 
 
 def check(
-    programs: Mapping[str, str], data: Any, outlines: Iterable[Outline], rules: tuple[str, ...], engine: str
+    plain: Mapping[str, str],
+    programs: Mapping[str, str],
+    data: Any,
+    outlines: Iterable[Outline],
+    rules: tuple[str, ...],
+    engine: str,
 ) -> Checked:
-    """Compile modules with the embedded engine; check functions, arguments, unbound variables, recursion, as it does not."""
+    """Compile modules with the embedded engine; check functions, arguments, unbound variables, recursion, as it does not.
+
+    Places are those of the `plain` text; `programs` are the same modules as the engine is given them, which it must take.
+    """
     outlines = list(outlines)
-    files = list(programs)
+    files = list(plain)
     names = _builtin_calls(outlines)
-    modules = {f"{i}.rego": programs[file] for i, file in enumerate(files)}
     try:
-        compiled = compile_modules(modules, data, rules, sorted(names))
+        compiled = compile_modules(_numbered(plain), data, rules, sorted(names), _numbered(programs))
     except WorkerError as e:
-        return Checked((_refused(str(e), programs),))
+        return Checked((_refused(str(e), plain),))
     said = list(_missing([*compiled["missing"], *(_WRONG & names.keys())], names, engine))
     plan = Plan(compiled["plan"])
     if not said:
         said += [d for fault in plan.faults() if (d := _diagnostic(fault, files, engine))]
+    if not said and compiled["refused"] is not None:
+        said.append(_unguarded(compiled["refused"], plain, programs, data, rules))
     reads = {rule: plan.reads(rule) for rule in rules}
     fragile = {rule: tuple(sorted(plan.calls(rule) - ESCAPE_SAFE)) for rule in rules}
     steady = not any(called.startswith(VARYING) for called in (*plan.builtins, *names))
     return Checked(tuple(said), reads, fragile, steady)
+
+
+def _numbered(texts: Mapping[str, str]) -> dict[str, str]:
+    return {f"{i}.rego": text for i, text in enumerate(texts.values())}
+
+
+def _unguarded(
+    text: str, plain: Mapping[str, str], programs: Mapping[str, str], data: Any, rules: tuple[str, ...]
+) -> Diagnostic:
+    """The negation that the engine takes as it is written, but not as it would have to be loaded."""
+    changed = [file for file in plain if programs[file] != plain[file]]
+    read = {file: tokenize(plain[file]) for file in changed}
+    candidates = [(file, tokens, at) for file, tokens in read.items() for at in negations(tokens)]
+    span = Span(changed[0])
+    for file, tokens, at in candidates[:_MOST_TRIED]:
+        try:
+            tried = {**plain, file: spelled_out(plain[file], tokens, at)}
+            compile_modules(_numbered(tried), data, rules, ())
+        except WorkerError:
+            span = Span(file, at.line, at.column)
+            break
+    words = text.splitlines()[0][:200] if text else "no reason given"
+    message = f"the embedded engine cannot be given this `not` with OPA's meaning: {words}"
+    return Diagnostic("rego-refused", message, span, "name what is negated first: `x := ...`, then `not x`")
 
 
 def _builtin_calls(outlines: Iterable[Outline]) -> dict[str, list[Call]]:
@@ -189,7 +226,8 @@ def _refused(text: str, programs: Mapping[str, str]) -> Diagnostic:
     """The engine's error tree as one diagnostic: the error with the narrowest place."""
     found = [(int(size), int(index), int(at), words) for index, at, size, words in _ERROR.findall(text)]
     if not found:
-        return Diagnostic("rego-refused", text.splitlines()[0][:200] if text else "the engine refuses the policies")
+        words = text.splitlines()[0][:200] if text else "the engine refuses the policies"
+        return Diagnostic("rego-refused", words, Span(next(iter(programs))))
     _, index, at, words = min(found)
     file, program = list(programs.items())[index]
     before = program.encode()[:at].decode(errors="replace")

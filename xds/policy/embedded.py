@@ -29,7 +29,7 @@ _ANSWERS = (b"T", b"N", b"U", b"V")
 
 
 class LoadError(Exception):
-    """Bundles could not be loaded; those before them still decide."""
+    """There is no engine to load bundles; those before still decide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +87,26 @@ class EmbeddedEngine:
         """Why decisions cannot be made now; nothing, if they can."""
         return () if self._pool is not None and self._pool.workers else ("the policy engine has no process",)
 
-    async def load(self, bundles: Mapping[str, Bundle]) -> None:
-        """Put these bundles in force, all at once, in place of those before. Raises LoadError, and then nothing changes."""
+    async def load(self, bundles: Mapping[str, Bundle]) -> dict[str, str]:
+        """Put these bundles in force, all that can be at once, in place of those before.
+
+        Returns, by service, why a bundle was refused: the service keeps the one it had, if it had one. Raises LoadError if
+        the engine is closed meanwhile, and then nothing changes.
+        """
         if self._pool is None:
             self._pool = Pool(*self._options)
         kept = {s: held for s, held in self._loaded.items() if s in bundles and _same(held.bundle, bundles[s])}
         new = {s: _loaded(next(self._numbers), b) for s, b in bundles.items() if s not in kept}
         try:
-            await self._pool.load({held.number: _order(held) for held in new.values()})
+            refused = await self._pool.load({held.number: _order(held) for held in new.values()})
         except PrepareError as e:
-            raise LoadError(f"the policy engine refuses the policies: {e}") from None
-        before, self._loaded = self._loaded, kept | new
+            raise LoadError(str(e)) from None
+        problems = {s: refused[held.number] for s, held in new.items() if held.number in refused}
+        before = self._loaded
+        stay = {s: before[s] for s in problems if s in before}
+        self._loaded = kept | {s: held for s, held in new.items() if s not in problems} | stay
         self._pool.drop({held.number for held in before.values()} - {held.number for held in self._loaded.values()})
+        return problems
 
     async def decide(self, service: str, entrypoint: str | None, input: Mapping[str, Any]) -> Decision:
         """The decision of a rule (None: the service's default) for an input document. It raises nothing: trouble denies."""
@@ -197,7 +205,9 @@ def _decision(answer: Answer, rule: _Rule) -> Decision:
         return denial(TIMEOUT, "the policy took too long", revision, place)
     if answer is BUSY:
         return denial(UNAVAILABLE, "too many decisions are waiting", revision)
-    return denial(ERROR, _words(payload) if kind == b"E" else "the policy engine crashed", revision, place)
+    if kind == b"E":
+        return denial(ERROR, _words(payload), revision, place)
+    return denial(UNAVAILABLE, "the policy engine crashed", revision, place)
 
 
 def _valued(value: Any, rule: _Rule, revision: str, denied: Span | None) -> Decision:

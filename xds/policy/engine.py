@@ -24,8 +24,12 @@ class Engine(Protocol):
         """The revision in force, by service."""
         ...
 
-    async def load(self, bundles: Mapping[str, Bundle]) -> None:
-        """Put these bundles (by service) in force, all or none. Raises LoadError, and then those before stay."""
+    async def load(self, bundles: Mapping[str, Bundle]) -> dict[str, str]:
+        """Put these bundles (by service) in force, all that can be at once, in place of those before.
+
+        Returns, by service, why a bundle was refused; such a service keeps the bundle it had, or has none. Raises LoadError
+        only if there is no engine to load anything, and then nothing has changed.
+        """
         ...
 
     async def decide(self, service: str, entrypoint: str | None, input: Mapping[str, Any]) -> Decision:

@@ -17,15 +17,25 @@ _CONTINUES = frozenset({"==", "!=", "<", ">", "<=", ">=", "+", "-", "*", "/", "%
 _OPEN, _CLOSE = frozenset("([{"), frozenset(")]}")
 
 
-def spelled_out(text: str, tokens: tuple[Token, ...]) -> str:
-    """A module's text with its negations guarded; lines stay as they are. `tokens` are those of the text.
+class UnguardedError(RegoSyntaxError):
+    """A negation that OPA takes, but that cannot be spelled out."""
 
-    Raises RegoSyntaxError for a wildcard in a negated reference, which OPA calls unsafe.
+
+def negations(tokens: tuple[Token, ...]) -> tuple[Token, ...]:
+    """The tokens `not` of a module."""
+    return tuple(t for t in tokens if t.kind is Kind.NAME and t.text == "not")
+
+
+def spelled_out(text: str, tokens: tuple[Token, ...], only: Token | None = None) -> str:
+    """A module's text with its negations guarded (or that one `only`); lines stay as they are. `tokens` are the text's.
+
+    Raises RegoSyntaxError for a wildcard in a negated reference, which OPA calls unsafe, and UnguardedError for a reference
+    into what has no name.
     """
     plain = [t for t in tokens if t.kind not in (Kind.COMMENT, Kind.END)]
     inserts: list[tuple[int, str]] = []
     for index, token in enumerate(plain):
-        if token.kind is not Kind.NAME or token.text != "not":
+        if token.kind is not Kind.NAME or token.text != "not" or only not in (None, token):
             continue
         end = _end(plain, index + 1)
         guards = list(_guards(text, plain[index + 1 : end]))
@@ -90,6 +100,7 @@ def _references(expression: list[Token]) -> Iterator[tuple[int, int]]:
     index = 0
     while index < len(expression):
         token = expression[index]
+        _refuse_nameless(expression, index)
         if token.kind is Kind.MARK and token.text in _OPEN:
             close = _matching(expression, index)
             if token.text != "(" and _is_comprehension(expression[index + 1 : close]):
@@ -107,6 +118,15 @@ def _references(expression: list[Token]) -> Iterator[tuple[int, int]]:
             index = end
             continue
         index += 1
+
+
+def _refuse_nameless(expression: list[Token], index: int) -> None:
+    """OPA makes the call of `not f(x).y` before the negation, and only looks `.y` up within."""
+    token, before = expression[index], expression[index - 1] if index else None
+    adjacent = before is not None and before.text in _CLOSE and before.end == token.offset
+    if token.kind is Kind.MARK and (token.text == "." or (token.text == "[" and adjacent)):
+        message = "the embedded engine cannot negate a reference into what has no name, such as what a call returns"
+        raise UnguardedError(message, token.line, token.column, "name it first: `x := f(y)`, then `not x.z`")
 
 
 def _reference_end(expression: list[Token], index: int) -> int:

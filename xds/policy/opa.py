@@ -44,11 +44,12 @@ class OpaEngine:
         """The revision of the bundle loaded here, by service."""
         return {service: bundle.revision for service, bundle in self._bundles.items()}
 
-    async def load(self, bundles: Mapping[str, Bundle]) -> None:
-        """Know these bundles' rules. Whether OPA holds them is what `problems` finds out."""
+    async def load(self, bundles: Mapping[str, Bundle]) -> dict[str, str]:
+        """Know these bundles' rules; none is refused. Whether OPA holds them is what `problems` finds out."""
         self._bundles = dict(bundles)
         if self._client is None:
             self._client = await _connect(self._url, self._deadline)
+        return {}
 
     async def problems(self) -> tuple[str, ...]:
         """The default rules whose packages OPA does not hold, or that it does not answer."""

@@ -19,6 +19,7 @@ Answer = tuple[bytes, bytes]
 TIMEOUT: Answer = (b"!", b"timeout")
 GONE: Answer = (b"!", b"gone")
 BUSY: Answer = (b"!", b"busy")
+_TROUBLE = {TIMEOUT: "it takes too long to load", GONE: "the policy engine crashes on it"}
 
 
 class PrepareError(Exception):
@@ -141,20 +142,40 @@ class Pool:
             if worker in self.workers:
                 self._release(worker)
 
-    async def load(self, orders: Mapping[int, bytes]) -> None:
-        """Make every worker hold these bundles too. Raises PrepareError if one is refused; then nothing has changed."""
-        before = self.orders
+    async def load(self, orders: Mapping[int, bytes]) -> dict[int, str]:
+        """Make every worker hold these bundles too, but for those that one refuses: returned are their numbers, and why.
+
+        One worker tries them all first, so that a bundle which is refused, or kills, disturbs no other worker and no other
+        bundle. Raises PrepareError if the pool is closed.
+        """
+        refused = {}
         first = await self._any()
-        self.orders = {**before, **orders}
-        try:
-            await self._settle(first)
-        except PrepareError:
-            self.orders = before
-            raise
+        for number, order in orders.items():
+            for _ in range(2):
+                if first not in self.workers:
+                    first = await self._any()
+                answer = await self._try(first, order)
+                if answer is not GONE:  # else once more, since something else may have killed it
+                    break
+            if answer[0] == b"K":
+                first.held.add(number)
+            else:
+                refused[number] = _TROUBLE.get(answer) or answer[1].decode(errors="replace")
+        self.orders = {**self.orders, **{n: order for n, order in orders.items() if n not in refused}}
         self._release(first)
         while any(worker.held != self.orders.keys() for worker in self.workers):
             self._refresh_idle()
             await asyncio.sleep(0.002)
+        return refused
+
+    async def _try(self, worker: Worker, order: bytes) -> Answer:
+        """What a worker says to a bundle. One that overstays or crashes is replaced."""
+        answer = worker.ask(frame(b"P", order))
+        timer = self.loop.call_later(_PREPARE_SECONDS, self._overstayed, worker, answer)
+        try:
+            return await answer
+        finally:
+            timer.cancel()
 
     def drop(self, numbers: set[int]) -> None:
         """Let go of bundles that no new request asks for, once those that may still wait or run have ended."""

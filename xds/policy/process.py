@@ -58,13 +58,25 @@ def frame(kind: bytes, payload: bytes) -> bytes:
 
 
 def compile_modules(
-    modules: Mapping[str, str], data: Any, entrypoints: Sequence[str], names: Sequence[str]
+    modules: Mapping[str, str],
+    data: Any,
+    entrypoints: Sequence[str],
+    names: Sequence[str],
+    programs: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Compile modules in a process of their own: `{plan, missing}`, where `missing` are the names that are no built-ins.
+    """Compile modules in a process of their own: `{plan, missing, refused}`.
 
+    `missing` are the names that are no built-ins; `refused` is why a worker would not load `programs`, the modules as they
+    are given to it (None: as they are), or None.
     Raises WorkerError with the engine's text for modules it refuses, also if it crashes or takes over COMPILE_SECONDS.
     """
-    order = {"modules": dict(modules), "data": data, "entrypoints": list(entrypoints), "names": list(names)}
+    order: dict[str, Any] = {
+        "modules": dict(modules),
+        "data": data,
+        "entrypoints": list(entrypoints),
+        "names": list(names),
+    }
+    order["programs"] = dict(modules if programs is None else programs)
     try:
         process, ours = spawn()
     except OSError as e:

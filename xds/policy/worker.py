@@ -7,9 +7,10 @@ little-endian length, one byte that says what follows, and that. The parent writ
     P  prepare   JSON {id, modules, data, entrypoints} -> K, or E and a text
     F  forget    four bytes of id                      -> K
     D  decide    four bytes of id, two of the entrypoint's index, the input as JSON -> T, N, U, V + JSON, C + text, E + text
-    C  compile   JSON {modules, data, entrypoints, names} -> V + JSON {plan, missing}, or E + text
+    C  compile   JSON {modules, programs, data, entrypoints, names} -> V + JSON {plan, missing, refused}, or E + text
 
-T and N are the values true and false, U is undefined, V any other value, C a conflict, E an error.
+`programs` are the modules as they would be prepared; `refused` is why they could not be, or null. T and N are the values
+true and false, U is undefined, V any other value, C a conflict, E an error.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class Engine:
         rego = self.fresh(order["modules"], order["data"], order.get("strict", True))
         bundle = rego.build(None, order["entrypoints"])
         if not bundle.ok():
-            return b"E", str(bundle.node()).encode()
+            return b"E", self.refusal(bundle).encode()
         self.prepared[order["id"]] = Prepared(self, rego, bundle, [e.encode() for e in order["entrypoints"]])
         return b"K", b""
 
@@ -74,18 +75,29 @@ class Engine:
         missing = [name for name in order["names"] if not rego.is_builtin(name)]
         bundle = rego.build(None, order["entrypoints"])
         if not bundle.ok():
-            return b"E", str(bundle.node()).encode()
+            return b"E", self.refusal(bundle).encode()
         with tempfile.TemporaryDirectory() as folder:
             rego.save_bundle(folder, bundle)
             with open(os.path.join(folder, "plan.json"), encoding="utf-8", errors="surrogateescape") as file:
                 plan = json.load(file, strict=False)
-        return b"V", json.dumps({"plan": plan, "missing": missing}).encode()
+        refused = self.rehearse(order) if order["programs"] != order["modules"] else None
+        return b"V", json.dumps({"plan": plan, "missing": missing, "refused": refused}).encode()
 
-    def errors(self, output: int) -> str:
-        """The messages and codes in an output that is not a result."""
+    def rehearse(self, order: dict[str, Any]) -> str | None:
+        """Why `prepare` would refuse a bundle's programs; None if it takes them."""
+        request = {"id": 0, "modules": order["programs"], "data": order["data"], "entrypoints": order["entrypoints"]}
+        kind, said = self.answer(b"P", memoryview(json.dumps(request).encode()))
+        return None if kind == b"K" else said.decode(errors="replace")
+
+    def refusal(self, bundle: Any) -> str:
+        """Why a bundle was not built, in the engine's words; never the address that its JSON is for an error."""
+        return self.errors(bundle.node()._impl) or "the engine refuses the policies"
+
+    def errors(self, root: Any) -> str:
+        """The messages and codes in a tree that is not a result."""
         rego, said = self.rego, []
         wanted = (rego.NodeKind.ErrorMessage, rego.NodeKind.ErrorCode)
-        todo = [rego.rego_output_node(output)]
+        todo = [root]
         while todo:
             node = todo.pop()
             kind = rego.rego_node_type(node)
@@ -149,7 +161,7 @@ class Prepared:
         rego = self.engine.rego
         text = rego.rego_output_string(output)
         if not rego.rego_output_ok(output) or not text.startswith('{"expressions":['):
-            return _error(self.engine.errors(output) or text)
+            return _error(self.engine.errors(rego.rego_output_node(output)) or text)
         from regopy.output import Node
 
         expressions = Node(rego.rego_output_expressions_at_index(output, 0))
