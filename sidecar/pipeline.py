@@ -12,12 +12,15 @@ from sidecar.decide import decide
 from sidecar.message import Judgement, Params, Request, Response
 from sidecar.plan import Plan, Prepared, UnknownDigest
 from sidecar.record import Record, Records
-from sidecar.scopes import missing_scopes
+from sidecar.scopes import lacking, with_twins
 from xds.headers import CODE
 from xds.model import Mode, Operation
 from xds.policy.decision import Decision
 from xds.policy.engine import Engine
 from xds.telemetry import Trace, trace_id_of
+
+AUTHENTICATION = frozenset(("token-missing", "insufficient-scope"))
+"""Codes that are refused in every mode."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,7 @@ async def judge(
         step.set("sidegate.mode", operation.mode.value)
     outcome = await _outcome(plan, engine, prepared, operation, request, caller, trace, trace_id)
     records.add(_record(records.next_number(), plan, prepared, operation, request, trace_id, outcome))
-    if outcome.refusal is not None and operation.mode is Mode.REPORT and outcome.code != "insufficient-scope":
+    if outcome.refusal is not None and operation.mode is Mode.REPORT and outcome.code not in AUTHENTICATION:
         return replace(outcome, refusal=None)
     return outcome
 
@@ -121,9 +124,12 @@ async def _outcome(
                 step.set("sidegate.violations", [f"{v.location} {v.pointer} {v.code}" for v in judgement.violations])
     if broken and operation.mode is Mode.ENFORCE:
         return broken
-    if missing := missing_scopes(operation.security, caller.claims):
-        response = respond.scopes_missing(missing, operation.name, trace_id)
-        return Outcome(response, "insufficient-scope", f"scope {' '.join(missing)} missing", judgement=judgement)
+    if (lack := lacking(operation.security, with_twins(caller.claims, plan.twins))) is not None:
+        if not lack.scopes:
+            response = respond.token_missing(operation.name, trace_id)
+            return Outcome(response, "token-missing", "no token of any alternative", judgement=judgement)
+        response = respond.scopes_missing(lack.scopes, operation.name, trace_id)
+        return Outcome(response, "insufficient-scope", f"scope {' '.join(lack.scopes)} missing", judgement=judgement)
     if operation.mode is Mode.OFF or operation.policy.exempt is not None:
         return broken or Outcome(None, judgement=judgement)
     with trace.step("decide") as step:
@@ -179,9 +185,7 @@ def _record(
     outcome: Outcome,
 ) -> Record:
     bundle = plan.bundles.get(prepared.version.service)
-    refused = outcome.refusal is not None and (
-        operation.mode is not Mode.REPORT or outcome.code == "insufficient-scope"
-    )
+    refused = outcome.refusal is not None and (operation.mode is not Mode.REPORT or outcome.code in AUTHENTICATION)
     return Record(
         number=number,
         time=time.time(),

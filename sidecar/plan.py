@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from sidecar.scopes import twins
 from sidecar.validate import Validators
 from xds.compile import Compilation
 from xds.model import Operation, Version
@@ -40,12 +41,13 @@ class Plan:
     """What the companion judges by, whole: swapped, never changed.
 
     `held` maps `service/version` to its last digests, newest first; `bundles` are the policies by service; `current` are
-    the versions that the project has now.
+    the versions that the project has now; `twins` the security schemes that take the same tokens (`sidecar.scopes`).
     """
 
     held: Mapping[str, tuple[Prepared, ...]] = field(default_factory=dict)
     bundles: Mapping[str, Bundle] = field(default_factory=dict)
     current: frozenset[str] = frozenset()
+    twins: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def find(self, digest: str, version: str, operation: str) -> tuple[Prepared, Operation]:
         """The prepared version and the operation that a route names. Raises `UnknownDigest`."""
@@ -80,7 +82,7 @@ def next_plan(current: Plan, compilation: Compilation) -> Plan:
         rest = tuple(p for p in before if p is not again)
         held[name] = ((again or Prepared.of(version)), *rest)[:MOST]
     kept = {name: current.bundles[name] for name in compilation.refused if name in current.bundles}
-    return Plan(held, {**kept, **compilation.bundles}, frozenset(names))
+    return Plan(held, {**kept, **compilation.bundles}, frozenset(names), twins(compilation.gateway.schemes))
 
 
 def trimmed(plan: Plan, offered: Digests, needed: Digests) -> Plan:
@@ -100,4 +102,4 @@ def trimmed(plan: Plan, offered: Digests, needed: Digests) -> Plan:
         )
         if kept := (*every[:since], *(p for p in every[since:] if p.version.digest in known)):
             held[name] = kept
-    return Plan(held, plan.bundles, plan.current)
+    return replace(plan, held=held)

@@ -63,3 +63,10 @@ def scopes_missing(missing: Iterable[str], operation: str, trace_id: str | None)
     challenge = ("www-authenticate", f'Bearer error="insufficient_scope", scope="{scope}"')
     detail = f"scope {scope} missing"
     return problem(403, "insufficient-scope", detail, operation=operation, trace_id=trace_id, headers=(challenge,))
+
+
+def token_missing(operation: str, trace_id: str | None) -> Response:
+    """The 401 for a request without a token of any alternative (RFC 6750, section 3): the challenge names no error."""
+    detail = "the operation needs a bearer token"
+    challenge = ("www-authenticate", "Bearer")
+    return problem(401, "token-missing", detail, operation=operation, trace_id=trace_id, headers=(challenge,))
