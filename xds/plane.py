@@ -160,6 +160,7 @@ class ControlPlane:
     async def _save(self, store: Store, snapshot: Snapshot, before: asyncio.Task[None] | None) -> None:
         if before is not None:
             await asyncio.wait([before])
+        await self.server.live(EVERYTHING, timeout=1.0)  # writing it must not slow down those who wait for it
         try:
             await asyncio.to_thread(store.save, snapshot, repr(self.profile))
         except StoreError as error:

@@ -98,9 +98,23 @@ def _leaves(versions: Iterable[Version], profile: Profile) -> list[Leaf]:
     found: dict[tuple[str, ...], tuple[Pattern, list[tuple[Version, Operation]]]] = {}
     for version in versions:
         for operation in version.operations:
-            pattern = pattern_of(operation.path, matrix_names(operation))
+            pattern = _pattern(operation)
             found.setdefault(pattern.segments, (pattern, []))[1].append((version, operation))
     return [Leaf(pattern, _methods(operations, profile)) for pattern, operations in found.values()]
+
+
+_PATTERNS = 50_000
+_patterns: dict[int, tuple[Operation, Pattern]] = {}
+"""By identity: what did not change is the same operation from one compilation to the next."""
+
+
+def _pattern(operation: Operation) -> Pattern:
+    known = _patterns.get(id(operation))
+    if known is None or known[0] is not operation:
+        if len(_patterns) >= _PATTERNS:
+            _patterns.clear()
+        known = _patterns[id(operation)] = operation, pattern_of(operation.path, matrix_names(operation))
+    return known[1]
 
 
 def _methods(operations: Sequence[tuple[Version, Operation]], profile: Profile) -> MatcherOnMatch:
