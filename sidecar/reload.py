@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sidecar.plan import Plan, next_plan
 from xds.building import keep
 from xds.compile import Compilation
+from xds.policy.bundle import Bundle
 from xds.policy.engine import Engine
 from xds.project import Project
 from xds.watch import changes
@@ -21,11 +22,15 @@ log = logging.getLogger("sidegate.companion")
 
 @dataclass(slots=True)
 class Current:
-    """The plan and the engine in force. Only `Reloader` writes it; readers take both at once between two awaits."""
+    """The plan and the engine in force. Only `Reloader` writes it; readers take both at once between two awaits.
+
+    `refused` says, by service, why the engine did not take its newest policies; those before them decide.
+    """
 
     engine: Engine
     opa: str | None = None
     plan: Plan = field(default_factory=Plan)
+    refused: Mapping[str, str] = field(default_factory=dict)
 
 
 class Reloader:
@@ -65,11 +70,23 @@ class Reloader:
         before = current.engine
         if (opa := compilation.settings.opa) != current.opa:
             engine = self.open_engine(opa)
-            await engine.load(plan.bundles)
-            current.engine, current.opa, current.plan = engine, opa, plan
+            refused = await engine.load(plan.bundles)
+            current.engine, current.opa, current.refused = engine, opa, refused
+            current.plan = _as_loaded(plan, {}, refused)
             await before.close()
         else:
-            if plan.revisions != current.plan.revisions:
-                await before.load(plan.bundles)
+            if plan.revisions == current.plan.revisions:
+                current.refused = {}
+            else:
+                current.refused = await before.load(plan.bundles)
+                plan = _as_loaded(plan, current.plan.bundles, current.refused)
             # No await between the engine's swap and this one: the input of a request is cut to what the policy reads.
             current.plan = plan
+        for service, problem in current.refused.items():
+            log.error("the policies of %s are refused and those before them stay in force: %s", service, problem)
+
+
+def _as_loaded(plan: Plan, before: Mapping[str, Bundle], refused: Mapping[str, str]) -> Plan:
+    """The plan with the bundles that the engine holds: what a refused service had before, if it had any."""
+    taken = {service: bundle for service, bundle in plan.bundles.items() if service not in refused}
+    return replace(plan, bundles=taken | {service: before[service] for service in refused if service in before})

@@ -57,13 +57,14 @@ class Reporter:
     async def _send(self, client: Any) -> None:
         plan = self.current.plan
         offered = plan.offered
-        document = {
+        document: dict[str, Any] = {
             "admin": self.admin,
             "digests": offered,
             "revisions": plan.revisions,
             "seconds": round(self._seconds, 6),
             "problems": list(await self.current.engine.problems()),
         }
+        document["problems"] += [f"the policies of {s} are refused: {why}" for s, why in self.current.refused.items()]
         answer = await client.put(f"/companions/{self.node}", json=document)
         answer.raise_for_status()
         self.current.plan = trimmed(self.current.plan, offered, answer.json()["needed"])

@@ -101,7 +101,7 @@ class EmbeddedEngine:
             refused = await self._pool.load({held.number: _order(held) for held in new.values()})
         except PrepareError as e:
             raise LoadError(str(e)) from None
-        problems = {s: refused[held.number] for s, held in new.items() if held.number in refused}
+        problems = {s: _words(refused[held.number].encode()) for s, held in new.items() if held.number in refused}
         before = self._loaded
         stay = {s: before[s] for s in problems if s in before}
         self._loaded = kept | {s: held for s, held in new.items() if s not in problems} | stay
@@ -216,4 +216,4 @@ def _valued(value: Any, rule: _Rule, revision: str, denied: Span | None) -> Deci
 
 
 def _words(payload: bytes) -> str:
-    return payload.decode(errors="replace")[:300]
+    return " ".join(payload.decode(errors="replace").split())[:300]
