@@ -23,7 +23,8 @@ from xds import headers as names
 from xds.telemetry import Traces
 
 PREFIX = b"/check"
-ROUTE, CLIENT, CLAIMS, INTERNAL = (n.encode() for n in (names.OPERATION, names.CLIENT, names.CLAIMS, names.PREFIX))
+ROUTE, LENGTH, CLIENT = (name.encode() for name in (names.OPERATION, names.LENGTH, names.CLIENT))
+CLAIMS, INTERNAL = names.CLAIMS.encode(), names.PREFIX.encode()
 BODY_LIMIT = 11 * 1024 * 1024
 """Above every limit that Envoy enforces; a body past it did not come from a route of ours."""
 
@@ -106,16 +107,21 @@ def _read(scope: Scope, body: bytes) -> tuple[Request, Route, Caller]:
     raw: bytes = scope["raw_path"]
     if not raw.startswith(PREFIX + b"/"):
         raise UnknownDigest("not a check")
-    route, address, claims, headers = None, None, {}, []
+    route, address, length, claims, headers = None, None, "", {}, []
     for name, value in scope["headers"]:
         if not name.startswith(INTERNAL):
             headers.append((name.decode("latin-1"), value.decode("latin-1")))
         elif name == ROUTE:
             route = value.decode("latin-1")
+        elif name == LENGTH:
+            length = value.decode("latin-1")
         elif name == CLIENT:
             address = value.decode("latin-1")
         elif name.startswith(CLAIMS):
             claims[_scheme(name)] = claims_of(value)
+    if not body:  # a body that is not shown here may still come
+        headers = [header for header in headers if header[0] != "content-length"]
+        headers += [("content-length", length)] if length else []
     # ASGI has the query without its question mark, and no way to tell `/a?` from `/a`: both hold no parameter.
     query = scope["query_string"].decode("latin-1") or None
     request = Request(scope["method"], raw[len(PREFIX) :].decode("latin-1"), query, tuple(headers), body)

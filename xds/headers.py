@@ -19,6 +19,9 @@ TRACE = "x-sidegate-trace"
 CLIENT = "x-sidegate-client"
 """The client's address, as the proxy and its trusted hops know it; the one in the access log."""
 
+LENGTH = "x-sidegate-length"
+"""The client's Content-Length, if it sent one: that of a check is Envoy's, 0 for a body that is forwarded as it comes."""
+
 CODE = "x-sidegate-code"
 """In the companion's answer: the problem's code. It goes to the access log, never to the client."""
 

@@ -58,12 +58,12 @@ class PreparedBody:
         return entry.judge(data, content_type, report) if content_type and entry else NO_BODY
 
     def judge_head(self, request: Request, report: Report) -> Any:
-        """Check what is said of a body that is forwarded as it comes. Envoy asks without it, and then says that it has no
-        bytes, whatever the client said: only a body without a type counts as none."""
-        if request.header("content-type") is not None:
+        """Check what is said of a body that is forwarded as it comes. Chunks, and HTTP/2, have no length: one with a type
+        and no length counts as there."""
+        if _is_announced(request):
             self._typed(request, report)
         elif self._body.required:
-            report.add("body", "", "missing-body", "a request body with a Content-Type is required")
+            report.add("body", "", "missing-body", "a request body is required")
         return NO_BODY
 
     def _typed(self, request: Request, report: Report) -> tuple[ContentType | None, Entry | None]:
@@ -120,6 +120,14 @@ class Entry:
         if self._check is not None and len(report.violations) == before and not self._check.is_valid(value):
             report.add_findings("body", "", self._check, value, len(data))
         return value
+
+
+def _is_announced(request: Request) -> bool:
+    """Whether the headers say that there is a body, or leave it open."""
+    length = request.header("content-length")
+    if request.body or length is None:
+        return bool(request.body) or any(request.header(name) for name in ("content-type", "transfer-encoding"))
+    return length.strip("0") != ""
 
 
 def _body_code(error: Malformed) -> str:

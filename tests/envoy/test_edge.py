@@ -220,6 +220,22 @@ def test_bytes_stream(envoy: Proxy) -> None:
     assert _resident(envoy.pid) - before < 16 << 20
 
 
+@pytest.mark.parametrize(
+    ("framing", "told"),
+    [
+        (b"content-length: 5\r\n\r\nhello", "5"),
+        (b"content-length: 0\r\n\r\n", "0"),
+        (b"transfer-encoding: chunked\r\n\r\n0\r\n\r\n", None),
+        (b"x-sidegate-length: 5\r\n\r\n", None),
+    ],
+)
+def test_the_companion_is_told_how_long_a_stream_is(envoy: Proxy, framing: bytes, told: str | None) -> None:
+    head = b"POST /v1/upload HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-type: application/octet-stream\r\n"
+    assert _status(envoy.raw(head + framing)) == 200
+    assert envoy.companion.seen[-1].header("x-sidegate-length") == told
+    assert envoy.upstream.seen[-1].header("x-sidegate-length") is None
+
+
 def _resident(pid: int) -> int:
     try:
         with open(f"/proc/{pid}/statm") as statm:

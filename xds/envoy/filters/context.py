@@ -25,6 +25,7 @@ def context() -> HeaderMutation:
     mutations = [
         set_header(headers.OPERATION, OPERATION),
         set_header(headers.TRACE, "%TRACE_ID%"),
+        set_header(headers.LENGTH, "%REQ(CONTENT-LENGTH)%"),
         # X-Forwarded-For will not do: for a peer on loopback Envoy appends the host's own address to it.
         set_header(headers.CLIENT, "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"),
     ]
