@@ -131,6 +131,7 @@ def url_of(server: HTTPServer) -> str:
 def settings(first: HTTPServer, second: HTTPServer, issuer: Issuer, **more: Any) -> str:
     """sidegate.yaml for the project."""
     one, two = url_of(first), url_of(second)
+    issued = {"issuer": issuer.name, "audiences": ["shop"], "jwks": {"file": "keys/jwks.json"}}
     document = {
         "services": {
             "shop": {"upstream": one, "versions": {"v2": {"upstream": two}}},
@@ -138,7 +139,7 @@ def settings(first: HTTPServer, second: HTTPServer, issuer: Issuer, **more: Any)
             "south": {"upstream": two, "hosts": ["south.test"]},
             "guest": {"upstream": one},
         },
-        "security": {"bearer": {"issuer": issuer.name, "audiences": ["shop"], "jwks": {"file": "keys/jwks.json"}}},
+        "security": {"bearer": issued, "connect": issued},
         **more,
     }
     return yaml.safe_dump(document)

@@ -30,6 +30,7 @@ def test_ready(shop: Shop) -> None:
     assert shop.line(trace)["digest"] == ready.json["digests"]["shop/v1"]
 
 
+@pytest.mark.slow
 def test_before_that_it_says_what_is_missing(tmp_path: Path) -> None:
     """From the first answer of the management address until 200: 503, each with a reason."""
     gateway = Gateway(write(tmp_path / "pets", pets()))

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -93,6 +94,11 @@ def test_up_on_one_contract(tmp_path: Path, service: HTTPServer) -> None:
         path.write_text("{")
         assert wait(lambda: "still serving the previous" in gateway.output)
         assert ask.get("/zoo/animals?legs=9").status_code == 200
+        family, began = [p.pid for p in gateway.processes()], time.monotonic()
+        assert gateway.stop() == 0, "Ctrl-C is not a failure"
+        assert time.monotonic() - began < 5
+        assert not any(processes.read(pid) for pid in family)
+        assert "Traceback" not in gateway.output
     assert not (path.parent / ".sidegate").exists(), "the user's folder was written to"
 
 
@@ -120,6 +126,7 @@ def test_init_then_up(tmp_path: Path, service: HTTPServer) -> None:
         assert wait(lambda: not any(processes.read(pid) for pid in family)), "something outlives the command"
 
 
+@pytest.mark.slow
 def test_a_version_that_is_a_folder(tmp_path: Path, service: HTTPServer) -> None:
     """`contracts/<service>/<version>/openapi.yaml` with its parts beside it; JSON and YAML versions side by side; the parts
     and the files behind links inside the root are watched, as a mounted ConfigMap swaps them."""

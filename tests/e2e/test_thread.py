@@ -37,7 +37,7 @@ def test_allowed_refused_denied_and_traced(shop: Shop) -> None:
     assert [r.full_path for r in shop.asked(since)] == ["/shop/v1/items?limit=10"]
 
 
-@pytest.mark.parametrize(("method", "target", "who", "status", "code", "operation"), [
+REFUSED = (
     ("GET", "/shop/v1/nowhere?x=1", None, 404, "not-found", None),
     ("GET", "/shop/v1", "rita", 404, "not-found", None),
     ("PUT", "/shop/v1/items?x=1", None, 405, "method-not-allowed", None),
@@ -47,7 +47,10 @@ def test_allowed_refused_denied_and_traced(shop: Shop) -> None:
     ("DELETE", f"/shop/v1/items/{ID}", "rita", 403, "insufficient-scope", "deleteItem"),
     ("GET", "/shop/v1/items", "mallory", 403, "policy-denied", "listItems"),
     ("GET", "/shop/v2/silent", "rita", 403, "policy-undefined", "silent"),
-])  # fmt: skip
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "target", "who", "status", "code", "operation"), REFUSED)
 def test_order_of_answers(
     shop: Shop, method: str, target: str, who: str | None, status: int, code: str, operation: str | None
 ) -> None:
@@ -66,9 +69,15 @@ def test_order_of_answers(
     assert isinstance(document["errors"], list)
     line = shop.line(document["traceId"])
     assert (line["status"], line["operation"]) == (status, operation)
-    spans = shop.collector.wait(document["traceId"], lambda found: any(s.kind == 2 for s in found))
-    assert [s.kind for s in spans].count(2) == 1
     assert not shop.asked(since)
+
+
+def test_the_trace_of_every_refusal(shop: Shop) -> None:
+    """`traceId` names a trace with one server span, whoever refused."""
+    traces = [shop.ask(method, target, who).json()["traceId"] for method, target, who, *_ in REFUSED]
+    for trace in traces:
+        spans = shop.collector.wait(trace, lambda found: any(s.kind == 2 for s in found))
+        assert [s.kind for s in spans].count(2) == 1
 
 
 def test_a_405_lists_what_the_path_has(shop: Shop) -> None:
@@ -103,6 +112,14 @@ def test_scopes(shop: Shop) -> None:
     answer = shop.ask("DELETE", f"/shop/v1/items/{ID}", scope="items:read items:admin")
     assert answer.status_code == 200, answer.text
     assert shop.asked()[-1].method == "DELETE"
+
+
+def test_every_kind_of_scheme_that_is_a_token(shop: Shop) -> None:
+    """`http` bearer and `oauth2` are all over this file; this is `openIdConnect`, with its scopes."""
+    asked = [shop.ask("GET", "/shop/v2/connected", who, scope=scope) for who, scope in
+             ((None, None), ("rita", None), ("rita", "profile"))]  # fmt: skip
+    assert [a.status_code for a in asked] == [401, 403, 200]
+    assert asked[1].json()["code"] == "insufficient-scope"
 
 
 @pytest.mark.parametrize("algorithm", ["RS256", "ES256", "EdDSA"])

@@ -54,7 +54,7 @@ def test_what_spans_say(shop: Shop) -> None:
     shop.ask("GET", "/shop/v1/items", "mallory", trace=trace)
     spans = _spans(shop, trace, "match", "validate", "decide")
     digest = shop.gateway.manage("/ready").json["digests"]["shop/v1"]
-    assert spans["match"].attributes == {"sidegate.operation": "listItems", "sidegate.digest": digest}
+    assert spans["match"].attributes.items() >= {"sidegate.operation": "listItems", "sidegate.digest": digest}.items()
     decided = spans["decide"].attributes
     assert decided["sidegate.policy.revision"] == shop.companion("/digests").json()["revisions"]["shop"]
     assert decided["sidegate.decision"] == "policy-denied"
