@@ -81,9 +81,30 @@ def _guards(text: str, expression: list[Token]) -> Iterator[str]:
         wild = next((t for t in expression[start:end] if t.text == "_"), None)
         if wild is not None:
             raise RegoSyntaxError("`_` in a negated expression is bound by nothing", wild.line, wild.column)
-    if not _stays(expression, found):
-        seen = (text[expression[start].offset : expression[end - 1].end] for start, end in found)
-        yield from dict.fromkeys(" ".join(reference.split()) + suffix for reference in seen)
+    spans = [] if _stays(expression, found) else found
+    spans = spans + list(_calls(expression))
+    seen = (text[expression[start].offset : expression[end - 1].end] for start, end in spans)
+    yield from dict.fromkeys(" ".join(reference.split()) + suffix for reference in seen)
+
+
+def _calls(expression: list[Token]) -> Iterator[tuple[int, int]]:
+    """Calls that are a part of the expression: OPA makes them before it, so that an undefined one fails the rule.
+
+    The call that is the whole of it, `not f(x)`, is what is negated.
+    """
+    index = -1
+    while (index := index + 1) < len(expression):
+        token = expression[index]
+        if token.kind is Kind.MARK and token.text in _OPEN and token.text != "(":
+            close = _matching(expression, index)
+            index = close if _is_comprehension(expression[index + 1 : close]) else index
+        if token.kind is not Kind.NAME or token.text in _KEYWORDS or (index and expression[index - 1].text == "."):
+            continue
+        end = _reference_end(expression, index)
+        if end < len(expression) and expression[end].text == "(" and expression[end - 1].end == expression[end].offset:
+            close = _matching(expression, end)
+            if (index, close) != (0, len(expression) - 1):
+                yield index, close + 1
 
 
 def _stays(expression: list[Token], found: list[tuple[int, int]]) -> bool:
