@@ -11,9 +11,9 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
-from tests.bench.row import Row, document, table
+from tests.bench.row import Row, document, machine, table
 
-NAMES = ("routing", "companion", "saving", "compiling", "nodes")
+NAMES = ("routing", "companion", "validate", "saving", "compiling", "nodes")
 """Modules of this package with `measure(folder) -> rows`."""
 FILE = Path(__file__).parents[2] / "BENCHMARKS.md"
 BUSY = 0.5
@@ -32,7 +32,7 @@ def main() -> int:
     notes = (
         [f"The machine was busy with other things: a load of {load:.1f} a core before it began."] if load > BUSY else []
     )
-    began, rows = time.monotonic(), []
+    began, on, rows = time.monotonic(), machine(), []
     for name in given.names or NAMES:
         print(f"measuring {name} ...", file=sys.stderr, flush=True)
         found = measured(import_module(f"tests.bench.{name}").measure)
@@ -41,7 +41,7 @@ def main() -> int:
     notes.append(f"It took {time.monotonic() - began:.0f} s.")
     target = given.output or (None if given.names else FILE)
     if target:
-        target.write_text(document(rows, notes))
+        target.write_text(document(rows, notes, on))
         print(f"\nwritten to {target}", file=sys.stderr)
     missed = [row for row in rows if row.met is False]
     for row in missed:

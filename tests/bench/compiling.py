@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import resource
 import shutil
 import statistics
 import subprocess
@@ -15,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from tests.bench import projects
+from tests.bench import projects, xds_clients
 from tests.bench.row import Row, bound_row, skipped
 from tests.e2e.tokens import Issuer
 
@@ -105,7 +104,7 @@ def main(root: Path) -> None:
     with building():
         snapshot = snapshot_of(lower(compilation.gateway, profile), encode)
     keep()
-    cold, peak = clock() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    cold, peak = clock() - start, xds_clients.peak()
     start = clock()
     plan = next_plan(Plan(), compilation)
     planned = clock() - start

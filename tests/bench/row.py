@@ -6,7 +6,7 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,10 +49,10 @@ def skipped(group: str, reason: str) -> Row:
     return Row(group, "not measured", reason)
 
 
-def document(rows: Sequence[Row], notes: Sequence[str]) -> str:
-    """BENCHMARKS.md."""
+def document(rows: Sequence[Row], notes: Sequence[str], on: Mapping[str, str]) -> str:
+    """BENCHMARKS.md. `on` is what `machine()` said before the run."""
     lines = ["# Benchmarks", "", "Written by `make bench`. " + " ".join(PREFACE), ""]
-    lines += [f"- {name}: {value}" for name, value in machine().items()]
+    lines += [f"- {name}: {value}" for name, value in on.items()]
     for group in dict.fromkeys(row.group for row in rows):
         lines += ["", f"## {group}", ""]
         lines += table(row for row in rows if row.group == group)
