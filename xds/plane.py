@@ -139,8 +139,8 @@ class ControlPlane:
         elif not await _listens(*self.profile.listen):
             missing.append(f"nothing listens on {self.profile.listen[0]}:{self.profile.listen[1]}")
         missing.extend(f"not published: {problem}" for problem in publisher.problems)
-        refused = sorted(publisher.wanted.refused)
-        return Readiness(tuple(missing), served, tuple(f"{n} has errors; its last good form serves" for n in refused))
+        refused, serving = sorted(publisher.wanted.refused), {name.partition("/")[0] for name in served}
+        return Readiness(tuple(missing), served, tuple(_degraded(n, n in serving) for n in refused))
 
     def _resume(self) -> None:
         try:
@@ -183,6 +183,10 @@ class ControlPlane:
     def _on_stream(self, event: StreamEvent) -> None:
         if isinstance(event, Nacked):
             self.on_event(rejection(event, self.publisher.wanted, self.project.tree.files))
+
+
+def _degraded(service: str, serves: bool) -> str:
+    return f"{service} has errors; " + ("its last good form serves" if serves else "nothing of it is served")
 
 
 def rejection(event: Nacked, compilation: Compilation, files: Mapping[str, bytes]) -> Rejected:
