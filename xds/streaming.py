@@ -7,6 +7,7 @@ memory: it is forwarded as it comes, while everything else of the request is jud
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import unquote
 
 from xds.model import Body, MediaType, SchemaRef, Schemas
 
@@ -62,7 +63,7 @@ def _resolve(reference: SchemaRef, schemas: Schemas) -> Any:
     """The schema that a reference names; None if it is not there."""
     uri, _, pointer = reference.uri.partition("#")
     value = schemas.resources.get(uri)
-    for token in pointer.split("/")[1:]:
+    for token in unquote(pointer).split("/")[1:]:
         key = token.replace("~1", "/").replace("~0", "~")
         if isinstance(value, list) and key.isdigit() and int(key) < len(value):
             value = value[int(key)]
