@@ -90,7 +90,8 @@ class Publisher:
         for service in tuple(self._asked):
             self.join(service)
         if compilation.diagnostics != before.diagnostics:
-            news = tuple(d for d in compilation.diagnostics if d.is_error or d not in before.diagnostics)
+            known = frozenset(before.diagnostics)
+            news = tuple(d for d in compilation.diagnostics if d.is_error or d not in known)
             serving = frozenset(n for n in compilation.refused if compilation.service(n))
             if news or before.refused - compilation.refused:
                 self.on_event(Diagnosed(news, compilation.refused, serving))
