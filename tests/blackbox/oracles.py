@@ -200,7 +200,7 @@ def _lines(data: bytes, limit: int = 1500) -> list[str]:
 def explained(world: World, patience: float = 12.0) -> list[str]:
     """O7 over the whole run: for each case a log line, and a server span with its trace id; what is missing.
 
-    What is refused before there is a trace (`untraced`) must have a line too: there are at least as many without a trace.
+    What is refused before there is a trace (`untraced`) must have a line too: at least as many as no traced case claims.
     """
     deadline = time.monotonic() + patience
     while (missing := _missing(world)) and time.monotonic() < deadline:
@@ -215,7 +215,10 @@ def _missing(world: World) -> list[str]:
     traced = [s for s in answered if not s.case.untraced]
     missing = [f"{s.case.id}: no log line with trace {s.trace}" for s in traced if s.trace not in logged]
     missing += [f"{s.case.id}: no server span with trace {s.trace}" for s in traced if s.trace not in spans]
-    without = sum("trace_id" in line and not line["trace_id"] for line in lines)
-    if without < (count := len(answered) - len(traced) - sum("may be" in s.case.untraced for s in answered)):
-        missing.append(f"{count} answers had no trace, and only {without} log lines are without one")
+    claimed = {s.trace for s in traced}
+    others = sum("trace_id" in line and line["trace_id"] not in claimed for line in lines)
+    if others < (count := len(answered) - len(traced) - sum("may be" in s.case.untraced for s in answered)):
+        missing.append(
+            f"{count} answers were refused before there was a trace, and only {others} log lines can be theirs"
+        )
     return missing
