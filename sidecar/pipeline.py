@@ -139,6 +139,13 @@ async def _outcome(
         step.set("sidegate.policy.revision", decision.revision)
         step.set("sidegate.decision", "allow" if decision.allowed else decision.code)
         step.set("sidegate.policy.rule", str(decision.rule) if decision.rule else None)
+    return _decided(decision, broken, judgement, operation, trace_id)
+
+
+def _decided(
+    decision: Decision, broken: Outcome | None, judgement: Judgement, operation: Operation, trace_id: str | None
+) -> Outcome:
+    """The verdict once the policy has spoken; `broken` is what the contract said before it, in `report` mode only."""
     if decision.allowed:
         # In `report` mode also a request that breaks its contract goes on, with what the policy says of its headers.
         return replace(
