@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
 from xds.compile import Compilation, Compiler
+from xds.diagnostics import Diagnostic
 from xds.source import Tree
 
 CONTRACT = """\
@@ -87,6 +88,12 @@ def compiled(files: Mapping[str, str]) -> Compilation:
     compilation = Compiler().compile(tree(files))
     assert not compilation.refused, compilation.diagnostics
     return compilation
+
+
+def compiled_with(written: str, document: str = CONTRACT) -> tuple[Diagnostic, ...]:
+    """What is said of the small contract with lines of `x-sidegate`, as a flow mapping's inside, on its first operation."""
+    text = document.replace("operationId: listPets", f"operationId: listPets\n      x-sidegate: {{{written}}}", 1)
+    return Compiler().compile(tree(pets(contract=text))).diagnostics
 
 
 def write(root: Path, files: Mapping[str, str]) -> Path:

@@ -1,17 +1,23 @@
-"""The tables of codes -> CODES.md. `python -m tests.published` writes it; a test sees that it is up to date."""
+"""The tables of codes -> CODES.md, the features' schemas -> x-sidegate.schema.json.
+
+`python -m tests.published` writes both; a test sees that they are up to date.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from sidecar.codes import CODES as CONTRACT
+from xds.contract.extension import schema
 from xds.diagnostics import CODES as DIAGNOSTICS
 from xds.envoy.replies import REPLIES
 from xds.policy.decision import CODES as POLICY
 from xds.policy.decision import UNAVAILABLE
 
 FILE = Path(__file__).parents[1] / "CODES.md"
+SCHEMA = Path(__file__).parents[1] / "xds" / "x-sidegate.schema.json"
 
 HEAD = """\
 # Codes
@@ -24,6 +30,11 @@ waivers may rely on them.
 def text() -> str:
     """The page."""
     return "\n".join((HEAD, *_problems(), "", *_diagnostics(), ""))
+
+
+def published_schema() -> str:
+    """The JSON Schema of `x-sidegate`, as a file."""
+    return json.dumps(schema(), indent=2) + "\n"
 
 
 def _problems() -> Iterator[str]:
@@ -54,3 +65,4 @@ def _diagnostics() -> Iterator[str]:
 
 if __name__ == "__main__":
     FILE.write_text(text())
+    SCHEMA.write_text(published_schema())

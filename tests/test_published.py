@@ -1,9 +1,13 @@
-"""CODES.md says what the tables in the code say."""
+"""What is published says what the tables in the code say."""
 
 from __future__ import annotations
 
-from tests.published import FILE, text
+from tests.published import FILE, SCHEMA, published_schema, text
 
 
 def test_codes_are_published():
     assert FILE.read_text() == text(), "run `python -m tests.published`"
+
+
+def test_the_schema_of_the_extension_is_published():
+    assert SCHEMA.read_text() == published_schema(), "run `python -m tests.published`"

@@ -11,6 +11,8 @@ from posixpath import basename, splitext
 from xds.contract import Cache, Contract, compile_contract
 from xds.diagnostics import Diagnostic, Span, did_you_mean, has_errors
 from xds.model import Gateway, Operation, Place, Service, Version
+from xds.native import Site
+from xds.native import problems as problems_of
 from xds.passes import PASSES
 from xds.policy.bundle import Bundle, check_entrypoint, default_entrypoint, load_bundle
 from xds.settings import FILE, ServiceSettings, Settings, parse_settings
@@ -82,7 +84,7 @@ class Compiler:
             services.pop(name, None)
             bundles.pop(name, None)
         schemes = tuple(settings.schemes[name] for name in sorted(settings.schemes))
-        gateway = Gateway(tuple(services[name] for name in sorted(services)), schemes)
+        gateway = Gateway(tuple(services[name] for name in sorted(services)), schemes, settings.edge)
         return Compilation(gateway, bundles, frozenset(names) - services.keys(), tuple(diagnostics), settings)
 
     def _service(
@@ -98,9 +100,13 @@ class Compiler:
             problems = [*contract.diagnostics, *_version_problems(contract, configured, settings, tree.files)]
             if not has_errors(found):
                 problems.extend(_policy_problems(contract, bundle, tree.files))
+            version_ = None if has_errors(problems) else self._version(contract, configured, settings, tree.files)
+            if version_:
+                site = Site(name, version, tuple(sorted(roots)))
+                problems.extend(_setting_problems(version_, site, tree.files))
             said.extend(problems)
-            if not has_errors(problems):
-                versions.append(self._version(contract, configured, settings, tree.files))
+            if version_ and not has_errors(problems):
+                versions.append(version_)
         if has_errors(said) or not versions:
             return None, None, said
         return Service(name, configured.hosts, tuple(versions)), bundle, said
@@ -186,6 +192,17 @@ def _version_problems(
             help_ = f"in {FILE}: security: {{{name}: {{issuer: ..., audiences: [...], jwks: {{file: ...}}}}}}"
             at = span(files, contract.schemes[name].place)
             yield Diagnostic("scheme-unconfigured", f"security scheme '{name}' is not configured in {FILE}", at, help_)
+
+
+def _setting_problems(version: Version, site: Site, files: Mapping[str, bytes]) -> Iterator[Diagnostic]:
+    """What the features find wrong with the operations' settings; a setting that many operations share is told once."""
+    told = set()
+    for operation in version.operations:
+        for setting, problem in problems_of(operation, site) if operation.settings else ():
+            place = replace(setting.place, pointer=setting.place.pointer + problem.pointer)
+            if (place, problem.message) not in told:
+                told.add((place, problem.message))
+                yield Diagnostic(problem.code, problem.message, span(files, place), problem.help)
 
 
 def _policy_problems(contract: Contract, bundle: Bundle | None, files: Mapping[str, bytes]) -> Iterator[Diagnostic]:

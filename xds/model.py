@@ -12,14 +12,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-
-@dataclass(frozen=True, slots=True, order=True)
-class Place:
-    """Where something was written: the file, relative to the project's folder, and the RFC 6901 pointer in it."""
-
-    file: str
-    pointer: str = ""
-
+from xds.native import Edge, Native, Setting
+from xds.place import Place as Place
 
 # --- schemas -----------------------------------------------------------------------------------------------------------
 
@@ -219,6 +213,7 @@ class Operation:
     `method` is upper case; `query_open` says that undeclared query parameters pass; `security` is empty if no token is
     asked for; `checks` is filled in by the `place` pass. An Operation Object under several base paths is several
     operations: the first has the contract's operationId as its `id`, the others have it as their `shared_name`.
+    `settings` is what `x-sidegate` says of native features, as it was written; the `configure` pass makes `native` of it.
     """
 
     id: str
@@ -235,6 +230,8 @@ class Operation:
     place: Place
     checks: tuple[Check, ...] = ()
     shared_name: str = ""
+    settings: Mapping[str, Setting] = field(default_factory=dict)
+    native: Native = Native()
 
     @property
     def name(self) -> str:
@@ -292,3 +289,4 @@ class Gateway:
 
     services: tuple[Service, ...]
     schemes: tuple[JwtScheme, ...]
+    edge: Edge = Edge()

@@ -1,13 +1,15 @@
-"""`x-sidegate` -> what OpenAPI has no word for. A new key is one row of `_KEYS` and one field of `Extension`."""
+"""`x-sidegate` -> what OpenAPI has no word for. The keys of native features are `xds.native`'s; those here are the judge's."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from xds.model import Mode, Place, PolicyBinding
+from xds.native import FEATURES, Setting
+from xds.native.faults import faults, nearest, plain
 
 from .node import Node
 from .report import Report, suggestion
@@ -22,6 +24,7 @@ class Extension:
     policy: PolicyBinding
     mode: Mode
     query_open: bool
+    settings: Mapping[str, Setting] = field(default_factory=dict)
 
 
 def read(node: Node, outer: Extension, report: Report) -> Extension:
@@ -30,9 +33,13 @@ def read(node: Node, outer: Extension, report: Report) -> Extension:
     if child is None or report.expect(child, dict, "`x-sidegate`") is None:
         return outer
     changes: dict[str, Any] = {}
+    settings: dict[str, Setting] = {}
     for key, value in child.members():
         row = _KEYS.get(key)
-        if row is None:
+        if key in _SCHEMAS:
+            if (setting := _setting(key, value, report)) is not None:
+                settings[key] = setting
+        elif row is None:
             report.add("extension-unknown", f"`x-sidegate` has no key `{key}`", value, _unknown(key))
         elif row[1] is not None:
             found = row[1](value, child, report)
@@ -40,11 +47,36 @@ def read(node: Node, outer: Extension, report: Report) -> Extension:
                 changes[row[0]] = found
     if "reason" in child.value and child.value.get("policy") != "none":
         report.add("extension-value", "a `reason` belongs to `policy: none`", child.get("reason") or child)
+    if settings:
+        changes["settings"] = {**outer.settings, **settings}
     return replace(outer, **changes)
 
 
+def _setting(key: str, node: Node, report: Report) -> Setting | None:
+    """A native feature's value that its schema takes, or None after findings."""
+    found = list(faults(node.value, _SCHEMAS[key]))
+    for problem in found:
+        at = Place(node.file, node.pointer + problem.pointer)
+        report.add(problem.code, f"`{key}`: {problem.message}", at, problem.help)
+    return None if found else Setting(node.value, node.place)
+
+
+def schema() -> dict[str, Any]:
+    """The published JSON Schema (2020-12) of an `x-sidegate` object."""
+    own = {key: dict(row[2]) for key, row in _KEYS.items()}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "x-sidegate",
+        "description": "What OpenAPI has no word for, on the document, a path item or an operation; the inner object wins"
+        " key by key.",
+        "type": "object",
+        "properties": {**own, **{key: plain(value) for key, value in _SCHEMAS.items()}},
+        "additionalProperties": False,
+    }
+
+
 def _unknown(key: str) -> str:
-    return suggestion(key, _KEYS) or "the keys are " + ", ".join(f"`{known}`" for known in _KEYS)
+    return nearest(key, (*_KEYS, *_SCHEMAS))
 
 
 def _policy(node: Node, parent: Node, report: Report) -> PolicyBinding | None:
@@ -85,13 +117,23 @@ def _word(node: Node, key: str, words: tuple[str, ...], report: Report) -> str |
 
 
 _Reader = Callable[[Node, Node, Report], Any]
-_KEYS: dict[str, tuple[str, _Reader | None]] = {
-    # key of `x-sidegate`: field of `Extension`, and what reads the value (None: another key's reader does)
-    "policy": ("policy", _policy),
-    "reason": ("policy", None),
-    "mode": ("mode", _mode),
-    "undeclared": ("query_open", _undeclared),
+_KEYS: dict[str, tuple[str, _Reader | None, Mapping[str, Any]]] = {
+    # key of `x-sidegate`: field of `Extension`, what reads the value (None: another key's reader does), its schema
+    "policy": (
+        "policy",
+        _policy,
+        {"type": "string", "description": "the path of the rule that decides, catalog/authz/allow, or none"},
+    ),
+    "reason": ("policy", None, {"type": "string", "description": "why `policy: none` needs no rule"}),
+    "mode": ("mode", _mode, {"enum": list(Mode), "description": "enforce, report what would be refused, or look away"}),
+    "undeclared": (
+        "query_open",
+        _undeclared,
+        {"enum": ["pass", "refuse"], "description": "what becomes of undeclared query parameters"},
+    ),
 }
+
+_SCHEMAS: dict[str, Mapping[str, Any]] = {feature.key: feature.schema for feature in FEATURES}
 
 DEFAULTS = Extension(PolicyBinding(None, None, Place("")), Mode.ENFORCE, False)
 """What holds where no `x-sidegate` says otherwise."""

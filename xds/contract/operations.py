@@ -111,7 +111,7 @@ def _operation(
     if templates:
         _check_path_parameters(templates[0], found, node, report)
     identifier = report.text(node, "operationId")
-    return [Operation(identifier, method, template, *common) for template in templates]
+    return [Operation(identifier, method, template, *common, settings=extension.settings) for template in templates]
 
 
 def _check_path_parameters(path: PathTemplate, found: tuple[Parameter, ...], node: Node, report: Report) -> None:

@@ -6,29 +6,21 @@ configuration and in filters that discovery delivers.
 
 from __future__ import annotations
 
-from betterproto2 import Message
 from envoy_data_plane.envoy.config.common.mutation_rules.v3 import HeaderMutation, HeaderMutationRemoveOnMatch
 from envoy_data_plane.envoy.config.core.v3 import (
-    AggregatedConfigSource,
-    ApiVersion,
     CidrRange,
-    ConfigSource,
-    ExtensionConfigSource,
     Http1ProtocolOptions,
     Http2ProtocolOptions,
     HttpProtocolOptions,
     HttpProtocolOptionsHeadersWithUnderscoresAction,
     TypedExtensionConfig,
 )
-from envoy_data_plane.envoy.extensions.filters.http.jwt_authn.v3 import JwtAuthentication
-from envoy_data_plane.envoy.extensions.filters.http.router.v3 import Router
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import (
     HttpConnectionManager,
     HttpConnectionManagerCodecType,
     HttpConnectionManagerForwardClientCertDetails,
     HttpConnectionManagerInternalAddressConfig,
     HttpConnectionManagerPathWithEscapedSlashesAction,
-    HttpFilter,
     Rds,
 )
 from envoy_data_plane.envoy.extensions.http.early_header_mutation.header_mutation.v3 import (
@@ -39,15 +31,13 @@ from envoy_data_plane.envoy.type.matcher.v3 import StringMatcher
 from xds import headers
 from xds.envoy import names
 from xds.envoy.access_log import access_log
-from xds.envoy.codec import any_of, type_url
-from xds.envoy.filters.companion import companion
-from xds.envoy.filters.context import context
-from xds.envoy.filters.crit import crit
-from xds.envoy.filters.trace import trace
+from xds.envoy.chain import filters
+from xds.envoy.discovery import by_ads
 from xds.envoy.profile import Profile
 from xds.envoy.replies import local_replies
 from xds.envoy.tracing import tracing
 from xds.envoy.typed import overwrite, seconds, typed
+from xds.model import Gateway
 
 SERVER = "sidegate"
 
@@ -77,14 +67,14 @@ ADDRESSES = ("true-client-ip", "x-client-ip", "x-cluster-client-ip", "x-forwarde
 """Headers that name the client; without a trusted hop in front, the client wrote them."""
 
 
-def connection_manager(profile: Profile) -> HttpConnectionManager:
+def connection_manager(gateway: Gateway, profile: Profile) -> HttpConnectionManager:
     """The whole HTTP side of the listener."""
     limits = profile.limits
     return HttpConnectionManager(
         codec_type=HttpConnectionManagerCodecType.AUTO,
         stat_prefix=names.LISTENER,
         rds=Rds(route_config_name=names.ROUTES, config_source=by_ads()),
-        http_filters=_filters(profile),
+        http_filters=filters(gateway, profile),
         tracing=tracing(profile),
         common_http_protocol_options=_common(profile),
         http_protocol_options=Http1ProtocolOptions(allow_chunked_length=False),
@@ -109,34 +99,6 @@ def connection_manager(profile: Profile) -> HttpConnectionManager:
         path_with_escaped_slashes_action=HttpConnectionManagerPathWithEscapedSlashesAction.REJECT_REQUEST,
         local_reply_config=local_replies(),
     )
-
-
-def by_ads() -> ConfigSource:
-    """What the control plane delivers over its one aggregated stream."""
-    return ConfigSource(
-        ads=AggregatedConfigSource(), resource_api_version=ApiVersion.V3, initial_fetch_timeout=seconds(0)
-    )
-
-
-def _filters(profile: Profile) -> list[HttpFilter]:
-    return [
-        _filter(names.CONTEXT_FILTER, context()),
-        _filter(names.TRACE_FILTER, trace()),
-        _discovered(names.JWT_FILTER, JwtAuthentication),
-        _filter(names.CRIT_FILTER, crit()),
-        _filter(names.COMPANION_FILTER, companion(profile)),
-        _filter(names.ROUTER_FILTER, Router(suppress_envoy_headers=True)),
-    ]
-
-
-def _filter(name: str, config: Message) -> HttpFilter:
-    return HttpFilter(name=name, typed_config=any_of(config))
-
-
-def _discovered(name: str, kind: type[Message]) -> HttpFilter:
-    """A filter whose configuration changes without the listener; until it is there, the listener is not ready."""
-    source = ExtensionConfigSource(config_source=by_ads(), type_urls=[type_url(kind)])
-    return HttpFilter(name=name, config_discovery=source)
 
 
 def _common(profile: Profile) -> HttpProtocolOptions:

@@ -9,11 +9,12 @@ from xds.envoy.codec import any_of
 from xds.envoy.connection_manager import connection_manager
 from xds.envoy.profile import Profile
 from xds.envoy.typed import address
+from xds.model import Gateway
 
 
-def listener(profile: Profile) -> Listener:
+def listener(gateway: Gateway, profile: Profile) -> Listener:
     """The edge: cleartext HTTP/1.1 and HTTP/2 on the profile's address."""
-    http = Filter(name="http", typed_config=any_of(connection_manager(profile)))
+    http = Filter(name="http", typed_config=any_of(connection_manager(gateway, profile)))
     return Listener(
         name=names.LISTENER,
         address=address(*profile.listen),

@@ -11,9 +11,9 @@ from envoy_data_plane.envoy.config.listener.v3 import Listener
 from envoy_data_plane.envoy.config.route.v3 import RouteConfiguration
 
 from xds.envoy import names
+from xds.envoy.chain import extensions
 from xds.envoy.clusters import clusters
 from xds.envoy.codec import type_url
-from xds.envoy.filters.jwt import jwt
 from xds.envoy.listener import listener
 from xds.envoy.profile import Profile
 from xds.envoy.routes import routes
@@ -31,8 +31,8 @@ def lower(gateway: Gateway, profile: Profile) -> Resources:
     """
     by_type: tuple[tuple[type[Message], Iterable[tuple[str, Message]]], ...] = (
         (Cluster, ((cluster.name, cluster) for cluster in clusters(gateway, profile))),
-        (TypedExtensionConfig, [(names.JWT_FILTER, typed(names.JWT_FILTER, jwt(gateway)))]),
-        (Listener, [(names.LISTENER, listener(profile))]),
+        (TypedExtensionConfig, ((name, typed(name, config)) for name, config in extensions(gateway, profile))),
+        (Listener, [(names.LISTENER, listener(gateway, profile))]),
         (RouteConfiguration, [(names.ROUTES, routes(gateway, profile))]),
     )
     return {type_url(kind): _by_name(resources) for kind, resources in by_type}

@@ -11,7 +11,6 @@ from envoy_data_plane.envoy.config.route.v3 import (
     DirectResponseAction,
     HeaderMatcher,
     Route,
-    RouteAction,
     RouteConfiguration,
     RouteList,
     RouteMatch,
@@ -32,16 +31,18 @@ from envoy_data_plane.xds.type.matcher.v3 import (
 
 from xds import headers
 from xds.envoy import names
+from xds.envoy.actions import action
+from xds.envoy.chain import per_route
 from xds.envoy.codec import any_of, shared
-from xds.envoy.filters import companion, jwt
+from xds.envoy.filters import companion
 from xds.envoy.kept import Kept
 from xds.envoy.make import maker
 from xds.envoy.matcher import Leaf, matcher, matches
 from xds.envoy.profile import Profile
+from xds.envoy.routed import Routed, surroundings
 from xds.envoy.templates import Pattern, matrix_names, pattern_of
-from xds.envoy.typed import overwrite, seconds
-from xds.model import Alternative, Gateway, Operation, Service, Version
-from xds.streaming import streams
+from xds.envoy.typed import overwrite
+from xds.model import Gateway, Operation, Service, Version
 
 AUTHORITY = (
     r"(?:[A-Za-z0-9_~%-][A-Za-z0-9._~%-]*[A-Za-z0-9_~%-]|[A-Za-z0-9_~%-]|\[[0-9A-Fa-f:.]+\])"
@@ -78,7 +79,7 @@ def _internal(gateway: Gateway) -> list[str]:
 
 def _virtual_host(domain: str, gateway: Gateway, profile: Profile) -> VirtualHost:
     offered = [version for service in services_at(domain, gateway) for version in service.versions]
-    inner = matcher(_leaves(offered, profile), refusal(404))
+    inner = matcher(_leaves(offered, gateway, profile), refusal(404))
     return VirtualHost(name=names.virtual_host(domain), domains=[domain], matcher=_sound_authority(inner))
 
 
@@ -93,14 +94,14 @@ def _sound_authority(inner: Matcher) -> Matcher:
     )
 
 
-def _leaves(versions: Iterable[Version], profile: Profile) -> list[Leaf]:
+def _leaves(versions: Iterable[Version], gateway: Gateway, profile: Profile) -> list[Leaf]:
     """One leaf a path; templates that differ only in the names of their variables are one path."""
     found: dict[tuple[str, ...], tuple[Pattern, list[tuple[Version, Operation]]]] = {}
     for version in versions:
         for operation in version.operations:
             pattern = _pattern(operation)
             found.setdefault(pattern.segments, (pattern, []))[1].append((version, operation))
-    return [Leaf(pattern, _methods(operations, profile)) for pattern, operations in found.values()]
+    return [Leaf(pattern, _methods(operations, gateway, profile)) for pattern, operations in found.values()]
 
 
 _PATTERNS = 50_000
@@ -117,48 +118,37 @@ def _pattern(operation: Operation) -> Pattern:
     return known[1]
 
 
-def _methods(operations: Sequence[tuple[Version, Operation]], profile: Profile) -> MatcherOnMatch:
+def _methods(operations: Sequence[tuple[Version, Operation]], gateway: Gateway, profile: Profile) -> MatcherOnMatch:
     """A path's routes, by method, and 405 for every other method."""
-    by_method = sorted(operations, key=lambda pair: pair[1].method)
-    version, first = by_method[0]
-    if any(other is not version for other, _ in by_method):
-        return _list(first.path.text, _every_route(by_method, profile))
-    about = tuple(_about(operation, _streamed(version, operation)) for _, operation in by_method)
+    by_method = [Routed(version, o, gateway, profile) for version, o in sorted(operations, key=lambda p: p[1].method)]
+    first = by_method[0]
+    version, text = first.version, first.operation.path.text
+    if any(other.version is not version for other in by_method):
+        return _list(text, _every_route(by_method))
+    about = tuple(routed.key for routed in by_method)
     key = (version.service, version.name, about)
-    routes = _kept(profile).get(
-        key, version.digest, len(about), lambda: any_of(_new_list(routes=_every_route(by_method, profile)))
+    routes = _kept(surroundings(gateway, profile)).get(
+        key, version.digest, len(about), lambda: any_of(_new_list(routes=_every_route(by_method)))
     )
-    return _new_action(action=_new_extension(name=first.path.text, typed_config=routes))
+    return _new_action(action=_new_extension(name=text, typed_config=routes))
 
 
-def _every_route(by_method: Sequence[tuple[Version, Operation]], profile: Profile) -> list[Route]:
-    allow = ", ".join(operation.method for _, operation in by_method)
-    each = [route for version, operation in by_method for route in _routes(version, operation, profile)]
-    return [*each, _refusal_route(405, allow)]
+def _every_route(by_method: Sequence[Routed]) -> list[Route]:
+    allow = ", ".join(routed.operation.method for routed in by_method)
+    return [*(route for routed in by_method for route in _routes(routed)), _refusal_route(405, allow)]
 
 
 @lru_cache(maxsize=8)
-def _kept(profile: Profile) -> Kept:
+def _kept(around: Hashable) -> Kept:
     return Kept()
 
 
-def _about(operation: Operation, streamed: bool) -> Hashable:
-    """Everything of an operation that its routes show, their digest apart."""
-    o = operation
-    limit = o.body.limit if o.body else None
-    return o.id, o.name, o.method, o.path.text, o.security, companion.asked(o), limit, streamed
-
-
-def _streamed(version: Version, operation: Operation) -> bool:
-    return operation.body is not None and streams(operation.body, version.schemas)
-
-
-def _routes(version: Version, operation: Operation, profile: Profile) -> Iterator[Route]:
+def _routes(routed: Routed) -> Iterator[Route]:
     """An operation's routes: a body that says it is too large is refused before it is sent, all else is forwarded."""
-    streamed = _streamed(version, operation)
-    if operation.body is not None and not streamed and companion.asked(operation):
+    operation = routed.operation
+    if operation.body is not None and not routed.streamed and companion.asked(operation):
         yield _too_large(operation.method, operation.body.limit)
-    yield _route(version, operation, profile, streamed)
+    yield _route(routed)
 
 
 _new_route, _new_list, _new_action = maker(Route), maker(RouteList), maker(MatcherOnMatch)
@@ -166,14 +156,15 @@ _new_extension, _new_decorator = maker(TypedExtensionConfig), maker(Decorator)
 _new_metadata, _new_struct, _new_value = maker(Metadata), maker(Struct), maker(Value)
 
 
-def _route(version: Version, operation: Operation, profile: Profile, streamed: bool) -> Route:
+def _route(routed: Routed) -> Route:
+    version, operation = routed.version, routed.operation
     return _new_route(
         name=names.route(version, operation),
         match=_method(operation.method),
-        route=_forward(names.cluster(version), profile),
+        route=action(routed),
         metadata=_metadata(version, operation),
         decorator=_new_decorator(operation=names.span(operation), propagate=False),
-        typed_per_filter_config=_filters(operation, profile, streamed),
+        typed_per_filter_config=per_route(routed),
     )
 
 
@@ -194,28 +185,10 @@ def _text(value: str) -> Value:
     return Value(string_value=value)
 
 
-def _filters(operation: Operation, profile: Profile, streamed: bool) -> dict[str, Any]:
-    asked = companion.per_route(operation, profile.limits.body, streamed)
-    out = {names.JWT_FILTER: _token(operation.security)}
-    if asked is not None:
-        out = {names.COMPANION_FILTER: any_of(asked), **out}
-    return out
-
-
-@cache
-def _token(alternatives: tuple[Alternative, ...]) -> Any:
-    return shared(any_of(jwt.per_route(alternatives)))
-
-
 @cache
 def _method(method: str) -> RouteMatch:
     header = HeaderMatcher(name=":method", string_match=StringMatcher(exact=method))
     return shared(RouteMatch(prefix="/", headers=[header]))
-
-
-@cache
-def _forward(cluster: str, profile: Profile) -> RouteAction:
-    return shared(RouteAction(cluster=cluster, timeout=seconds(profile.limits.upstream_s)))
 
 
 @cache

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from xds.model import Check, Mode, Operation, Placement, Version
+from xds.native import said
 
 
 def place(version: Version) -> Version:
@@ -34,6 +35,8 @@ def checks_of(operation: Operation) -> Iterator[Check]:
         yield Check(
             "token", Placement.NATIVE, "signature, issuer, audience and expiry are checked by Envoy's jwt_authn"
         )
+    for kind, reason in said(operation.native):
+        yield Check(kind, Placement.NATIVE, reason)
     if operation.mode is not Mode.OFF:
         yield Check("parameters", Placement.COMPANION, _parameters(operation))
         yield Check("body", Placement.COMPANION, _body(operation))

@@ -17,6 +17,7 @@ from xds import headers
 from xds.envoy.complement import all_but
 from xds.envoy.names import COMPANION
 from xds.envoy.profile import Profile
+from xds.envoy.routed import Routed
 from xds.envoy.typed import any_name, seconds
 from xds.model import Operation, Placement
 
@@ -67,14 +68,15 @@ def asked(operation: Operation) -> bool:
     return any(check.placement is Placement.COMPANION for check in operation.checks)
 
 
-def per_route(operation: Operation, default_limit: int, streamed: bool) -> ExtAuthzPerRoute | None:
+def per_route(routed: Routed) -> ExtAuthzPerRoute | None:
     """How one operation's route differs from the filter: not asked at all, without the body, or with another limit."""
+    operation, default = routed.operation, routed.profile.limits.body
     if not asked(operation):
         return ExtAuthzPerRoute(disabled=True)
-    if streamed:
+    if routed.streamed:
         return ExtAuthzPerRoute(check_settings=CheckSettings(disable_request_body_buffering=True))
-    limit = operation.body.limit if operation.body else default_limit
-    if limit == default_limit:
+    limit = operation.body.limit if operation.body else default
+    if limit == default:
         return None
     return ExtAuthzPerRoute(check_settings=CheckSettings(with_request_body=_buffer(limit)))
 

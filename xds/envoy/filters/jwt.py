@@ -6,6 +6,7 @@ Delivered by ExtensionConfigDiscovery: a changed key set must not drain connecti
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 
 from envoy_data_plane.envoy.config.core.v3 import DataSource
 from envoy_data_plane.envoy.extensions.filters.http.jwt_authn.v3 import (
@@ -18,9 +19,11 @@ from envoy_data_plane.envoy.extensions.filters.http.jwt_authn.v3 import (
     JwtRequirementOrList,
     PerRouteConfig,
 )
-from envoy_data_plane.google.protobuf import Empty
+from envoy_data_plane.google.protobuf import Any, Empty
 
+from xds.envoy.codec import any_of, shared
 from xds.envoy.names import requirement, schemes
+from xds.envoy.routed import Routed
 from xds.headers import claims_header
 from xds.model import Alternative, Gateway, JwtScheme
 
@@ -56,10 +59,15 @@ def provider(scheme: JwtScheme) -> JwtProvider:
     )
 
 
-def per_route(alternatives: Iterable[Alternative]) -> PerRouteConfig:
-    """What one operation's route asks of the filter."""
+def per_route(routed: Routed) -> Any:
+    """What one operation's route asks of the filter, packed once for all that ask the same."""
+    return _asked(routed.operation.security)
+
+
+@cache
+def _asked(alternatives: tuple[Alternative, ...]) -> Any:
     name = requirement(alternatives)
-    return PerRouteConfig(requirement_name=name) if name else PerRouteConfig(disabled=True)
+    return shared(any_of(PerRouteConfig(requirement_name=name) if name else PerRouteConfig(disabled=True)))
 
 
 def _requirements(gateway: Gateway, known: set[str]) -> dict[str, JwtRequirement]:

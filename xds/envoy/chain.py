@@ -1,0 +1,64 @@
+"""The HTTP filters in the order in which a request meets them; responses meet them the other way round."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from betterproto2 import Message
+from envoy_data_plane.envoy.extensions.filters.http.jwt_authn.v3 import JwtAuthentication
+from envoy_data_plane.envoy.extensions.filters.http.router.v3 import Router
+from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import HttpFilter
+from envoy_data_plane.google.protobuf import Any
+
+from xds.envoy import names
+from xds.envoy.codec import any_of
+from xds.envoy.discovery import discovered
+from xds.envoy.filters import companion, context, crit, jwt, trace
+from xds.envoy.filters.http_filter import Row
+from xds.envoy.profile import Profile
+from xds.envoy.routed import Routed
+from xds.model import Gateway
+
+CHAIN: tuple[Row, ...] = (
+    Row(names.CONTEXT_FILTER, lambda gateway, profile: context.context()),  # first: all others read its headers
+    Row(
+        names.TRACE_FILTER, lambda gateway, profile: trace.trace()
+    ),  # before whatever may refuse: refusals name the trace
+    Row(
+        names.JWT_FILTER,
+        lambda gateway, profile: jwt.jwt(gateway),
+        jwt.per_route,
+        discovered=JwtAuthentication,
+    ),
+    Row(names.CRIT_FILTER, lambda gateway, profile: crit.crit()),  # right behind jwt, whose metadata it reads
+    Row(names.COMPANION_FILTER, lambda gateway, profile: companion.companion(profile), companion.per_route),
+    Row(names.ROUTER_FILTER, lambda gateway, profile: Router(suppress_envoy_headers=True)),
+)
+"""Every filter is always there, so that a contract's change never drains connections; see `Row.off`."""
+
+
+_BY_NAME = sorted(CHAIN, key=lambda row: row.name)
+
+
+def filters(gateway: Gateway, profile: Profile) -> list[HttpFilter]:
+    """The chain of the connection manager."""
+    return [_filter(row, gateway, profile) for row in CHAIN]
+
+
+def _filter(row: Row, gateway: Gateway, profile: Profile) -> HttpFilter:
+    if row.discovered is not None:
+        return HttpFilter(name=row.name, config_discovery=discovered(row.discovered), disabled=row.off)
+    return HttpFilter(name=row.name, typed_config=any_of(row.config(gateway, profile)), disabled=row.off)
+
+
+def extensions(gateway: Gateway, profile: Profile) -> Iterator[tuple[str, Message]]:
+    """Name and configuration of each filter that is delivered by itself."""
+    for row in CHAIN:
+        if row.discovered is not None:
+            yield row.name, row.config(gateway, profile)
+
+
+def per_route(routed: Routed) -> dict[str, Any]:
+    """The configurations of one operation's route, by filter."""
+    found = ((row.name, row.per_route(routed)) for row in _BY_NAME)
+    return {name: m if isinstance(m, Any) else any_of(m) for name, m in found if m is not None}

@@ -1,0 +1,61 @@
+"""`x-sidegate` -> Native: what Envoy carries out by itself for an operation. One module a feature; `FEATURES` lists them.
+
+A feature's meaning is here (schema, value, checks), its Envoy configuration in `xds.envoy`. To add one: a module with a
+`Feature`, a row in `FEATURES`, an attribute of `Native`, and what lowers it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from xds.native.edge import Edge
+from xds.native.feature import Feature, Problem, Setting, Site
+from xds.native.timeouts import TIMEOUT
+
+if TYPE_CHECKING:
+    from xds.model import Operation
+
+__all__ = ["FEATURES", "Edge", "Feature", "Native", "Problem", "Setting", "Site", "native_of", "problems", "said"]
+
+
+@dataclass(frozen=True, slots=True)
+class Native:
+    """The native features of one operation, each with a default that asks for nothing. Hashable: routes are kept by it."""
+
+    timeout: float | None = None
+
+
+FEATURES: tuple[Feature, ...] = (TIMEOUT,)
+"""In the order in which `sidegate explain` and the published schema show them."""
+
+_BY_KEY = {feature.key: feature for feature in FEATURES}
+
+
+def native_of(settings: Mapping[str, Setting]) -> Native:
+    """The values of settings that their features' schemas take; keys of no feature are left aside."""
+    values: dict[str, Any] = {}
+    for key, setting in settings.items():
+        if feature := _BY_KEY.get(key):
+            values[feature.field] = feature.read(setting.value)
+    return Native(**values)
+
+
+def said(native: Native) -> Iterator[tuple[str, str]]:
+    """Kind and words of each feature that an operation has, for `sidegate explain`."""
+    for feature in FEATURES:
+        value = getattr(native, feature.field)
+        if value not in _NOTHING and (words := feature.said(value)):
+            yield feature.key, words
+
+
+_NOTHING = (None, ())
+
+
+def problems(operation: Operation, site: Site) -> Iterator[tuple[Setting, Problem]]:
+    """What the features find wrong with an operation's settings, each with the setting it is about."""
+    for key, setting in operation.settings.items():
+        if feature := _BY_KEY.get(key):
+            for problem in feature.check(getattr(operation.native, feature.field), operation, site):
+                yield setting, problem

@@ -1,0 +1,70 @@
+"""Feature, Setting, Problem: what one key of `x-sidegate` is, what was written under it, and what is wrong with that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from xds.place import Place
+
+if TYPE_CHECKING:
+    from xds.model import Operation
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A key's value as it was written, JSON that the key's schema takes, and where."""
+
+    value: Any
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with a setting. `pointer` (RFC 6901) leads from the setting's value to the part that is wrong."""
+
+    message: str
+    pointer: str = ""
+    help: str | None = None
+    code: str = "extension-value"
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What a setting may refer to outside its operation: the service's versions, and which gateway-wide things are there.
+
+    `has` holds words for what sidegate.yaml configures, as `rateLimit`; a feature that needs one says so where it is not.
+    """
+
+    service: str
+    version: str
+    versions: tuple[str, ...] = ()
+    has: frozenset[str] = frozenset()
+
+
+def nothing_wrong(value: Any, operation: Operation, site: Site) -> Iterable[Problem]:
+    """The check of a feature whose schema says all."""
+    return ()
+
+
+def no_words(value: Any) -> str:
+    """Nothing to say in `sidegate explain`."""
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One key of `x-sidegate` that Envoy carries out.
+
+    `field` is the key's attribute of `Native`; `schema` a JSON Schema (2020-12) with a `description`; `read` makes of JSON
+    that the schema takes a frozen, hashable value and never fails; `check` finds what no schema can say, given the value;
+    `said` is a word for `sidegate explain`, or empty to say nothing.
+    """
+
+    key: str
+    field: str
+    schema: Mapping[str, Any]
+    read: Callable[[Any], Any]
+    check: Callable[[Any, Operation, Site], Iterable[Problem]] = nothing_wrong
+    said: Callable[[Any], str] = no_words

@@ -1,0 +1,46 @@
+"""Reader: one walk through sidegate.yaml, and what was found wrong on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from xds.diagnostics import Diagnostic, did_you_mean
+from xds.source import Document
+from xds.source.pointer import escape
+
+FILE = "sidegate.yaml"
+
+
+@dataclass(slots=True)
+class Reader:
+    """`found` collects what is wrong; `files` are the project's, by name."""
+
+    document: Document
+    files: Mapping[str, bytes]
+    found: list[Diagnostic]
+
+    def mapping(self, value: Any, at: str, keys: Iterable[str] | None = None) -> dict[str, Any]:
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            self.say("settings-invalid", f"{at or 'the file'} must be a mapping", at)
+            return {}
+        for key in value if keys is not None else ():
+            if key not in (known := tuple(keys or ())) and not key.startswith("x-"):
+                self.say(
+                    "settings-unknown-key", f"unknown key '{key}'", f"{at}/{escape(key)}", did_you_mean(key, known)
+                )
+        return value
+
+    def texts(self, value: Any, at: str) -> tuple[str, ...]:
+        if value is None:
+            return ()
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            self.say("settings-invalid", f"{at} must be a list of texts", at)
+            return ()
+        return tuple(value)
+
+    def say(self, code: str, message: str, at: str, help: str | None = None) -> None:
+        self.found.append(Diagnostic(code, message, self.document.span(at), help))

@@ -1,0 +1,64 @@
+"""`services` -> ServiceSettings: upstreams and hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from xds.model import Place, Upstream
+from xds.settings.reader import FILE, Reader
+from xds.source.pointer import escape
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSettings:
+    """What sidegate.yaml says of one service: its upstream, those of single versions, and its hosts (none: every host)."""
+
+    upstream: Upstream | None = None
+    versions: Mapping[str, Upstream] = field(default_factory=dict)
+    hosts: tuple[str, ...] = ()
+    place: Place = Place(FILE)
+
+    def upstream_of(self, version: str) -> Upstream | None:
+        """The upstream of a version: its own, else the service's."""
+        return self.versions.get(version, self.upstream)
+
+
+def service(reader: Reader, name: str, value: Any) -> ServiceSettings:
+    at = f"/services/{escape(name)}"
+    section = reader.mapping(value, at, ("upstream", "hosts", "versions"))
+    versions = reader.mapping(section.get("versions"), f"{at}/versions")
+    upstreams = {}
+    for version, inner in versions.items():
+        inside = f"{at}/versions/{escape(version)}"
+        own = reader.mapping(inner, inside, ("upstream",))
+        if found := upstream(reader, own.get("upstream"), f"{inside}/upstream"):
+            upstreams[version] = found
+    every = upstream(reader, section["upstream"], f"{at}/upstream") if "upstream" in section else None
+    return ServiceSettings(every, upstreams, hosts(reader, section.get("hosts"), f"{at}/hosts"), Place(FILE, at))
+
+
+def hosts(reader: Reader, value: Any, at: str) -> tuple[str, ...]:
+    hosts = reader.texts(value, at)
+    for index, host in enumerate(hosts):
+        if not host or any(c in host for c in "/:@ ") or "*" in host.removeprefix("*."):
+            reader.say("settings-invalid", f"'{host}' is not a host name", f"{at}/{index}", "write a name without port")
+    return tuple(sorted({host.lower() for host in hosts}))
+
+
+def upstream(reader: Reader, value: Any, at: str) -> Upstream | None:
+    try:
+        url = urlsplit(value) if isinstance(value, str) else None
+        port = url.port if url else None
+    except ValueError:
+        url, port = None, None
+    if url is None or url.scheme not in ("http", "https") or not url.hostname or url.username or url.query:
+        reader.say("upstream-invalid", "an upstream is a URL like http://127.0.0.1:9000", at)
+        return None
+    if url.path not in ("", "/"):
+        help_ = "the upstream gets the public path as it is: leave the path out here"
+        reader.say("upstream-invalid", f"an upstream has no path, this one has '{url.path}'", at, help_)
+        return None
+    return Upstream(url.scheme, url.hostname, port or (443 if url.scheme == "https" else 80), Place(FILE, at))
