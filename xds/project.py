@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import os
 import zipfile
 from dataclasses import replace
 from pathlib import Path
 
+from xds.archive import packed, unpacked
 from xds.building import building
 from xds.compile import Compilation, Compiler
 from xds.model import Gateway, Service
@@ -84,8 +84,7 @@ class Project:
         if path is None or not path.exists():
             return None
         try:
-            with zipfile.ZipFile(path) as archive:
-                files = {entry: archive.read(entry) for entry in archive.namelist()}
+            files = unpacked(path.read_bytes())
         except (OSError, zipfile.BadZipFile) as error:
             log.warning("the last good form of %s cannot be read: %s", name, error)
             return None
@@ -129,11 +128,7 @@ def _pack(service: Service, tree: Tree) -> bytes:
     names = {file for version in service.versions for file in version.files}
     names |= {f for f in tree.files if f.startswith((f"policies/{service.name}/", "policies/platform/"))}
     names |= {f for f in tree.files if not f.startswith(("contracts/", "policies/"))}
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        for name in sorted(names & tree.files.keys()):
-            archive.writestr(zipfile.ZipInfo(name), tree.files[name])
-    return packed.getvalue()
+    return packed({name: tree.files[name] for name in sorted(names & tree.files.keys())})
 
 
 def _sorted(services: dict[str, Service]) -> tuple[Service, ...]:

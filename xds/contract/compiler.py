@@ -13,7 +13,7 @@ from . import servers
 from .dialects import COMPONENTS, Dialect, dialect
 from .extension import DEFAULTS, read
 from .library import Library
-from .memory import Cache, Item, Memory
+from .memory import Cache, Frame, Item, Memory
 from .node import Node
 from .operations import Surroundings, operations
 from .report import Finding, Report, suggestion
@@ -61,7 +61,11 @@ def compile_contract(
     library.with_ids = not spoken.draft4
     if library.with_ids:
         library.index(root)
-    return _Compilation(library, spoken, root, report, cache.of(root_file)).contract(service, version)
+    memory = cache.of(root_file)
+    contract = _Compilation(library, spoken, root, report, memory).contract(service, version)
+    if memory.reused and library.named():  # names have come: what was reused may mean something else with them
+        return compile_contract(files, root_file, service=service, version=version, cache=Cache(cache.loaded))
+    return contract
 
 
 def _refused(service: str, version: str, file: str, problems: tuple[Diagnostic, ...]) -> Contract:
@@ -107,48 +111,65 @@ class _Compilation:
         lowering.check_dialect(root.get("jsonSchemaDialect"), report)
         info = report.mapping(root, "info")
         title = report.text(info, "title") if info is not None else ""
-        declared, around = self._surroundings()
-        items = [self._item(key, entry, around) for key, entry in self._paths() if not key.startswith("x-")]
-        found = identifiers.identify([o for item in items for o in item.operations], report)
+        frame = self._frame()
+        declared, items = frame.declared, self._items(frame.around)
+        found = self._identified(items)
         report.findings += self.memory.overlaps(items)
-        reached = sorted({uri for item in items for uri in item.schemas})
+        before, reached = self.memory.reached, self.memory.sorted_uris(items)
         check_budget(self.lowering, reached, report)
         self._silent([place for item in items for place in item.silent], found)
-        self._roles(found, declared)
+        self._roles(found, declared, set().union(*(item.asked for item in items)))
         problems = [*report.findings, *self.library.report.findings]
         problems += [finding for item in items for finding in item.findings]
         problems += [finding for uri in reached for finding in self.lowering.done[uri].findings]
+        schemas = self.memory.schemas = self._schemas(reached, self.memory.schemas if before is reached else None)
         self.memory.end(self.library, items)
         return Contract(
             service,
             version,
             title,
             self.dialect.name,
-            tuple(sorted(found, key=lambda o: (o.path.text, o.method, o.id))),
-            self._schemas(reached),
+            self.memory.sorted_operations(found),
+            schemas,
             declared,
             tuple(sorted(self.library.roots)),
             root.place,
             _diagnostics(self.library, problems),
         )
 
-    def _item(self, key: str, entry: Node, around: Surroundings) -> Item:
-        """One path's operations with the schemas they reach, or those of the compilation before if nothing has changed."""
-        known = self.memory.item(key, entry.value)
-        if known is not None:
-            for file in known.files:
+    def _items(self, around: Surroundings) -> list[Item]:
+        """Every path's operations: those of the compilation before, or compiled now."""
+        known = self.memory.items
+        for file in set().union(*(item.files for item in known.values())):
+            if file in self.library.files:
                 self.library.root(file)
-            return known
+        return [
+            known.get(key) or self._item(key, entry, around) for key, entry in self._paths() if not key.startswith("x-")
+        ]
+
+    def _identified(self, items: list[Item]) -> list[Operation]:
+        found = [operation for item in items for operation in item.operations]
+        if all(item.plain for item in items) and len({operation.id for operation in found}) == len(found):
+            self.memory.named.clear()
+            return found
+        return identifiers.identify(found, self.report, self.memory.named)
+
+    def _item(self, key: str, entry: Node, around: Surroundings) -> Item:
+        """One path's operations with the schemas they reach."""
         scope = Scope(self.library, self.dialect, self.lowering, Report())
         self.library.touched = set()
-        found = operations(key, entry, around, scope)
+        found = self.memory.familiar(key, operations(key, entry, around, scope))
         references.check(entry, self.library, scope.report)
         files = set(self.library.touched)
         self.lowering.drain()
         schemas = tuple(self.lowering.reached(scope.used))
         files.update(*(self.lowering.done[uri].files for uri in schemas))
         findings, silent = tuple(scope.report.findings), tuple(scope.silent)
-        return Item(key, entry.value, entry.place, tuple(found), findings, schemas, silent, frozenset(files))
+        texts = tuple(dict.fromkeys(o.path.text for o in found))
+        asked = frozenset(c.scheme for o in found for a in o.security for c in a.credentials if c.scopes)
+        plain = all(map(identifiers.plain, found))
+        place = entry.place
+        return Item(key, entry.value, place, found, findings, schemas, silent, frozenset(files), texts, asked, plain)
 
     def _paths(self) -> Iterable[tuple[str, Node]]:
         paths = self.report.mapping(self.root, "paths")
@@ -158,8 +179,21 @@ class _Compilation:
             return ()
         return paths.members()
 
-    def _surroundings(self) -> tuple[dict[str, SecurityScheme], Surroundings]:
-        root, report = self.root, self.report
+    def _frame(self) -> Frame:
+        """What the document says outside `paths`: that of the compilation before, or read now."""
+        frame = self.memory.frame
+        if frame is None:
+            report = Report()
+            self.library.touched = set()
+            declared, around = self._surroundings(report)
+            frame = self.memory.frame = Frame(declared, around, tuple(report.findings), frozenset(self.library.touched))
+        for file in frame.files & self.library.files.keys():
+            self.library.root(file)
+        self.report.findings += frame.findings
+        return frame
+
+    def _surroundings(self, report: Report) -> tuple[dict[str, SecurityScheme], Surroundings]:
+        root = self.root
         components = report.mapping(root, "components")
         if components is not None:
             report.fields(components, COMPONENTS, "a Components Object")
@@ -175,18 +209,18 @@ class _Compilation:
         """One word on all operations that ask for no token because nobody has said anything."""
         if not places:
             return
-        shown = set(places[:5])
-        names = {o.place: o.id for o in reversed(found) if o.place in shown}
+        shown, pointers = set(places[:5]), {place.pointer for place in places[:5]}
+        names = {o.place: o.id for o in reversed(found) if o.place.pointer in pointers and o.place in shown}
         many = f"{len(places)} operations ask" if len(places) > 1 else f"{names.get(places[0], 'an operation')} asks"
         help = "write `security:` for the document or the operation; `security: []` says that it is meant"
         message = f"{many} for no token, and no `security` says that this is meant"
         self.report.add("security-none", message, self.root, help, [(p, names.get(p, "")) for p in places[:5]])
 
-    def _roles(self, found: list[Operation], declared: Mapping[str, SecurityScheme]) -> None:
+    def _roles(self, found: list[Operation], declared: Mapping[str, SecurityScheme], asked: set[str]) -> None:
         """OpenAPI 3.0 has no scopes beside `http` schemes. They are checked like any others, since somebody meant them."""
         if self.dialect.http_roles:
             return
-        for name in sorted(name for name, scheme in declared.items() if scheme.http):
+        for name in sorted(name for name in asked & declared.keys() if declared[name].http):
             some = [o for o in found if any(c.scheme == name and c.scopes for a in o.security for c in a.credentials)]
             if some:
                 many = f"{len(some)} operations ask" if len(some) > 1 else f"{some[0].id} asks"
@@ -195,7 +229,10 @@ class _Compilation:
                 related = [(o.place, o.id) for o in some[:3]]
                 self.report.add("security-roles", message, declared[name].place, help, related)
 
-    def _schemas(self, reached: list[str]) -> Schemas:
+    def _schemas(self, reached: tuple[str, ...], before: Schemas | None) -> Schemas:
+        """The lowered schemas; `before` are those of the compilation before, which reached the same ones."""
+        if before is not None:
+            return self._changed(before)
         resources: dict[str, dict[str, Any]] = {}
         for uri in reached:
             one = self.lowering.done[uri]
@@ -207,6 +244,16 @@ class _Compilation:
                     name: {"$dynamicAnchor": name, "$ref": self.library.uri(node)} for name, node in anchors.items()
                 }
         return Schemas(resources)
+
+    def _changed(self, before: Schemas) -> Schemas:
+        """Equal schemas, with what is fresh in them; what is not is shared."""
+        changed: dict[str, dict[str, Any]] = {}
+        for uri in self.lowering.fresh:
+            one = self.lowering.done[uri]
+            if one.resource not in changed:
+                changed[one.resource] = dict(before.resources[one.resource])
+            changed[one.resource][one.key] = one.value
+        return Schemas({**before.resources, **changed}) if changed else before
 
 
 def _diagnostics(library: Library, findings: Iterable[Finding]) -> tuple[Diagnostic, ...]:

@@ -23,7 +23,7 @@ SCHEME = "sidegate:///"
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
 _FORBIDDEN = re.compile(r"[\\\x00-\x20\x7f]")
 _ANCHOR = re.compile(r"[A-Za-z_][A-Za-z0-9._\-]*")
-_HAS_IDS = re.compile(rb"\$(?:id|anchor|dynamicAnchor)\b|\\u00|\\x")
+_IDS = (b"$id", b"$anchor", b"$dynamicAnchor", b"\\u00", b"\\x")  # or an escape that may stand for one of them
 _UNSAFE = re.compile(r"[^A-Za-z0-9/~!$&'()*+,;=:@?._\-]+")  # what a fragment escapes (RFC 3986, 3.5)
 _META = ("http://json-schema.org/", "https://json-schema.org/")
 _NOT_SCHEMAS = frozenset({"example", "examples", "enum", "const", "default", "externalValue"})
@@ -33,14 +33,16 @@ _NOT_SCHEMAS = frozenset({"example", "examples", "enum", "const", "default", "ex
 class Loaded:
     """Documents kept between compiles, by file, with the bytes they were read from."""
 
-    documents: dict[str, tuple[bytes, Document | None, tuple[Diagnostic, ...]]] = field(default_factory=dict)
+    documents: dict[str, tuple[bytes, Document | None, tuple[Diagnostic, ...], bool]] = field(default_factory=dict)
     blocks: dict[str, Blocks] = field(default_factory=dict)
 
-    def load(self, file: str, data: bytes) -> tuple[Document | None, tuple[Diagnostic, ...]]:
+    def load(self, file: str, data: bytes) -> tuple[Document | None, tuple[Diagnostic, ...], bool]:
+        """The document or its problems, and whether it may have `$id`s or anchors."""
         known = self.documents.get(file)
         if known is None or (known[0] is not data and known[0] != data):
-            known = self.documents[file] = (data, *load(file, data, self.blocks.setdefault(file, Blocks())))
-        return known[1], known[2]
+            document, problems = load(file, data, self.blocks.setdefault(file, Blocks()))
+            known = self.documents[file] = (data, document, problems, any(word in data for word in _IDS))
+        return known[1:]
 
 
 @dataclass(slots=True)
@@ -65,24 +67,28 @@ class Library:
         self.resources: dict[str, Resource] = {}  # by absolute URI without fragment
         self.boundaries: dict[int, Resource] = {}  # by identity of a schema's value that has an `$id`
         self.report = Report()
-        self.touched: set[str] = set()  # files that references have led to
+        self.touched: set[str] = set()  # files that references have led to, or would have led to
         self.into_paths = False  # whether a reference leads into the root document's `paths`
         self.root_file = root_file
 
     def root(self, file: str) -> Node | None:
         """The root value of a file, loaded at first use; None if it cannot be read, which has become a problem."""
         if file not in self.roots:
-            document, problems = self.loaded.load(file, self.files[file])
+            document, problems, ids = self.loaded.load(file, self.files[file])
             self.problems.extend(problems)
             self.roots[file] = node = None if document is None else Node(document.value, file)
-            if node is not None and self.with_ids:
-                self.index(node)
+            if node is not None and self.with_ids and ids:
+                self._index(node, self.document(file))
         return self.roots[file]
 
     def index(self, root: Node) -> None:
         """Finds the `$id`s and anchors of a document."""
-        if _HAS_IDS.search(self.files[root.file]):
+        if self.loaded.load(root.file, self.files[root.file])[2]:
             self._index(root, self.document(root.file))
+
+    def named(self) -> bool:
+        """Whether a schema has a name of its own: then what one file says can depend on any other."""
+        return bool(self.boundaries) or any(r.anchors or r.dynamic for r in self.resources.values())
 
     def document(self, file: str) -> Resource:
         """The resource that a whole file is."""
@@ -237,13 +243,13 @@ class Library:
         if named is None or not named.startswith(self.top):
             report.add("path-escapes", f"{_shown(path)} leads outside {self.top or 'the folder'}", where, _LOCAL)
             return None
+        self.touched.add(named)
         if named not in self.files:
             known = self.resources.get(SCHEME + quote(named))
             if known is None:
                 files = [file for file in self.files if file.rpartition("/")[2][:1] == named.rpartition("/")[2][:1]]
                 report.add("ref-unresolved", f"there is no file {_shown(named)}", where, suggestion(named, files))
             return known
-        self.touched.add(named)
         return self.document(named) if self.root(named) is not None else None
 
 

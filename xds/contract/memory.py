@@ -26,6 +26,7 @@ from .schemas import Lowered
 from .security import SecurityScheme
 
 _T = TypeVar("_T")
+_FEW = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +97,7 @@ class Memory:
         stale: set[str] = set()
         kept: dict[str, Item] = {}
         for key, item in self.items.items():
-            value = values.get(key, kept)
-            if item.value is not value and not same(item.value, value):
+            if key not in values or not same(item.value, values[key]):
                 stale.update(_own(item, self.lowered))
             elif not changed or changed.isdisjoint(item.files):
                 kept[key] = item
@@ -116,7 +116,7 @@ class Memory:
         if len(self.lowered) != len(self.reached):
             self.lowered = {uri: self.lowered[uri] for uri in self.reached}
         self.items = {item.key: item for item in items}
-        asked = set().union(*(item.files for item in items), self.frame.files if self.frame else ())
+        asked: set[str] = set().union(*(item.files for item in items), self.frame.files if self.frame else ())
         asked.discard(library.root_file)
         self.files = {file: library.files.get(file) for file in asked}
         self.names = frozenset(library.files) if None in self.files.values() else None
@@ -142,14 +142,14 @@ class Memory:
 
     def sorted_operations(self, found: Sequence[Operation]) -> tuple[Operation, ...]:
         """Operations by path, method and id."""
-        by_identity = {id(o): o for o in found}
-        self.operations = _patched(self.operations, by_identity, id, lambda o: (o.path.text, o.method, o.id))
+        now = {id(operation): operation for operation in found}
+        self.operations = _patched(self.operations, now, id, lambda o: (o.path.text, o.method, o.id))
         return self.operations
 
     def sorted_uris(self, items: Sequence[Item]) -> tuple[str, ...]:
         """The URIs of all schemas that the items reach; the same tuple as before if they are the same."""
-        uris = set().union(*(item.schemas for item in items))
-        self.reached = _patched(self.reached, dict.fromkeys(uris), str, str)
+        uris: set[str] = set().union(*(item.schemas for item in items))
+        self.reached = _patched(self.reached, dict(zip(uris, uris, strict=True)), str, str)
         return self.reached
 
 
@@ -159,19 +159,18 @@ def _familiar(old: Operation | None, new: Operation) -> Operation:
 
 
 def _patched(
-    before: tuple[_T, ...], now: Mapping[Any, Any], name: Callable[[_T], Any], key: Callable[[_T], Any]
+    before: tuple[_T, ...], now: Mapping[Any, _T], name: Callable[[_T], Any], key: Callable[[_T], Any]
 ) -> tuple[_T, ...]:
-    """Members of `now` in the order of `key`, by changing the sorted `before` where few have come or gone."""
-    known = dict.fromkeys(map(name, before))
-    added = [value for value in now if value not in known]
+    """The values of `now` in the order of `key`, by changing the sorted `before` where few have come or gone."""
+    known = set(map(name, before))
+    added = now.keys() - known
     if not added and len(now) == len(known):
         return before
-    values = [value if now[value] is None else now[value] for value in added]
-    if len(added) > 64:
-        return tuple(sorted((v if now[v] is None else now[v] for v in now), key=key))
+    if len(added) > _FEW:
+        return tuple(sorted(now.values(), key=key))
     result = [value for value in before if name(value) in now]
-    for value in values:
-        insort(result, value, key=key)
+    for one in added:
+        insort(result, now[one], key=key)
     return tuple(result)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,13 +21,19 @@ _ROOTS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
 _SETTINGS = "sidegate.yaml"
 _MAX_FILES = 50_000
 
-_Stamp = tuple[int, int, int, int]
-"""Modification and change time, size, inode: `cp -p` and `rsync -t` set the first, nobody sets the second."""
+_Stamp = tuple[int, int, int, int, int]
+"""Modification and change time, size, inode, device: `cp -p` and `rsync -t` set the first, nobody sets the second."""
+
+_SETTLED_NS = 2_000_000_000
+"""Clocks of file systems tick in steps: a file that was read so soon after a change may have changed again unseen."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """A project's files as bytes, by path relative to its folder (forward slashes); what could not be read is a problem."""
+    """A project's files as bytes, by path relative to its folder (forward slashes); what could not be read is a problem.
+
+    `stamps` are of the files that can be told from what they were without reading them again.
+    """
 
     files: Mapping[str, bytes]
     problems: tuple[Diagnostic, ...] = ()
@@ -36,8 +43,9 @@ class Tree:
 def read_tree(root: Path, previous: Tree | None = None, extra: Iterable[str] = ()) -> Tree:
     """Reads `contracts/`, `policies/`, `sidegate.yaml` and the `extra` relative files of a project.
 
-    `previous` lends its bytes for files whose modification time, size and inode are the same. Codes: `file-unreadable`,
-    `path-escapes`, `document-budget`. A folder that is not there is empty; one that cannot be listed is a problem.
+    `previous` lends its bytes for files whose stamps are the same; files that were read again and say the same are the same
+    objects. Codes: `file-unreadable`, `path-escapes`, `document-budget`. A folder that is not there is empty; one that
+    cannot be listed is a problem.
     """
     reading = _Reading(root, previous or Tree({}))
     for folder, endings, names in _ROOTS:
@@ -72,12 +80,13 @@ class _Reading:
         except (OSError, RuntimeError) as e:
             self.problem("file-unreadable", name, _reason(e))
             return
-        for relative, path in self._walk(top, name, real, frozenset()):
-            if relative.endswith(endings) or relative.rpartition("/")[2] in names:
-                self._file(relative, path, real)
+        for relative, entry in self._walk(str(top), name, str(real), real, frozenset()):
+            if relative.endswith(endings) or entry.name in names:
+                self._file(relative, entry, real)
 
-    def _walk(self, folder: Path, name: str, root: Path, above: frozenset[Path]) -> Iterator[tuple[str, Path]]:
-        real = folder.resolve()
+    def _walk(
+        self, folder: str, name: str, real: str, root: Path, above: frozenset[str]
+    ) -> Iterator[tuple[str, os.DirEntry[str]]]:
         if real in above:  # a link to a folder above itself: everything in it has been read
             return
         try:
@@ -86,21 +95,23 @@ class _Reading:
             self.problem("file-unreadable", name, _reason(e))
             return
         for entry in entries:
-            relative = f"{name}/{entry.name}"
             # Kubernetes mounts a volume as links to `..data/name`, with `..data` a link to `..2026_...`: the names are
             # read through the links, the versions beside them are not contracts of their own.
             if entry.name.startswith("."):
                 continue
+            relative = f"{name}/{entry.name}"
             try:
-                is_folder = entry.is_dir()
+                is_folder, is_link = entry.is_dir(), entry.is_symlink()
             except OSError as e:
                 self.problem("file-unreadable", relative, _reason(e))
                 continue
-            path = Path(entry.path)
             if not is_folder:
-                yield relative, path
-            elif self._inside(relative, path, root):
-                yield from self._walk(path, relative, root, above | {real})
+                yield relative, entry
+            elif not is_link:
+                yield from self._walk(entry.path, relative, f"{real}/{entry.name}", root, above | {real})
+            elif self._inside(relative, Path(entry.path), root):
+                there = os.path.realpath(entry.path)
+                yield from self._walk(entry.path, relative, there, root, above | {real})
 
     def _inside(self, relative: str, path: Path, root: Path) -> bool:
         try:
@@ -115,13 +126,29 @@ class _Reading:
             )
         return inside
 
-    def _file(self, relative: str, path: Path, root: Path) -> None:
+    def _file(self, relative: str, entry: os.DirEntry[str], root: Path) -> None:
         if len(self.files) >= _MAX_FILES:
             if len(self.files) == _MAX_FILES:
                 self.problem("document-budget", relative, f"the project holds more than {_MAX_FILES:,} files")
             return
-        if not path.is_symlink() or self._inside(relative, path, root):
-            self._read(relative, path)
+        if entry.is_symlink():
+            if self._inside(relative, Path(entry.path), root):
+                self._read(relative, entry.path)
+        elif not self._known(relative, entry):
+            self._read(relative, entry.path)
+
+    def _known(self, relative: str, entry: os.DirEntry[str]) -> bool:
+        """Whether a file is as it was, so that it need not even be opened."""
+        stamp = self.previous.stamps.get(relative)
+        if stamp is None:
+            return False
+        try:
+            if _stamp(entry.stat(follow_symlinks=False)) != stamp:
+                return False
+        except OSError:
+            return False  # opening it says why
+        self.files[relative], self.stamps[relative] = self.previous.files[relative], stamp
+        return True
 
     def single(self, relative: str, *, optional: bool) -> None:
         """One file named by the settings, which may lie anywhere inside the project."""
@@ -138,7 +165,8 @@ class _Reading:
         else:
             self.problem("path-escapes", relative, "the file lies outside the project's folder")
 
-    def _read(self, relative: str, path: Path) -> None:
+    def _read(self, relative: str, path: str | Path) -> None:
+        now = time.time_ns()
         try:
             # The file is opened once and judged by its descriptor, so that nothing can be put in its place in between;
             # without O_NONBLOCK a named pipe would hold the reader for ever.
@@ -152,12 +180,19 @@ class _Reading:
                     message = f"the file is larger than {MAX_BYTES // 2**20} MiB"
                     self.problem("document-budget", relative, message)
                     return
-                stamp = (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino)
-                same = self.previous.stamps.get(relative) == stamp and relative in self.previous.files
-                self.files[relative] = self.previous.files[relative] if same else stream.read(MAX_BYTES + 1)
-                self.stamps[relative] = stamp
+                stamp, before = _stamp(status), self.previous.files.get(relative)
+                if before is None or self.previous.stamps.get(relative) != stamp:
+                    data = stream.read(MAX_BYTES + 1)
+                    before = before if before == data else data
+                self.files[relative] = before
+                if max(status.st_mtime_ns, status.st_ctime_ns) < now - _SETTLED_NS:
+                    self.stamps[relative] = stamp
         except (OSError, ValueError) as e:
             self.problem("file-unreadable", relative, _reason(e))
+
+
+def _stamp(status: os.stat_result) -> _Stamp:
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_dev
 
 
 def _reason(e: BaseException) -> str:

@@ -14,8 +14,23 @@ _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/@+$-]{0,127}")
 _HELP = "letters, digits and `_ . : / @ + $ -`, up to 128 characters: ids stand in headers, logs and names"
 
 
-def identify(operations: list[Operation], report: Report) -> list[Operation]:
-    """The operations with their final ids. Those of one Operation Object under several base paths share it as a stem."""
+Named = dict[int, tuple[Operation, Operation]]
+"""By identity: operations whose final id is not the contract's, and the same with it."""
+
+
+def plain(operation: Operation) -> bool:
+    """Whether an operation keeps the id that the contract gives it, unless another has the same."""
+    stem = operation.id
+    return _ID.fullmatch(stem) is not None and ".." not in stem and "//" not in stem
+
+
+def identify(operations: list[Operation], report: Report, known: Named) -> list[Operation]:
+    """The operations with their final ids. Those of one Operation Object under several base paths share it as a stem.
+
+    `known` is what this left in it the last time; it is brought up to date.
+    """
+    before = dict(known)
+    known.clear()
     made = Counter(_made(o) for o in operations if not o.id)
     fullmatch = _ID.fullmatch
     given = {o.id.replace(" ", "_") for o in operations}
@@ -44,8 +59,17 @@ def identify(operations: list[Operation], report: Report) -> list[Operation]:
             )
             continue
         first[stem] = operation
-        result.append(operation if stem == operation.id else replace(operation, id=stem, shared_name=shared))
+        result.append(operation if stem == operation.id else _renamed(operation, stem, shared, before, known))
     return result
+
+
+def _renamed(operation: Operation, stem: str, shared: str, before: Named, known: Named) -> Operation:
+    """An operation under another id; the same object as the last time if it is called the same."""
+    old = before.get(id(operation))
+    if old is None or old[0] is not operation or (old[1].id, old[1].shared_name) != (stem, shared):
+        old = operation, replace(operation, id=stem, shared_name=shared)
+    known[id(operation)] = old
+    return old[1]
 
 
 def _written(operation: Operation) -> Place:

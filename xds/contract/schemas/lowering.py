@@ -50,12 +50,13 @@ class Lowered:
 
 @dataclass(slots=True)
 class Lowering:
-    """Lowers on demand; `done` holds every root so far by URI."""
+    """Lowers on demand; `done` holds every root so far by URI, `fresh` those that were not there at the beginning."""
 
     library: Library
     dialect: Dialect
     done: dict[str, Lowered] = field(default_factory=dict)
     queue: list[str] = field(default_factory=list)
+    fresh: list[str] = field(default_factory=list)
 
     def reference(self, node: Node) -> SchemaRef:
         """The URI of a schema, which is lowered by the next `drain` if it is new."""
@@ -70,6 +71,7 @@ class Lowering:
         """Lowers what has been referred to, and what that refers to."""
         while self.queue:
             uri = self.queue.pop()
+            self.fresh.append(uri)
             root = self.done[uri]
             one = _One(self, root)
             self.library.touched = set()
