@@ -15,6 +15,7 @@ from xds.native import Site
 from xds.native import problems as problems_of
 from xds.passes import PASSES
 from xds.policy.bundle import Bundle, check_entrypoint, default_entrypoint, load_bundle
+from xds.policy.config import Configurer, Spans, rules_of
 from xds.settings import FILE, ServiceSettings, Settings, parse_settings
 from xds.source import Tree, span
 
@@ -53,7 +54,10 @@ class Compiler:
     """
 
     cache: Cache = field(default_factory=Cache)
+    configurer: Configurer = field(default_factory=Configurer)
     _versions: dict[str, tuple[str, Version]] = field(default_factory=dict)
+    _hashes: dict[str, tuple[bytes, str]] = field(default_factory=dict)
+    _shapes: dict[str, str] = field(default_factory=dict)
 
     def compile(self, tree: Tree, previous: Compilation | None = None) -> Compilation:
         """Compile a whole tree. Services that `previous` holds win where a new one claims their paths."""
@@ -78,14 +82,47 @@ class Compiler:
                 services[name] = service
                 if bundle:
                     bundles[name] = bundle
-        collisions = tuple(_collisions(services, previous, tree.files))
+        collisions = tuple(_collisions(services, previous, tree.files)) if self._shared(services) else ()
         diagnostics.extend(d for _, d in collisions)
         for name, _ in collisions:
             services.pop(name, None)
             bundles.pop(name, None)
+        self._let_go(layout, tree)
         schemes = tuple(settings.schemes[name] for name in sorted(settings.schemes))
         gateway = Gateway(tuple(services[name] for name in sorted(services)), schemes, settings.edge)
         return Compilation(gateway, bundles, frozenset(names) - services.keys(), tuple(diagnostics), settings)
+
+    def _shared(self, services: Mapping[str, Service]) -> bool:
+        """Whether a path is in two versions, whosever they are."""
+        versions = [version for service in services.values() for version in service.versions]
+        if len(versions) < 2:
+            return False
+        before, self._shapes = self._shapes, {}
+        paths: set[str] = set()
+        count = 0
+        for version in versions:
+            own = {operation.path.text: operation for operation in version.operations}
+            shapes = {text: before.get(text) or _shape(operation) for text, operation in own.items()}
+            self._shapes |= shapes
+            distinct = set(shapes.values())
+            count += len(distinct)
+            paths |= distinct
+        return count > len(paths)
+
+    def _let_go(self, layout: Mapping[str, Mapping[str, str]], tree: Tree) -> None:
+        """Drop what is kept of versions and files that are gone."""
+        self.cache.keep(tree.files)
+        for file in self._hashes.keys() - tree.files.keys():
+            del self._hashes[file]
+        for key in self._versions.keys() - {f"{name}/{version}" for name in layout for version in layout[name]}:
+            del self._versions[key]
+
+    def _hash(self, file: str, data: bytes) -> str:
+        """The SHA-256 of a file, once for the same object."""
+        known = self._hashes.get(file)
+        if known is None or known[0] is not data:
+            known = self._hashes[file] = data, hashlib.sha256(data).hexdigest()
+        return known[1]
 
     def _service(
         self, name: str, roots: Mapping[str, str], settings: Settings, tree: Tree
@@ -100,7 +137,15 @@ class Compiler:
             problems = [*contract.diagnostics, *_version_problems(contract, configured, settings, tree.files)]
             if not has_errors(found):
                 problems.extend(_policy_problems(contract, bundle, tree.files))
-            version_ = None if has_errors(problems) else self._version(contract, configured, settings, tree.files)
+            if not has_errors(problems):
+                spans = Spans(tree.files)
+                operations, denied = self.configurer.configure(contract.operations, bundle, name, version, spans)
+                problems.extend(denied)
+                contract = replace(contract, operations=operations)
+            rules = bundle.revision if bundle and rules_of(bundle) else ""
+            version_ = (
+                None if has_errors(problems) else self._version(contract, configured, settings, tree.files, rules)
+            )
             if version_:
                 site = Site(name, version, tuple(sorted(roots)))
                 problems.extend(_setting_problems(version_, site, tree.files))
@@ -112,11 +157,17 @@ class Compiler:
         return Service(name, configured.hosts, tuple(versions)), bundle, said
 
     def _version(
-        self, contract: Contract, configured: ServiceSettings, settings: Settings, files: Mapping[str, bytes]
+        self,
+        contract: Contract,
+        configured: ServiceSettings,
+        settings: Settings,
+        files: Mapping[str, bytes],
+        rules: str,
     ) -> Version:
-        digest = digest_of(contract, configured, settings, files)
+        """The version after the passes. `rules` is the revision of compile-time rules: settings hang on it, digests do not."""
+        digest = digest_of(contract, configured, settings, {f: self._hash(f, files[f]) for f in contract.files})
         key = f"{contract.service}/{contract.version}"
-        if (kept := self._versions.get(key)) and kept[0] == digest:
+        if (kept := self._versions.get(key)) and kept[0] == digest + rules:
             return kept[1]
         upstream = configured.upstream_of(contract.version)
         assert upstream is not None, "checked by _version_problems"
@@ -132,7 +183,7 @@ class Compiler:
         )
         for each in PASSES:
             version = each(version)
-        self._versions[key] = (digest, version)
+        self._versions[key] = (digest + rules, version)
         return version
 
 
@@ -141,6 +192,8 @@ def lay_out(tree: Tree) -> tuple[dict[str, dict[str, str]], list[Diagnostic]]:
     layout: dict[str, dict[str, str]] = {}
     found: list[Diagnostic] = []
     for file in sorted(tree.files):
+        if file.count("/") > 3:
+            continue
         parts = file.split("/")
         if parts[0] != "contracts" or len(parts) > 4:
             continue
@@ -160,8 +213,11 @@ def lay_out(tree: Tree) -> tuple[dict[str, dict[str, str]], list[Diagnostic]]:
     return layout, found
 
 
-def digest_of(contract: Contract, configured: ServiceSettings, settings: Settings, files: Mapping[str, bytes]) -> str:
-    """16 hex digits over all that decides how a version's requests are judged and where they go, policies apart."""
+def digest_of(contract: Contract, configured: ServiceSettings, settings: Settings, hashes: Mapping[str, str]) -> str:
+    """16 hex digits over all that decides how a version's requests are judged and where they go, policies apart.
+
+    `hashes` are those of the contract's files.
+    """
     schemes = [
         asdict(replace(settings.schemes[n], place=Place(""))) for n in sorted(contract.schemes) if n in settings.schemes
     ]
@@ -175,7 +231,7 @@ def digest_of(contract: Contract, configured: ServiceSettings, settings: Setting
         "schemes": schemes,
     }
     content = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
-    content.update(_hash({file: files[file] for file in contract.files}).encode())
+    content.update("".join(f"\0{file}\0{hashes[file]}" for file in sorted(hashes)).encode())
     return content.hexdigest()[:16]
 
 
@@ -202,7 +258,9 @@ def _setting_problems(version: Version, site: Site, files: Mapping[str, bytes]) 
             place = replace(setting.place, pointer=setting.place.pointer + problem.pointer)
             if (place, problem.message) not in told:
                 told.add((place, problem.message))
-                yield Diagnostic(problem.code, problem.message, span(files, place), problem.help)
+                where = setting.rule or span(files, place)
+                also = ((span(files, operation.place), "this operation"),) if setting.rule else ()
+                yield Diagnostic(problem.code, problem.message, where, problem.help, also)
 
 
 def _policy_problems(contract: Contract, bundle: Bundle | None, files: Mapping[str, bytes]) -> Iterator[Diagnostic]:
@@ -301,11 +359,3 @@ def _services_of(diagnostics: Iterable[Diagnostic]) -> set[str]:
     """The services whose folders hold the diagnostics' files."""
     paths = (d.span.file.split("/") for d in diagnostics if d.span)
     return {p[1] for p in paths if p[0] in ("contracts", "policies") and len(p) > 2}
-
-
-def _hash(files: Mapping[str, bytes]) -> str:
-    content = hashlib.sha256()
-    for file, data in sorted(files.items()):
-        content.update(f"{file}\0{len(data)}\0".encode())
-        content.update(data)
-    return content.hexdigest()

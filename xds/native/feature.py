@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from xds.diagnostics import Span
 from xds.place import Place
 
 if TYPE_CHECKING:
@@ -14,10 +15,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A key's value as it was written, JSON that the key's schema takes, and where."""
+    """A key's value as it was written, JSON that the key's schema takes, and where.
+
+    `rule` is the definition of the compile-time rule that gave it, if one did.
+    """
 
     value: Any
     place: Place
+    rule: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)

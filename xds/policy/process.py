@@ -100,11 +100,12 @@ def compile_modules(
 
 
 def _answer(ours: socket.socket) -> tuple[bytes, bytes]:
-    head = _exactly(ours, HEAD)
-    return head[4:5], _exactly(ours, int.from_bytes(head[:4], "little"))
+    head = exactly(ours, HEAD)
+    return head[4:5], exactly(ours, int.from_bytes(head[:4], "little"))
 
 
-def _exactly(ours: socket.socket, size: int) -> bytes:
+def exactly(ours: socket.socket, size: int) -> bytes:
+    """So many bytes from a socket. Raises ConnectionError if it ends before, TimeoutError by the socket's timeout."""
     data = bytearray()
     while len(data) < size:
         chunk = ours.recv(min(size - len(data), 1 << 20))
