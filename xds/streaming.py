@@ -34,11 +34,18 @@ def streams(body: Body, schemas: Schemas) -> bool:
     return bool(body.media) and all(_binary(media, schemas) for media in body.media)
 
 
+def unread(body: Body) -> bool:
+    """Whether the body streams if no schema says anything of it; else it never does."""
+    return bool(body.media) and all(map(_unread, body.media))
+
+
 def _binary(media: MediaType, schemas: Schemas) -> bool:
+    return _unread(media) and says_nothing(media, schemas)
+
+
+def _unread(media: MediaType) -> bool:
     kind = media.range.partition(";")[0].strip()
-    if kind not in _UNREAD and not kind.startswith(_FAMILIES):
-        return False
-    return says_nothing(media, schemas)
+    return kind in _UNREAD or kind.startswith(_FAMILIES)
 
 
 def says_nothing(media: MediaType, schemas: Schemas) -> bool:

@@ -8,7 +8,7 @@ fields in the order of their declaration, defaults left out (Protocol Buffers, E
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import betterproto2
@@ -67,7 +67,8 @@ def encode(message: Message) -> bytes:
         if value is None or value is default or (default is not None and value == default):
             continue
         out.append(encoder(value))
-    out.append(fields["_unknown_fields"])
+    if unknown := fields["_unknown_fields"]:
+        out.append(unknown)
     return b"".join(out)
 
 
@@ -110,6 +111,19 @@ def type_url(message: Message | type[Message]) -> str:
 
 
 _plans: dict[type[Message], tuple[tuple[str, Any, Encoder], ...]] = {}
+
+
+def known_as(cls: type[Message], plan: tuple[tuple[str, Any, Encoder], ...]) -> None:
+    """Have messages of a class written in a way of their own: by name, default and encoder of attributes."""
+    _plans[cls] = plan
+
+
+def present(message: Message) -> Iterator[tuple[str, Encoder, Any]]:
+    """Name, encoder and value of each field that is not its default, in the order in which they are written."""
+    for name, default, encoder in _plans.get(type(message)) or _plan(type(message)):
+        value = message.__dict__[name]
+        if value is not None and value != default:
+            yield name, encoder, value
 
 
 def _plan(cls: type[Message]) -> tuple[tuple[str, Any, Encoder], ...]:

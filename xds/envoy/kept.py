@@ -1,42 +1,214 @@
-"""Path -> its routes, encoded once.
+"""Versions -> the encoded entries of a virtual host's prefix map, those that did not change kept from the last time.
 
-A changed contract changes the digest in each route of its version, and hardly ever more of it. The digest has a fixed
-length, so that the bytes of routes that are the same otherwise are taken over with the new one in the old one's place.
+What an entry holds is a function of its operations, of which of their bodies stream, of their versions' names and upstreams,
+and of the gateway's surroundings; and of the versions' digests, which change with every edit. So entries are known by the
+identity of their operations (an operation that did not change is the same object from one compilation to the next), and
+kept in the pieces between the digests. What the last gateway did not have is let go.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from envoy_data_plane.google.protobuf import Any
+from envoy_data_plane.xds.type.matcher.v3 import MatcherMatcherTreeMatchMap, MatcherOnMatch
 
-from xds.envoy.codec import packed
+from xds.envoy.codec import encode
+from xds.envoy.composed import Part, Token, encoded
+from xds.envoy.make import maker
+from xds.envoy.matcher import Leaf, by_prefix, on, tree
+from xds.envoy.templates import Pattern, matrix_names, pattern_of
+from xds.model import Operation, Version
+from xds.streaming import streams, unread
 
-SIZE = 100_000
-"""So many paths are kept; more than that, and all begin again."""
+Offer = tuple[Version, Operation]
+Methods = Callable[[Sequence[Offer]], MatcherOnMatch]
+"""The operations of one path, by method -> what is done with it. A function of what is said above."""
+
+Row = tuple[Pattern, tuple[int, ...]]
+"""A path and its operations, by their places among all of the host, in the order of their methods."""
+
+_map = maker(MatcherMatcherTreeMatchMap)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pieces:
+    """Bytes that hold digests: the pieces between them, and of which version each digest is."""
+
+    pieces: tuple[bytes, ...]
+    versions: tuple[int, ...]
+
+    def under(self, digests: Sequence[bytes]) -> bytes:
+        if len(set(self.versions)) == 1:
+            return digests[self.versions[0]].join(self.pieces)
+        held = [digests[version] + piece for version, piece in zip(self.versions, self.pieces[1:], strict=True)]
+        return b"".join((self.pieces[0], *held))
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """What was encoded last: for these operations of these versions, of which some stream."""
+
+    operations: tuple[Operation, ...]
+    versions: tuple[int, ...]
+    unread: tuple[tuple[int, Operation, bool], ...]
+    pieces: _Pieces
+    token: Token = field(default_factory=Token)
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Which paths there are below each prefix, and what that follows from."""
+
+    operations: tuple[Operation, ...] = ()
+    lengths: tuple[int, ...] = ()
+    patterns: tuple[Pattern, ...] = ()
+    methods: tuple[str, ...] = ()
+    rows: Mapping[str, list[Row]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class Kept:
-    """Packed messages by what they were made of, apart from the digest that they hold."""
+    """The entries of one virtual host, for versions of always the same names and upstreams in the same order."""
 
-    by_key: dict[Hashable, tuple[str, Any]] = field(default_factory=dict)
+    layout: _Layout = field(default_factory=_Layout)
+    groups: dict[str, _Entry] = field(default_factory=dict)
+    paths: dict[tuple[str, ...], _Entry] = field(default_factory=dict)
 
-    def get(self, key: Hashable, digest: str, times: int, make: Callable[[], Any]) -> Any:
-        """What `make()` gives for this key and digest. `times` is how often the digest is in it; it must be a function
-        of `key` and the digest alone."""
-        known = self.by_key.get(key)
-        if known is not None:
-            was, message = known
-            if was == digest:
-                return message
-            if len(was) == len(digest) and message.value.count(was.encode()) == times:
-                message = packed(message.type_url, message.value.replace(was.encode(), digest.encode()))
-                self.by_key[key] = digest, message
-                return message
-        message = make()
-        if len(self.by_key) >= SIZE:
-            self.by_key.clear()
-        self.by_key[key] = digest, message
-        return message
+    def entries(self, versions: Sequence[Version], methods: Methods) -> list[Part]:
+        """The entries of the map, each an encoded `MatcherMatcherTreeMatchMap` that has one."""
+        self._lay_out(versions)
+        return _Lowering(self, versions, methods).parts()
+
+    def _lay_out(self, versions: Sequence[Version]) -> None:
+        """The layout stays as long as paths and methods do."""
+        operations = tuple([operation for version in versions for operation in version.operations])
+        lengths, old = tuple(len(version.operations) for version in versions), self.layout
+        patterns, methods = _patterns(operations, old), tuple([o.method for o in operations])
+        same = lengths == old.lengths and methods == old.methods and patterns == old.patterns
+        rows = old.rows if same else layout(patterns, methods)
+        self.layout = _Layout(operations, lengths, patterns, methods, rows)
+        if not same:
+            present = {pattern.segments for below in rows.values() for pattern, _ in below}
+            self.groups = {prefix: entry for prefix, entry in self.groups.items() if prefix in rows}
+            self.paths = {path: entry for path, entry in self.paths.items() if path in present}
+
+
+def _patterns(operations: tuple[Operation, ...], old: _Layout) -> tuple[Pattern, ...]:
+    """The pattern of each operation; most are where they were."""
+    if len(operations) == len(old.operations):
+        beside = zip(operations, old.operations, old.patterns, strict=True)
+        return tuple([pattern if o is was else _pattern(o) for o, was, pattern in beside])
+    known = {id(was): pattern for was, pattern in zip(old.operations, old.patterns, strict=True)}
+    return tuple([known.get(id(o)) or _pattern(o) for o in operations])
+
+
+def _pattern(operation: Operation) -> Pattern:
+    return pattern_of(operation.path, matrix_names(operation))
+
+
+def layout(patterns: Sequence[Pattern], methods: Sequence[str]) -> dict[str, list[Row]]:
+    """The paths below each prefix; templates that differ only in the names of their variables are one path."""
+    found: dict[tuple[str, ...], tuple[Pattern, list[int]]] = {}
+    for place, pattern in enumerate(patterns):
+        found.setdefault(pattern.segments, (pattern, []))[1].append(place)
+    rows = [(pattern, tuple(sorted(places, key=methods.__getitem__))) for pattern, places in found.values()]
+    return by_prefix(sorted(rows, key=lambda row: row[0].rank), lambda row: row[0])
+
+
+def groups(versions: Sequence[Version], methods: Methods) -> dict[str, MatcherOnMatch]:
+    """The map itself, made of nothing that was kept."""
+    offers = [(version, operation) for version in versions for operation in version.operations]
+    rows = layout([_pattern(operation) for _, operation in offers], [operation.method for _, operation in offers])
+    return {
+        prefix: on(tree([Leaf(pattern, methods([offers[place] for place in places])) for pattern, places in below]))
+        for prefix, below in rows.items()
+    }
+
+
+class _Lowering:
+    """One use of what is kept."""
+
+    def __init__(self, kept: Kept, versions: Sequence[Version], methods: Methods) -> None:
+        self.kept, self.versions, self.methods = kept, versions, methods
+        self.operations = kept.layout.operations
+        self.owners = [number for number, version in enumerate(versions) for _ in version.operations]
+        self.digests = [version.digest.encode() for version in versions]
+        self.usual = all(len(digest) == _DIGEST for digest in self.digests)  # others would change lengths around them
+
+    def parts(self) -> list[Part]:
+        return [self._part(prefix, rows) for prefix, rows in self.kept.layout.rows.items()]
+
+    def _part(self, prefix: str, rows: list[Row]) -> Part:
+        places = rows[0][1] if len(rows) == 1 else tuple([place for _, places in rows for place in places])
+        known = self.kept.groups.get(prefix)
+        if known is not None and self._holds(known, places):
+            return Part(known.token, known.pieces.under(self.digests))
+        group = on(tree([Leaf(pattern, self._path(pattern, below, len(rows) > 1)) for pattern, below in rows]))
+        data = encode(_map(map={prefix: group}))
+        entry = self._entry(places, data)
+        if entry is None:
+            self.kept.groups.pop(prefix, None)
+            return Part(Token(), data)
+        self.kept.groups[prefix] = entry
+        return Part(entry.token, data)
+
+    def _path(self, pattern: Pattern, places: tuple[int, ...], among: bool) -> MatcherOnMatch:
+        """What is done with a path. It is kept by itself if it is one of many below its prefix."""
+        if not among:
+            return self._made(places)
+        known = self.kept.paths.get(pattern.segments)
+        if known is not None and self._holds(known, places):
+            return encoded(MatcherOnMatch, known.pieces.under(self.digests))
+        made = self._made(places)
+        entry = self._entry(places, encode(made))
+        if entry is None:
+            self.kept.paths.pop(pattern.segments, None)
+        else:
+            self.kept.paths[pattern.segments] = entry
+        return made
+
+    def _made(self, places: tuple[int, ...]) -> MatcherOnMatch:
+        return self.methods([(self.versions[self.owners[place]], self.operations[place]) for place in places])
+
+    def _holds(self, entry: _Entry, places: tuple[int, ...]) -> bool:
+        """Whether an entry is of these operations, and of no other versions', and the same of their bodies stream."""
+        operations, owners = self.operations, self.owners
+        if not self.usual or len(entry.operations) != len(places):
+            return False
+        for place, operation, owner in zip(places, entry.operations, entry.versions, strict=True):
+            if operations[place] is not operation or owners[place] != owner:
+                return False
+        return all(self._streams(number, operation) is was for number, operation, was in entry.unread)
+
+    def _streams(self, version: int, operation: Operation) -> bool:
+        return operation.body is not None and streams(operation.body, self.versions[version].schemas)
+
+    def _entry(self, places: tuple[int, ...], data: bytes) -> _Entry | None:
+        operations = tuple(self.operations[place] for place in places)
+        owners = tuple(self.owners[place] for place in places)
+        pieces = _split(data, owners, self.digests)
+        if pieces is None:
+            return None
+        unheard = tuple(
+            (owner, o, self._streams(owner, o))
+            for owner, o in zip(owners, operations, strict=True)
+            if o.body is not None and unread(o.body)
+        )
+        return _Entry(operations, owners, unheard, pieces)
+
+
+def _split(data: bytes, owners: tuple[int, ...], digests: Sequence[bytes]) -> _Pieces | None:
+    """The pieces between digests; None if a digest is of unusual length, shared, or text that also stands elsewhere."""
+    by_digest = {digests[owner]: owner for owner in owners}
+    if len(by_digest) != len(set(owners)) or any(len(digest) != _DIGEST for digest in by_digest):
+        return None
+    pieces = re.split(b"(%s)" % b"|".join(map(re.escape, by_digest)), data)
+    versions = tuple(by_digest[digest] for digest in pieces[1::2])
+    if sorted(versions) != sorted(owners):
+        return None
+    return _Pieces(tuple(pieces[::2]), versions)
+
+
+_DIGEST = 16

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import TypeVar
 
 from envoy_data_plane.envoy.type.matcher.v3 import HttpRequestHeaderMatchInput
 from envoy_data_plane.xds.core.v3 import TypedExtensionConfig
@@ -43,7 +44,8 @@ INHERITED = 64
 
 Action = MatcherOnMatch
 
-_matcher, _matcher_list = maker(Matcher), maker(MatcherMatcherList)
+L = TypeVar("L")
+_tree, _matcher, _matcher_list = maker(MatcherMatcherTree), maker(Matcher), maker(MatcherMatcherList)
 _field_matcher, _on_match = maker(MatcherMatcherListFieldMatcher), maker(MatcherOnMatch)
 
 
@@ -55,24 +57,17 @@ class Leaf:
     action: Action
 
 
-def matcher(leaves: Sequence[Leaf], otherwise: Action) -> Matcher:
-    """The matcher of a virtual host: the leaf of the best pattern, or `otherwise` where none matches."""
-    ordered = sorted(leaves, key=lambda leaf: leaf.pattern.rank)
-    groups = {prefix: _on(tree(group)) for prefix, group in by_prefix(ordered, lambda leaf: leaf.pattern).items()}
-    if not groups:
+def matcher(groups: MatcherMatcherTreeMatchMap | None, otherwise: Action) -> Matcher:
+    """The matcher of a virtual host: the group of the longest prefix, or `otherwise` where none matches."""
+    if groups is None:
         return Matcher(matcher_list=None, on_no_match=otherwise)
-    return Matcher(
-        matcher_tree=MatcherMatcherTree(
-            input=header_input(":path"), prefix_match_map=MatcherMatcherTreeMatchMap(map=groups)
-        ),
-        on_no_match=otherwise,
-    )
+    return _matcher(matcher_tree=_tree(input=header_input(":path"), prefix_match_map=groups), on_no_match=otherwise)
 
 
-def by_prefix(leaves: Sequence[Leaf], pattern: Callable[[Leaf], Pattern]) -> dict[str, list[Leaf]]:
+def by_prefix(leaves: Sequence[L], pattern: Callable[[L], Pattern]) -> dict[str, list[L]]:
     """The prefixes of the map, each with every leaf that a path starting with it, and with no longer one, could match."""
-    kept: dict[str, list[Leaf]] = {}
-    own: dict[str, list[Leaf]] = {}
+    kept: dict[str, list[L]] = {}
+    own: dict[str, list[L]] = {}
     for leaf in leaves:
         own.setdefault(pattern(leaf).prefix, []).append(leaf)
     for prefix in sorted(own, key=lambda p: (len(p), p)):
@@ -90,7 +85,7 @@ def _longest(prefixes: Mapping[str, object], text: str) -> str | None:
     return next((text[:n] for n in range(len(text) - 1, 0, -1) if text[:n] in prefixes), None)
 
 
-def _merge(left: list[Leaf], right: list[Leaf], pattern: Callable[[Leaf], Pattern]) -> list[Leaf]:
+def _merge(left: list[L], right: list[L], pattern: Callable[[L], Pattern]) -> list[L]:
     return sorted([*left, *right], key=lambda leaf: pattern(leaf).rank)
 
 
@@ -100,11 +95,11 @@ def tree(leaves: Sequence[Leaf]) -> Matcher:
         return _choose([(leaf.pattern.path, leaf.action) for leaf in leaves])
     if len(leaves) > CHUNK:
         chunks = [leaves[start : start + CHUNK] for start in range(0, len(leaves), CHUNK)]
-        return _choose([(_any(chunk), _on(tree(chunk))) for chunk in chunks])
+        return _choose([(_any(chunk), on(tree(chunk))) for chunk in chunks])
     middle = len(leaves) // 2
     first, second = leaves[:middle], leaves[middle:]
-    left = first[0].action if len(first) == 1 else _on(tree(first))
-    return _choose([(_any(first), left)], _on(tree(second)))
+    left = first[0].action if len(first) == 1 else on(tree(first))
+    return _choose([(_any(first), left)], on(tree(second)))
 
 
 def _any(leaves: Sequence[Leaf]) -> str:
@@ -117,7 +112,8 @@ def _choose(rows: Sequence[tuple[str, Action]], otherwise: Action | None = None)
     return _matcher(matcher_list=_matcher_list(matchers=matchers), on_no_match=otherwise)
 
 
-def _on(inner: Matcher) -> MatcherOnMatch:
+def on(inner: Matcher) -> MatcherOnMatch:
+    """Go on with another matcher."""
     return _on_match(matcher=inner)
 
 

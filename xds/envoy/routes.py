@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from functools import cache, lru_cache
 
 from envoy_data_plane.envoy.config.core.v3 import Metadata
@@ -26,6 +26,7 @@ from envoy_data_plane.xds.type.matcher.v3 import (
     MatcherMatcherList,
     MatcherMatcherListFieldMatcher,
     MatcherMatcherListPredicate,
+    MatcherMatcherTreeMatchMap,
     MatcherOnMatch,
 )
 
@@ -34,13 +35,13 @@ from xds.envoy import names
 from xds.envoy.actions import action
 from xds.envoy.chain import per_route
 from xds.envoy.codec import any_of, shared
+from xds.envoy.composed import composed, gathered
 from xds.envoy.filters import companion
-from xds.envoy.kept import Kept
+from xds.envoy.kept import Kept, Offer, groups
 from xds.envoy.make import maker
-from xds.envoy.matcher import Leaf, matcher, matches
+from xds.envoy.matcher import matcher, matches
 from xds.envoy.profile import Profile
 from xds.envoy.routed import Routed, surroundings
-from xds.envoy.templates import Pattern, matrix_names, pattern_of
 from xds.envoy.typed import overwrite
 from xds.model import Gateway, Operation, Service, Version
 
@@ -53,12 +54,13 @@ AUTHORITY = (
 
 def routes(gateway: Gateway, profile: Profile) -> RouteConfiguration:
     """All routes of a gateway."""
-    return RouteConfiguration(
+    made = RouteConfiguration(
         name=names.ROUTES,
         virtual_hosts=[_virtual_host(domain, gateway, profile) for domain in domains(gateway)],
         request_headers_to_remove=_internal(gateway),
         ignore_port_in_host_matching=True,
     )
+    return gathered(made)
 
 
 def domains(gateway: Gateway) -> tuple[str, ...]:
@@ -79,8 +81,31 @@ def _internal(gateway: Gateway) -> list[str]:
 
 def _virtual_host(domain: str, gateway: Gateway, profile: Profile) -> VirtualHost:
     offered = [version for service in services_at(domain, gateway) for version in service.versions]
-    inner = matcher(_leaves(offered, gateway, profile), refusal(404))
+    inner = matcher(_groups(domain, offered, gateway, profile), refusal(404))
     return VirtualHost(name=names.virtual_host(domain), domains=[domain], matcher=_sound_authority(inner))
+
+
+def _groups(
+    domain: str, offered: Sequence[Version], gateway: Gateway, profile: Profile
+) -> MatcherMatcherTreeMatchMap | None:
+    """The map of prefixes; of what did not change since the last time its bytes are taken, and no message is made."""
+    if not any(version.operations for version in offered):
+        return None
+
+    def methods(operations: Sequence[Offer]) -> MatcherOnMatch:
+        return _methods([Routed(version, operation, gateway, profile) for version, operation in operations])
+
+    def anew() -> MatcherMatcherTreeMatchMap:
+        return _new_map(map=groups(offered, methods))
+
+    versions = tuple((version.service, version.name, version.upstream) for version in offered)
+    kept = _kept(domain, versions, surroundings(gateway, profile))
+    return composed(MatcherMatcherTreeMatchMap, kept.entries(offered, methods), anew)
+
+
+@lru_cache(maxsize=32)
+def _kept(domain: str, versions: Hashable, around: Hashable) -> Kept:
+    return Kept()
 
 
 def _sound_authority(inner: Matcher) -> Matcher:
@@ -94,53 +119,14 @@ def _sound_authority(inner: Matcher) -> Matcher:
     )
 
 
-def _leaves(versions: Iterable[Version], gateway: Gateway, profile: Profile) -> list[Leaf]:
-    """One leaf a path; templates that differ only in the names of their variables are one path."""
-    found: dict[tuple[str, ...], tuple[Pattern, list[tuple[Version, Operation]]]] = {}
-    for version in versions:
-        for operation in version.operations:
-            pattern = _pattern(operation)
-            found.setdefault(pattern.segments, (pattern, []))[1].append((version, operation))
-    return [Leaf(pattern, _methods(operations, gateway, profile)) for pattern, operations in found.values()]
-
-
-_PATTERNS = 50_000
-_patterns: dict[int, tuple[Operation, Pattern]] = {}
-"""By identity: what did not change is the same operation from one compilation to the next."""
-
-
-def _pattern(operation: Operation) -> Pattern:
-    known = _patterns.get(id(operation))
-    if known is None or known[0] is not operation:
-        if len(_patterns) >= _PATTERNS:
-            _patterns.clear()
-        known = _patterns[id(operation)] = operation, pattern_of(operation.path, matrix_names(operation))
-    return known[1]
-
-
-def _methods(operations: Sequence[tuple[Version, Operation]], gateway: Gateway, profile: Profile) -> MatcherOnMatch:
+def _methods(by_method: Sequence[Routed]) -> MatcherOnMatch:
     """A path's routes, by method, and 405 for every other method."""
-    by_method = [Routed(version, o, gateway, profile) for version, o in sorted(operations, key=lambda p: p[1].method)]
-    first = by_method[0]
-    version, text = first.version, first.operation.path.text
-    if any(other.version is not version for other in by_method):
-        return _list(text, _every_route(by_method))
-    about = tuple(routed.key for routed in by_method)
-    key = (version.service, version.name, about)
-    routes = _kept(surroundings(gateway, profile)).get(
-        key, version.digest, len(about), lambda: any_of(_new_list(routes=_every_route(by_method)))
-    )
-    return _new_action(action=_new_extension(name=text, typed_config=routes))
+    return _list(by_method[0].operation.path.text, _every_route(by_method))
 
 
 def _every_route(by_method: Sequence[Routed]) -> list[Route]:
     allow = ", ".join(routed.operation.method for routed in by_method)
     return [*(route for routed in by_method for route in _routes(routed)), _refusal_route(405, allow)]
-
-
-@lru_cache(maxsize=8)
-def _kept(around: Hashable) -> Kept:
-    return Kept()
 
 
 def _routes(routed: Routed) -> Iterator[Route]:
@@ -153,6 +139,7 @@ def _routes(routed: Routed) -> Iterator[Route]:
 
 _new_route, _new_list, _new_action = maker(Route), maker(RouteList), maker(MatcherOnMatch)
 _new_extension, _new_decorator = maker(TypedExtensionConfig), maker(Decorator)
+_new_map = maker(MatcherMatcherTreeMatchMap)
 _new_metadata, _new_struct, _new_value = maker(Metadata), maker(Struct), maker(Value)
 
 

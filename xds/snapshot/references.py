@@ -11,10 +11,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from xds.snapshot.types import CLUSTER, ENDPOINTS, EXTENSION, PREFIX, ROUTES, SECRET
 from xds.snapshot.wire import BYTES, WireError, blob, fields, text
+
+if TYPE_CHECKING:
+    from xds.envoy.composed import Parts, Token
 
 Reference = tuple[str, str]
 """Type URL and name."""
@@ -144,6 +148,26 @@ def references(type_url: str, body: bytes) -> Found:
     return found
 
 
+_of_parts: WeakKeyDictionary[Token, _Parts] = WeakKeyDictionary()
+
+
+def references_of_parts(type_url: str, parts: Parts) -> Found:
+    """What `references` finds in the same message, perhaps in another order: each part is walked once in its life."""
+    found = references(type_url, parts.around)
+    met: dict[_Parts, None] = {}
+    for url, part in parts.inner:
+        known = _of_parts.get(part.token)
+        if known is None:
+            inner = references(url, part.data)
+            new = tuple(inner.references), tuple(sorted(inner.opaque))
+            known = _of_parts[part.token] = _parts.setdefault(new, new)
+        met[known] = None
+    for named, opaque in met:
+        found.references.update(dict.fromkeys(named))
+        found.opaque.update(opaque)
+    return found
+
+
 def _walk_any(type_url: str, body: bytes, found: Found) -> None:
     cls = _pool().url_to_type.get(type_url)
     if cls is None:
@@ -259,4 +283,4 @@ _SPECIAL: dict[str, Callable[[_Layout, bytes], Iterator[Reference]]] = {
     "envoy.extensions.transport_sockets.tls.v3.SdsSecretConfig": _sds,
 }
 
-__all__ = ["Found", "Reference", "WireError", "references"]
+__all__ = ["Found", "Reference", "WireError", "references", "references_of_parts"]

@@ -8,7 +8,7 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
-from xds.snapshot.references import Reference, references
+from xds.snapshot.references import Found, Reference, references, references_of_parts
 from xds.snapshot.types import ORDER, RANK
 
 _HEX = 16  # 64 bits: two resources of one name must differ, nobody gains by making them collide
@@ -30,16 +30,21 @@ class Resource:
     opaque: tuple[str, ...] = field(default=(), repr=False)
 
 
-def resource_of(type_url: str, name: str, body: bytes) -> Resource:
-    """A resource with its version and references. Raises WireError if `body` is no serialised message."""
-    found = references(type_url, body)
+def resource_of(type_url: str, name: str, body: bytes, found: Found | None = None) -> Resource:
+    """A resource with its version and references, which are `found` if they are known already.
+
+    Raises WireError if `body` is no serialised message.
+    """
+    found = found or references(type_url, body)
     opaque = tuple(sorted(found.opaque))
     return Resource(type_url, name, content_version(type_url, body), body, tuple(found.references), opaque)
 
 
 def content_version(type_url: str, body: bytes) -> str:
     """The version of a resource with that content: 16 hexadecimal digits."""
-    return sha256(b"\0".join((type_url.encode(), body))).hexdigest()[:_HEX]
+    digest = sha256(type_url.encode() + b"\0")
+    digest.update(body)
+    return digest.hexdigest()[:_HEX]
 
 
 def version_of(resources: Mapping[str, Resource]) -> str:
@@ -100,10 +105,21 @@ def snapshot_of(
         before = previous.of(type_url) if previous else _NONE
         named = resources[type_url] = {}
         for name in sorted(messages[type_url]):
-            body = encode(messages[type_url][name])
-            same = before.get(name)
-            named[name] = same if same and same.body == body else resource_of(type_url, name, body)
+            message = messages[type_url][name]
+            body, same = encode(message), before.get(name)
+            if same and same.body == body:
+                named[name] = same
+            else:
+                named[name] = resource_of(type_url, name, body, _known_references(type_url, message))
     return Snapshot(resources)
+
+
+def _known_references(type_url: str, message: Any) -> Found | None:
+    """What a message refers to that was put together of parts, some of them met before."""
+    from xds.envoy.composed import parts_of  # who has such a message has imported this
+
+    parts = parts_of(message)
+    return references_of_parts(type_url, parts) if parts else None
 
 
 @dataclass(frozen=True, slots=True)
