@@ -9,6 +9,7 @@ from envoy_data_plane.envoy.config.route.v3 import RouteAction
 
 from xds.envoy.codec import shared
 from xds.envoy.profile import Profile
+from xds.envoy.retries import retries
 from xds.envoy.routed import Routed
 from xds.envoy.typed import seconds
 from xds.native import Native
@@ -26,7 +27,7 @@ def _timeout(routed: Routed) -> Mapping[str, Any]:
     return {"timeout": seconds(routed.profile.limits.upstream_s if own is None else own)}
 
 
-PARTS: tuple[Part, ...] = (_destination, _timeout)
+PARTS: tuple[Part, ...] = (_destination, _timeout, retries)
 
 
 _PLAIN = Native()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from xds.native.edge import Edge
 from xds.native.feature import Feature, Problem, Setting, Site
+from xds.native.retries import DECLARED_IDEMPOTENT, RETRIES, Retries
 from xds.native.timeouts import TIMEOUT
 
 if TYPE_CHECKING:
@@ -25,9 +26,15 @@ class Native:
     """The native features of one operation, each with a default that asks for nothing. Hashable: routes are kept by it."""
 
     timeout: float | None = None
+    retries: Retries | None = None
+    idempotent: bool = False
 
 
-FEATURES: tuple[Feature, ...] = (TIMEOUT,)
+FEATURES: tuple[Feature, ...] = (
+    TIMEOUT,
+    RETRIES,
+    DECLARED_IDEMPOTENT,
+)
 """In the order in which `sidegate explain` and the published schema show them."""
 
 _BY_KEY = {feature.key: feature for feature in FEATURES}
