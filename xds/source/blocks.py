@@ -14,6 +14,7 @@ from typing import Any
 
 from . import yamltext
 from .limits import MAX_NODES, Refusal
+from .members import Members
 
 _SECTION = b"\npaths:\n"
 _FIRST = re.compile(rb"(?:[ ]*(?:#[^\n]*)?\n)*([ ]+)/")
@@ -33,9 +34,10 @@ class Split:
 
 @dataclass(slots=True)
 class Blocks:
-    """Values of the blocks that one file was last made of."""
+    """Values of the blocks that one file was last made of; if it is JSON, of its members."""
 
     values: dict[bytes, tuple[Any, int]] = field(default_factory=dict)
+    members: Members = field(default_factory=Members)
 
 
 @lru_cache(maxsize=4)

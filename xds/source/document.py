@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from xds.diagnostics import Diagnostic, Span
 
-from . import blocks, jsontext, yamltext
+from . import blocks, jsontext, members, yamltext
 from .blocks import Blocks
 from .limits import MAX_BYTES, Refusal
 from .pointer import parents
@@ -51,7 +51,8 @@ def load(file: str, data: bytes, known: Blocks | None = None) -> tuple[Document 
     try:
         if len(data) > MAX_BYTES:
             raise Refusal("document-budget", f"the file is larger than {MAX_BYTES // 2**20} MiB")
-        value = jsontext.value(data) if is_json(file) else blocks.value(data, known if known is not None else Blocks())
+        known = known if known is not None else Blocks()
+        value = members.value(data, known.members) if is_json(file) else blocks.value(data, known)
         return Document(file, value, data), ()
     except Refusal as r:
         span = Span(file, r.line, r.column, r.pointer)

@@ -13,6 +13,7 @@ from typing import Any
 from .limits import MAX_DEPTH, MAX_DIGITS, MAX_NODES, Refusal
 from .pointer import escape, tokens
 
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
 
 
@@ -55,7 +56,7 @@ _DECODER = json.JSONDecoder(
 
 def value(data: bytes) -> Any:
     """The value of a JSON text (RFC 8259, UTF-8, a byte order mark is passed over); `Refusal` if it is none."""
-    text = _decoded(data)
+    text = decoded(data)
     try:
         result = _DECODER.decode(text)
     except json.JSONDecodeError as e:
@@ -66,21 +67,28 @@ def value(data: bytes) -> Any:
         raise _number(text) from None
     except RecursionError:
         raise Refusal("document-budget", f"nested deeper than {MAX_DEPTH} levels", 1, 1) from None
-    if "\\u" in text and not _encodable(result):
-        raise Refusal("json-syntax", "half of a surrogate pair stands for no character", 1, 1)
-    _measure(result)
+    check_encodable(result, text)
+    measure(result)
     return result
 
 
-def _encodable(value: Any) -> bool:
-    try:
-        json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+BROKEN = (_Duplicate, _Number, RecursionError)
+"""What `scan` raises beside ValueError and StopIteration."""
+
+scan = _DECODER.scan_once  # type: ignore[attr-defined]
+"""The value that begins at an offset of a text, and where it ends."""
 
 
-def _decoded(data: bytes) -> str:
+def check_encodable(value: Any, text: str) -> None:
+    """`Refusal` for a value of that text with half of a surrogate pair in it."""
+    if _SURROGATE.search(text):
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise Refusal("json-syntax", "half of a surrogate pair stands for no character", 1, 1) from None
+
+
+def decoded(data: bytes) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as e:
@@ -88,9 +96,9 @@ def _decoded(data: bytes) -> str:
         raise Refusal("json-syntax", "the text is not UTF-8", line, e.start - data.rfind(b"\n", 0, e.start)) from None
 
 
-def _measure(root: Any) -> None:
-    """Breadth first, so that depth is a count of rounds."""
-    level, depth, nodes = [root], 0, 0
+def measure(root: Any, depth: int = 0) -> int:
+    """How many values there are in one that stands `depth` levels deep. Breadth first, so that depth is a count of rounds."""
+    level, nodes = [root], 0
     while level:
         nodes += len(level)
         depth += 1
@@ -100,6 +108,7 @@ def _measure(root: Any) -> None:
         if inner and depth > MAX_DEPTH:
             raise Refusal("document-budget", f"nested deeper than {MAX_DEPTH} levels", 1, 1)
         level = [m for v in inner for m in (v.values() if type(v) is dict else v)]
+    return nodes
 
 
 def _duplicate(text: str) -> Refusal:
@@ -136,7 +145,7 @@ class _Lines:
 
 def positions(data: bytes) -> Iterator[tuple[str, str | None, int, int]]:
     """As `yamltext.positions`, for a JSON text that has been read without refusal or with a duplicate key."""
-    return _positions(_decoded(data))
+    return _positions(decoded(data))
 
 
 _SPACE = re.compile(r"[ \t\n\r]*")
@@ -148,8 +157,8 @@ def find(data: bytes, pointer: str) -> tuple[int, int]:
 
     It reads as far as the place and steps over what lies before it: a few places cost less than the positions of all.
     """
-    text = _decoded(data)
-    at = found = _after(text, 0)
+    text = decoded(data)
+    at = found = after(text, 0)
     try:
         for token in tokens(pointer):
             place, at = _member(text, at, token) if text[at] == "{" else _item(text, at, token)
@@ -161,7 +170,7 @@ def find(data: bytes, pointer: str) -> tuple[int, int]:
     return text.count("\n", 0, found) + 1, found - text.rfind("\n", 0, found)
 
 
-def _after(text: str, at: int) -> int:
+def after(text: str, at: int) -> int:
     """Where the white space at an offset ends."""
     match = _SPACE.match(text, at)
     return match.end() if match else at
@@ -169,16 +178,16 @@ def _after(text: str, at: int) -> int:
 
 def _member(text: str, at: int, name: str) -> tuple[int, int]:
     """Where the key of a mapping's member stands, and its value; -1 for both if there is none."""
-    at = _after(text, at + 1)
+    at = after(text, at + 1)
     while text[at] == '"':
         key, end = scanstring(text, at + 1, False)
-        value = _after(text, _after(text, end) + 1)
+        value = after(text, after(text, end) + 1)
         if key == name:
             return at, value
-        at = _after(text, _skip(text, value)[1])
+        at = after(text, _skip(text, value)[1])
         if text[at] != ",":
             break
-        at = _after(text, at + 1)
+        at = after(text, at + 1)
     return -1, -1
 
 
@@ -186,12 +195,12 @@ def _item(text: str, at: int, token: str) -> tuple[int, int]:
     """Where an item of a list stands, twice; -1 if there is none."""
     if text[at] != "[" or not token.isascii() or not token.isdigit() or (token[0] == "0" and token != "0"):
         return -1, -1
-    at = _after(text, at + 1)
+    at = after(text, at + 1)
     for _ in range(int(token[:9])):
-        at = _after(text, _skip(text, at)[1])
+        at = after(text, _skip(text, at)[1])
         if text[at] != ",":
             return -1, -1
-        at = _after(text, at + 1)
+        at = after(text, at + 1)
     return (-1, -1) if text[at] == "]" else (at, at)
 
 
