@@ -19,6 +19,7 @@ VERBS = {
     "check": "say what is wrong with contracts, policies and settings",
     "compile": "print the Envoy resources that a project compiles to",
     "explain": "say how an operation is guarded, or why a request was refused",
+    "test": "run the policies' unit tests, and say what they cover",
     "init": "write a service's folder: contract, policy with a test, sidegate.yaml",
 }
 

@@ -139,14 +139,18 @@ def _digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:16]
 
 
+def _is_test(file: str) -> bool:
+    return file.endswith("_test.rego")
+
+
 def _is_module(file: str) -> bool:
-    return file.endswith(".rego") and not file.endswith("_test.rego")
+    return file.endswith(".rego") and not _is_test(file)
 
 
 def _modules(own: Mapping[str, bytes], said: list[Diagnostic]) -> tuple[dict[str, str], list[Outline]]:
     texts: dict[str, str] = {}
     outlines: list[Outline] = []
-    for file in filter(_is_module, own):
+    for file in (f for f in own if f.endswith(".rego")):
         try:
             texts[file] = own[file].decode("utf-8")
         except UnicodeDecodeError:
@@ -195,7 +199,7 @@ def _wordings(outlines: Iterable[Outline]) -> dict[str, dict[str, Span]]:
 def _data(own: Mapping[str, bytes], said: list[Diagnostic]) -> dict[str, Any]:
     """The base document: each file's value at the path of its folder below `policies/`."""
     root: dict[str, Any] = {}
-    for file in (f for f in own if not _is_module(f)):
+    for file in (f for f in own if not f.endswith(".rego")):
         document, problems = load(file, own[file])
         said += problems
         if document is None:

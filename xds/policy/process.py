@@ -77,22 +77,7 @@ def compile_modules(
         "names": list(names),
     }
     order["programs"] = dict(modules if programs is None else programs)
-    try:
-        process, ours = spawn()
-    except OSError as e:
-        raise WorkerError(f"the policy engine cannot be started: {e}") from None
-    with ours:
-        try:
-            ours.settimeout(COMPILE_SECONDS)
-            ours.sendall(frame(b"C", json.dumps(order, ensure_ascii=False).encode()))
-            kind, payload = _answer(ours)
-        except TimeoutError:
-            raise WorkerError(f"the policy engine did not compile this within {COMPILE_SECONDS:.0f} s") from None
-        except OSError:
-            raise WorkerError("the policy engine crashed while it compiled this") from None
-        finally:
-            process.kill()
-            process.wait()
+    kind, payload = asked(b"C", order, COMPILE_SECONDS)
     if kind != b"V":
         raise WorkerError(payload.decode(errors="replace"))
     answer: dict[str, Any] = json.loads(payload)
@@ -102,6 +87,26 @@ def compile_modules(
 def _answer(ours: socket.socket) -> tuple[bytes, bytes]:
     head = exactly(ours, HEAD)
     return head[4:5], exactly(ours, int.from_bytes(head[:4], "little"))
+
+
+def asked(kind: bytes, order: Mapping[str, Any], seconds: float) -> tuple[bytes, bytes]:
+    """The answer of a process that is started for this one question. Raises WorkerError if there is none in time."""
+    try:
+        process, ours = spawn()
+    except OSError as e:
+        raise WorkerError(f"the policy engine cannot be started: {e}") from None
+    with ours:
+        try:
+            ours.settimeout(seconds)
+            ours.sendall(frame(kind, json.dumps(order, ensure_ascii=False).encode()))
+            return _answer(ours)
+        except TimeoutError:
+            raise WorkerError(f"the policy engine did not compile this within {seconds:.0f} s") from None
+        except OSError:
+            raise WorkerError("the policy engine crashed while it compiled this") from None
+        finally:
+            process.kill()
+            process.wait()
 
 
 def exactly(ours: socket.socket, size: int) -> bytes:

@@ -7,6 +7,7 @@ little-endian length, one byte that says what follows, and that. The parent writ
     P  prepare   JSON {id, modules, data, entrypoints} -> K, or E and a text
     F  forget    four bytes of id                      -> K
     D  decide    four bytes of id, two of the entrypoint's index, the input as JSON -> T, N, U, V + JSON, C + text, E + text
+    Q  query     JSON {modules, data, query}           -> T, N, U, V + JSON, C + text, E + text
     C  compile   JSON {modules, programs, data, entrypoints, names} -> V + JSON {plan, missing, refused}, or E + text
 
 `programs` are the modules as they would be prepared; `refused` is why they could not be, or null. T and N are the values
@@ -83,6 +84,15 @@ class Engine:
         refused = self.rehearse(order) if order["programs"] != order["modules"] else None
         return b"V", json.dumps({"plan": plan, "missing": missing, "refused": refused}).encode()
 
+    def query(self, order: dict[str, Any]) -> Answer:
+        """One query over modules that are not prepared: bundles of modules with `with` kill the engine more often."""
+        output = self.fresh(order["modules"], order["data"]).query(order["query"])
+        if not output.ok():
+            return _error(str(output))
+        text = str(output)
+        known = {_TRUE.decode(): b"T", _FALSE.decode(): b"N", _UNDEFINED.decode(): b"U"}
+        return (known[text], b"") if text in known else (b"V", text.encode())
+
     def rehearse(self, order: dict[str, Any]) -> str | None:
         """Why `prepare` would refuse a bundle's programs; None if it takes them."""
         request = {"id": 0, "modules": order["programs"], "data": order["data"], "entrypoints": order["entrypoints"]}
@@ -115,6 +125,8 @@ class Engine:
                 return prepared.decide(int.from_bytes(payload[4:6], "little"), bytes(payload[6:]))
             if kind == b"P":
                 return self.prepare(json.loads(bytes(payload)))
+            if kind == b"Q":
+                return self.query(json.loads(bytes(payload)))
             if kind == b"C":
                 return self.compile(json.loads(bytes(payload)))
             if kind == b"F":
