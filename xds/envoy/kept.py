@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import is_
 
 from envoy_data_plane.xds.type.matcher.v3 import MatcherMatcherTreeMatchMap, MatcherOnMatch
 
@@ -38,9 +39,10 @@ class _Pieces:
 
     pieces: tuple[bytes, ...]
     versions: tuple[int, ...]
+    single: bool
 
     def under(self, digests: Sequence[bytes]) -> bytes:
-        if len(set(self.versions)) == 1:
+        if self.single:
             return digests[self.versions[0]].join(self.pieces)
         held = [digests[version] + piece for version, piece in zip(self.versions, self.pieces[1:], strict=True)]
         return b"".join((self.pieces[0], *held))
@@ -174,12 +176,13 @@ class _Lowering:
 
     def _holds(self, entry: _Entry, places: tuple[int, ...]) -> bool:
         """Whether an entry is of these operations, and of no other versions', and the same of their bodies stream."""
-        operations, owners = self.operations, self.owners
         if not self.usual or len(entry.operations) != len(places):
             return False
-        for place, operation, owner in zip(places, entry.operations, entry.versions, strict=True):
-            if operations[place] is not operation or owners[place] != owner:
-                return False
+        operations, owners = self.operations, self.owners
+        if not all(map(is_, entry.operations, [operations[place] for place in places])):
+            return False
+        if len(self.versions) > 1 and entry.versions != tuple([owners[place] for place in places]):
+            return False
         return all(self._streams(number, operation) is was for number, operation, was in entry.unread)
 
     def _streams(self, version: int, operation: Operation) -> bool:
@@ -208,7 +211,7 @@ def _split(data: bytes, owners: tuple[int, ...], digests: Sequence[bytes]) -> _P
     versions = tuple(by_digest[digest] for digest in pieces[1::2])
     if sorted(versions) != sorted(owners):
         return None
-    return _Pieces(tuple(pieces[::2]), versions)
+    return _Pieces(tuple(pieces[::2]), versions, len(by_digest) == 1)
 
 
 _DIGEST = 16

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from betterproto2 import Message
 from envoy_data_plane.envoy.config.cluster.v3 import Cluster
@@ -14,11 +15,13 @@ from xds.envoy import names
 from xds.envoy.chain import extensions
 from xds.envoy.clusters import clusters
 from xds.envoy.codec import type_url
+from xds.envoy.composed import gathered
 from xds.envoy.listener import listener
 from xds.envoy.profile import Profile
 from xds.envoy.routes import routes
 from xds.envoy.typed import typed
-from xds.model import Gateway
+from xds.model import Gateway, JwtScheme
+from xds.native import Edge
 
 Resources = Mapping[str, Mapping[str, Message]]
 """Type URL -> name -> resource; types in the order in which ADS sends them, names sorted."""
@@ -32,10 +35,16 @@ def lower(gateway: Gateway, profile: Profile) -> Resources:
     by_type: tuple[tuple[type[Message], Iterable[tuple[str, Message]]], ...] = (
         (Cluster, ((cluster.name, cluster) for cluster in clusters(gateway, profile))),
         (TypedExtensionConfig, ((name, typed(name, config)) for name, config in extensions(gateway, profile))),
-        (Listener, [(names.LISTENER, listener(gateway, profile))]),
+        (Listener, [(names.LISTENER, _listener(gateway.schemes, gateway.edge, profile))]),
         (RouteConfiguration, [(names.ROUTES, routes(gateway, profile))]),
     )
     return {type_url(kind): _by_name(resources) for kind, resources in by_type}
+
+
+@lru_cache(maxsize=8)
+def _listener(schemes: tuple[JwtScheme, ...], edge: Edge, profile: Profile) -> Listener:
+    """The listener, which no service is in: changing it drains connections, and services change all the time."""
+    return gathered(listener(Gateway((), schemes, edge), profile))
 
 
 def _by_name(resources: Iterable[tuple[str, Message]]) -> dict[str, Message]:
