@@ -143,8 +143,13 @@ class _Compilation:
         for file in set().union(*(item.files for item in known.values())):
             if file in self.library.files:
                 self.library.root(file)
+        paths = self._paths()
+        if paths is None:
+            return []
         return [
-            known.get(key) or self._item(key, entry, around) for key, entry in self._paths() if not key.startswith("x-")
+            known.get(key) or self._item(key, Node(value, paths.file, paths, key), around)
+            for key, value in paths.value.items()
+            if not key.startswith("x-")
         ]
 
     def _identified(self, items: list[Item]) -> list[Operation]:
@@ -165,19 +170,17 @@ class _Compilation:
         schemas = tuple(self.lowering.reached(scope.used))
         files.update(*(self.lowering.done[uri].files for uri in schemas))
         findings, silent = tuple(scope.report.findings), tuple(scope.silent)
-        texts = tuple(dict.fromkeys(o.path.text for o in found))
+        texts = key, tuple(dict.fromkeys(o.path.text for o in found))
         asked = frozenset(c.scheme for o in found for a in o.security for c in a.credentials if c.scopes)
         plain = all(map(identifiers.plain, found))
         place = entry.place
         return Item(key, entry.value, place, found, findings, schemas, silent, frozenset(files), texts, asked, plain)
 
-    def _paths(self) -> Iterable[tuple[str, Node]]:
+    def _paths(self) -> Node | None:
         paths = self.report.mapping(self.root, "paths")
-        if paths is None:
-            if self.dialect.paths_required and "paths" not in self.root.value:
-                self.report.add("unknown-field", "an OpenAPI document needs `paths`", self.root)
-            return ()
-        return paths.members()
+        if paths is None and self.dialect.paths_required and "paths" not in self.root.value:
+            self.report.add("unknown-field", "an OpenAPI document needs `paths`", self.root)
+        return paths
 
     def _frame(self) -> Frame:
         """What the document says outside `paths`: that of the compilation before, or read now."""

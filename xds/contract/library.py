@@ -33,16 +33,22 @@ _NOT_SCHEMAS = frozenset({"example", "examples", "enum", "const", "default", "ex
 class Loaded:
     """Documents kept between compiles, by file, with the bytes they were read from."""
 
-    documents: dict[str, tuple[bytes, Document | None, tuple[Diagnostic, ...], bool]] = field(default_factory=dict)
+    documents: dict[str, tuple[bytes, Document | None, tuple[Diagnostic, ...]]] = field(default_factory=dict)
+    ids: dict[str, tuple[bytes, bool]] = field(default_factory=dict)
     blocks: dict[str, Blocks] = field(default_factory=dict)
 
-    def load(self, file: str, data: bytes) -> tuple[Document | None, tuple[Diagnostic, ...], bool]:
-        """The document or its problems, and whether it may have `$id`s or anchors."""
+    def load(self, file: str, data: bytes) -> tuple[Document | None, tuple[Diagnostic, ...]]:
         known = self.documents.get(file)
         if known is None or (known[0] is not data and known[0] != data):
-            document, problems = load(file, data, self.blocks.setdefault(file, Blocks()))
-            known = self.documents[file] = (data, document, problems, any(word in data for word in _IDS))
-        return known[1:]
+            known = self.documents[file] = (data, *load(file, data, self.blocks.setdefault(file, Blocks())))
+        return known[1], known[2]
+
+    def may_have_ids(self, file: str, data: bytes) -> bool:
+        """Whether a text may hold `$id`s or anchors."""
+        known = self.ids.get(file)
+        if known is None or known[0] is not data:
+            known = self.ids[file] = data, any(word in data for word in _IDS)
+        return known[1]
 
 
 @dataclass(slots=True)
@@ -74,16 +80,16 @@ class Library:
     def root(self, file: str) -> Node | None:
         """The root value of a file, loaded at first use; None if it cannot be read, which has become a problem."""
         if file not in self.roots:
-            document, problems, ids = self.loaded.load(file, self.files[file])
+            document, problems = self.loaded.load(file, self.files[file])
             self.problems.extend(problems)
             self.roots[file] = node = None if document is None else Node(document.value, file)
-            if node is not None and self.with_ids and ids:
-                self._index(node, self.document(file))
+            if node is not None and self.with_ids:
+                self.index(node)
         return self.roots[file]
 
     def index(self, root: Node) -> None:
         """Finds the `$id`s and anchors of a document."""
-        if self.loaded.load(root.file, self.files[root.file])[2]:
+        if self.loaded.may_have_ids(root.file, self.files[root.file]):
             self._index(root, self.document(root.file))
 
     def named(self) -> bool:

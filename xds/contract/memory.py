@@ -27,14 +27,15 @@ from .security import SecurityScheme
 
 _T = TypeVar("_T")
 _FEW = 64
+_NONE: Any = object()
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
     """A compiled path item. `schemas` are the URIs that its operations reach, `files` those that its references led to.
 
-    `texts` are its paths, `asked` the security schemes of which it asks for scopes; `plain` says that its operations are
-    called what the contract calls them, unless another is called the same.
+    `texts` are its key and its paths, `asked` the security schemes of which it asks for scopes; `plain` says that its
+    operations are called what the contract calls them, unless another is called the same.
     """
 
     key: str
@@ -45,7 +46,7 @@ class Item:
     schemas: tuple[str, ...]
     silent: tuple[Place, ...]
     files: frozenset[str]
-    texts: tuple[str, ...]
+    texts: tuple[str, tuple[str, ...]]
     asked: frozenset[str]
     plain: bool
 
@@ -97,7 +98,8 @@ class Memory:
         stale: set[str] = set()
         kept: dict[str, Item] = {}
         for key, item in self.items.items():
-            if key not in values or not same(item.value, values[key]):
+            value = values.get(key, _NONE)
+            if value is not item.value and (value is _NONE or not same(item.value, value)):
                 stale.update(_own(item, self.lowered))
             elif not changed or changed.isdisjoint(item.files):
                 kept[key] = item
@@ -105,7 +107,7 @@ class Memory:
             stale |= _reaching(self.lowered, changed)
         for uri in stale:
             self.lowered.pop(uri, None)
-        self.items = {k: i for k, i in kept.items() if stale.isdisjoint(i.schemas)} if stale else kept
+        self.items = {k: i for k, i in kept.items() if stale.isdisjoint(i.schemas)} if changed else kept
 
     def end(self, library: Library, items: Sequence[Item]) -> None:
         """Remembers a compilation. One whose paths lean on each other, or on names of schemas, is not remembered."""
@@ -123,7 +125,7 @@ class Memory:
 
     def overlaps(self, items: Sequence[Item]) -> tuple[Finding, ...]:
         """What `rules.overlaps` finds, looked for again only if a path has come, gone or moved."""
-        texts = [(item.key, item.texts) for item in items if item.texts]
+        texts = [item.texts for item in items]
         if texts != self.crossings[0]:
             paths: dict[str, tuple[PathTemplate, Place]] = {}
             for item in items:
@@ -213,7 +215,7 @@ class Cache:
 
     def keep(self, files: Mapping[str, bytes]) -> None:
         """Drops what is kept of files that are gone."""
-        for table in (self.loaded.documents, self.loaded.blocks, self.memories):
+        for table in (self.loaded.documents, self.loaded.blocks, self.loaded.ids, self.memories):
             for file in table.keys() - files.keys():
                 del table[file]
 

@@ -6,26 +6,18 @@ from dataclasses import replace
 
 from xds.model import Operation, Version
 from xds.native import native_of
+from xds.passes.kept import Kept
 
 
 def configure(version: Version) -> Version:
     """Fill in `Operation.native` for every operation that has settings; all others stay the objects they are."""
     if not any(operation.settings for operation in version.operations):
         return version
-    return replace(version, operations=tuple(map(_configured, version.operations)))
+    return replace(version, operations=_configured(version))
 
 
-_KEPT = 50_000
-_kept: dict[int, tuple[Operation, Operation]] = {}
-"""By identity: operations of paths that did not change are the same objects from one compilation to the next."""
+def _native(operation: Operation) -> Operation:
+    return replace(operation, native=native_of(operation.settings)) if operation.settings else operation
 
 
-def _configured(operation: Operation) -> Operation:
-    if not operation.settings:
-        return operation
-    known = _kept.get(id(operation))
-    if known is None or known[0] is not operation:
-        if len(_kept) >= _KEPT:
-            _kept.clear()
-        known = _kept[id(operation)] = operation, replace(operation, native=native_of(operation.settings))
-    return known[1]
+_configured = Kept(_native)

@@ -7,25 +7,15 @@ from dataclasses import replace
 
 from xds.model import Check, Mode, Operation, Placement, Version
 from xds.native import said
+from xds.passes.kept import Kept
 
 
 def place(version: Version) -> Version:
     """Fill in `Operation.checks` for every operation of a version."""
-    return replace(version, operations=tuple(map(_placed, version.operations)))
+    return replace(version, operations=_placed(version))
 
 
-_KEPT = 50_000
-_kept: dict[int, tuple[Operation, Operation]] = {}
-"""By identity: operations of paths that did not change are the same objects from one compilation to the next."""
-
-
-def _placed(operation: Operation) -> Operation:
-    known = _kept.get(id(operation))
-    if known is None or known[0] is not operation:
-        if len(_kept) >= _KEPT:
-            _kept.clear()
-        known = _kept[id(operation)] = operation, replace(operation, checks=tuple(checks_of(operation)))
-    return known[1]
+_placed = Kept(lambda operation: replace(operation, checks=tuple(checks_of(operation))))
 
 
 def checks_of(operation: Operation) -> Iterator[Check]:

@@ -40,10 +40,14 @@ class Blocks:
     members: Members = field(default_factory=Members)
 
 
-@lru_cache(maxsize=4)
 def split(data: bytes) -> Split | None:
     """The text's blocks, or None if it is short or laid out otherwise."""
-    at = data.find(_SECTION) if len(data) > _WORTH and b"\r" not in data else -1
+    return _split(data) if len(data) > _WORTH else None
+
+
+@lru_cache(maxsize=4)
+def _split(data: bytes) -> Split | None:
+    at = data.find(_SECTION) if b"\r" not in data else -1
     if at < 0:
         return None
     start = at + len(_SECTION)
@@ -113,10 +117,12 @@ def find(data: bytes, pointer: str) -> Part | None:
             parts.head, pointer, parts.head.count(b"\n", 0, parts.start), data.count(b"\n", 0, parts.end) - before
         )
     escaped = pointer[len("/paths/") :].partition("/")[0]
-    key = escaped.replace("~1", "/").replace("~0", "~").encode()
+    first = parts.blocks[0]
+    indentation = first[: len(first) - len(first.lstrip(b" "))]
+    start = indentation + escaped.replace("~1", "/").replace("~0", "~").encode() + b":"
     offset = parts.start
     for block in parts.blocks:
-        if block.lstrip(b" ").startswith(key + b":"):
+        if block.startswith(start):
             return Part(block, pointer[len("/paths") :], 0, data.count(b"\n", 0, offset))
         offset += len(block)
     return None

@@ -92,7 +92,7 @@ class _Reading:
         self.nodes += 1
         found, end = self._object(at, lambda name, start: self._inner(key, f"/{name}", start))
         before = self.known.outer.get(key, {})
-        alike = list(found) == list(before) and all(found[name] is before[name] for name in found)
+        alike = list(found) == list(before) and all(_alike(found[name], before[name]) for name in found)
         return before if alike and before else found, end
 
     def _inner(self, key: str, name: str, at: int) -> tuple[Any, int]:
@@ -108,3 +108,8 @@ class _Reading:
         if type(member.value) is dict or type(member.value) is list:  # a number may go on in what follows
             self.fresh[key, name] = member
         return member.value, member.end
+
+
+def _alike(a: Any, b: Any) -> bool:
+    """Whether two members are the same object, or scalars that are written alike."""
+    return a is b or (type(a) is type(b) and type(a) not in (dict, list) and repr(a) == repr(b))

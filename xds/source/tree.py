@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,16 +32,18 @@ _SETTLED_NS = 2_000_000_000
 class Tree:
     """A project's files as bytes, by path relative to its folder (forward slashes); what could not be read is a problem.
 
-    `stamps` are of the files that can be told from what they were without reading them again.
+    `stamps` are of the files that can be told from what they were without reading them again. `env` is the environment
+    whose layer of settings counts.
     """
 
     files: Mapping[str, bytes]
     problems: tuple[Diagnostic, ...] = ()
     stamps: Mapping[str, _Stamp] = field(default_factory=dict, repr=False, compare=False)
+    env: str | None = None
 
 
-def read_tree(root: Path, previous: Tree | None = None, extra: Iterable[str] = ()) -> Tree:
-    """Reads `contracts/`, `policies/`, `sidegate.yaml` and the `extra` relative files of a project.
+def read_tree(root: Path, previous: Tree | None = None, extra: Iterable[str] = (), env: str | None = None) -> Tree:
+    """Reads `contracts/`, `policies/`, `sidegate.yaml`, the layer of `env` over it, and the `extra` relative files.
 
     `previous` lends its bytes for files whose stamps are the same; files that were read again and say the same are the same
     objects. Codes: `file-unreadable`, `path-escapes`, `document-budget`. A folder that is not there is empty; one that
@@ -50,11 +52,12 @@ def read_tree(root: Path, previous: Tree | None = None, extra: Iterable[str] = (
     reading = _Reading(root, previous or Tree({}))
     for folder, endings, names in _ROOTS:
         reading.folder(folder, endings, names)
-    for name in (_SETTINGS, *extra):
+    settings = (_SETTINGS,) if env is None else (_SETTINGS, f"sidegate.{env}.yaml")
+    for name in (*settings, *extra):
         if name not in reading.files:
-            reading.single(name, optional=name == _SETTINGS)
+            reading.single(name, optional=name in settings)
     problems = tuple(sorted(reading.problems, key=lambda d: (str(d.span), d.code)))
-    return Tree(dict(sorted(reading.files.items())), problems, reading.stamps)
+    return Tree(dict(sorted(reading.files.items())), problems, reading.stamps, env)
 
 
 class _Reading:
@@ -80,13 +83,22 @@ class _Reading:
         except (OSError, RuntimeError) as e:
             self.problem("file-unreadable", name, _reason(e))
             return
-        for relative, entry in self._walk(str(top), name, str(real), real, frozenset()):
-            if relative.endswith(endings) or entry.name in names:
+
+        def take(relative: str, entry: os.DirEntry[str]) -> None:
+            if entry.name.endswith(endings) or entry.name in names:
                 self._file(relative, entry, real)
 
+        self._walk(str(top), name, str(real), real, frozenset(), take)
+
     def _walk(
-        self, folder: str, name: str, real: str, root: Path, above: frozenset[str]
-    ) -> Iterator[tuple[str, os.DirEntry[str]]]:
+        self,
+        folder: str,
+        name: str,
+        real: str,
+        root: Path,
+        above: frozenset[str],
+        take: Callable[[str, os.DirEntry[str]], None],
+    ) -> None:
         if real in above:  # a link to a folder above itself: everything in it has been read
             return
         try:
@@ -106,12 +118,10 @@ class _Reading:
                 self.problem("file-unreadable", relative, _reason(e))
                 continue
             if not is_folder:
-                yield relative, entry
-            elif not is_link:
-                yield from self._walk(entry.path, relative, f"{real}/{entry.name}", root, above | {real})
-            elif self._inside(relative, Path(entry.path), root):
-                there = os.path.realpath(entry.path)
-                yield from self._walk(entry.path, relative, there, root, above | {real})
+                take(relative, entry)
+            elif not is_link or self._inside(relative, Path(entry.path), root):
+                there = os.path.realpath(entry.path) if is_link else f"{real}/{entry.name}"
+                self._walk(entry.path, relative, there, root, above | {real}, take)
 
     def _inside(self, relative: str, path: Path, root: Path) -> bool:
         try:
