@@ -134,3 +134,23 @@ def edited(now: dict[str, Any], history: list[tuple[str, Any]]) -> None:
             if repr(operations.get(key)) == repr(operation):
                 assert operations[key] is operation
         last = found
+
+
+def test_what_is_gone_is_let_go() -> None:
+    root = {"openapi": "3.1.1", "info": {"title": "t", "version": "1"}, "security": [], "paths": {}}
+    own = {"type": "string", "x-here": "only in this part"}
+    item = {"get": {"responses": {}, "parameters": [{"name": "q", "in": "query", "schema": {"$ref": "a.yaml#/x"}}]}}
+    files = {
+        FOLDER + "openapi.yaml": text("y", root | {"paths": {"/a": item, "/b": {"get": {"responses": {}}}}}),
+        FOLDER + "a.yaml": text("y", {"x": own}),
+        "contracts/two/v1.json": text("j.json", root | {"paths": {"/two": item}}),
+    }
+    kept = Compiler()
+    kept.compile(Tree(files | FIXED))
+    assert "only in this part" in repr(kept)
+    assert "/two" in repr(kept)
+    plain = {FOLDER + "openapi.yaml": text("y", root | {"paths": {"/b": {"get": {"responses": {}}}}})}
+    kept.compile(Tree(plain | FIXED))
+    assert "only in this part" not in repr(kept)
+    assert "/two" not in repr(kept)
+    assert "a.yaml" not in repr(kept)

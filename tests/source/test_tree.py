@@ -137,3 +137,45 @@ def test_bytes_of_unchanged_files_are_the_same_object(tmp_path: Path) -> None:
     after = read_tree(tmp_path, before)
     assert after.files["contracts/pets/v1.yaml"] is before.files["contracts/pets/v1.yaml"]
     assert after.files["contracts/pets/v2.yaml"] == b"c" * 51
+
+
+def test_an_edit_within_one_tick_of_the_clock_is_seen(tmp_path: Path) -> None:
+    """Same size, same inode, and the times set back to what they were: a file that was read so young is read again."""
+    file = write(tmp_path, contracts__pets__v1_dot_yaml="a") / "contracts" / "pets" / "v1.yaml"
+    status = file.stat()
+    before = read_tree(tmp_path)
+    file.write_text("b")
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert read_tree(tmp_path, before).files == {"contracts/pets/v1.yaml": b"b"}
+
+
+@pytest.mark.parametrize("settled", [True, False])
+def test_files_are_told_by_their_stamps_once_they_have_settled(
+    tmp_path: Path, settled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write(tmp_path, contracts__pets__v1_dot_yaml="a") / "contracts" / "pets" / "v1.yaml"
+    monkeypatch.setattr("time.time_ns", lambda: file.stat().st_ctime_ns + (3_000_000_000 if settled else 1_000_000_000))
+    before = read_tree(tmp_path)
+    opened: list[object] = []
+    real = os.open
+    monkeypatch.setattr(os, "open", lambda path, *rest: opened.append(path) or real(path, *rest))
+    after = read_tree(tmp_path, before)
+    assert opened == ([] if settled else [str(file)])
+    assert after.files["contracts/pets/v1.yaml"] is before.files["contracts/pets/v1.yaml"]
+    file.write_text("b")
+    assert read_tree(tmp_path, after).files == {"contracts/pets/v1.yaml": b"b"}
+
+
+def test_a_file_put_in_the_place_of_another_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = write(tmp_path, contracts__pets__v1_dot_yaml="a") / "contracts" / "pets" / "v1.yaml"
+    monkeypatch.setattr("time.time_ns", lambda: file.stat().st_ctime_ns + 3_000_000_000)
+    before, status = read_tree(tmp_path), file.stat()
+    other = file.with_name("other")
+    other.write_text("b")
+    os.utime(other, ns=(status.st_atime_ns, status.st_mtime_ns))
+    other.replace(file)
+    assert read_tree(tmp_path, before).files == {"contracts/pets/v1.yaml": b"b"}
+    file.unlink()
+    assert read_tree(tmp_path, before).files == {}
+    file.symlink_to("/etc/hostname")
+    assert read_tree(tmp_path, before).files == {}

@@ -154,7 +154,8 @@ class _Compilation:
 
     def _identified(self, items: list[Item]) -> list[Operation]:
         found = [operation for item in items for operation in item.operations]
-        if all(item.plain for item in items) and len({operation.id for operation in found}) == len(found):
+        plain = False not in [item.plain for item in items]
+        if plain and len({operation.id for operation in found}) == len(found):
             self.memory.named.clear()
             return found
         return identifiers.identify(found, self.report, self.memory.named)

@@ -71,6 +71,7 @@ class Library:
         self.roots: dict[str, Node | None] = {}
         self.problems: list[Diagnostic] = []
         self.resources: dict[str, Resource] = {}  # by absolute URI without fragment
+        self.documents: dict[str, Resource] = {}  # those of whole files, by file
         self.boundaries: dict[int, Resource] = {}  # by identity of a schema's value that has an `$id`
         self.report = Report()
         self.touched: set[str] = set()  # files that references have led to, or would have led to
@@ -98,12 +99,12 @@ class Library:
 
     def document(self, file: str) -> Resource:
         """The resource that a whole file is."""
-        uri = SCHEME + quote(file)
-        if uri not in self.resources:
-            root = self.roots[file]
+        known = self.documents.get(file)
+        if known is None:
+            root, uri = self.roots[file], SCHEME + quote(file)
             assert root is not None
-            self.resources[uri] = Resource(uri, root)
-        return self.resources[uri]
+            known = self.documents[file] = self.resources.setdefault(uri, Resource(uri, root))
+        return known
 
     def _index(self, node: Node, resource: Resource) -> None:
         value = node.value

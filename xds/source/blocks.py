@@ -78,8 +78,9 @@ def _joined(parts: Split, known: Blocks) -> Any:
     fresh: dict[bytes, tuple[Any, int]] = {}
     paths: dict[str, Any] = {}
     nodes = keys = 0
+    get = known.values.get
     for block in (parts.head, *parts.blocks):
-        found = known.values.get(block)
+        found = get(block)
         if found is None:
             found = yamltext.counted(block, depth=0 if block is parts.head else 1)
         fresh[block] = found

@@ -23,18 +23,21 @@ def check(lowering: Lowering, reached: Sequence[str], report: Report) -> None:
     """
     done = lowering.done
     ones = [done[uri] for uri in reached]
-    for uri, one in zip(reached, ones, strict=True):
-        if not one.cost:
-            _measure(uri, done)
-    if any(one.problem for one in ones):
+    _measure_all(reached, ones, done)
+    if [one for one in ones if one.problem is not None]:
         for one in ones:
             one.cost, one.problem = 0, None
-        for uri, one in zip(reached, ones, strict=True):
-            if not one.cost:
-                _measure(uri, done)
+        _measure_all(reached, ones, done)
         report.findings += [one.problem for one in ones if one.problem is not None]
     if sum([one.nodes for one in ones]) > MAX_SCHEMAS:
         report.add("schema-budget", f"the contract has more than {MAX_SCHEMAS:,} schemas", ones[0].node)
+
+
+def _measure_all(uris: Sequence[str], ones: Sequence[Lowered], done: dict[str, Lowered]) -> None:
+    if 0 in [one.cost for one in ones]:
+        for uri, one in zip(uris, ones, strict=True):
+            if not one.cost:
+                _measure(uri, done)
 
 
 def _measure(start: str, done: dict[str, Lowered]) -> None:
