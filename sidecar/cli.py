@@ -20,6 +20,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--dir", type=Path, default=Path(), help="the project: contracts/, policies/, sidegate.yaml")
     made.add_argument("--state", type=Path, help="a folder to keep the last good sources in (default: DIR/.sidegate)")
+    made.add_argument("--env", metavar="NAME", help="the layer sidegate.NAME.yaml over sidegate.yaml")
     made.add_argument("--listen", type=Address.parse, default=Address("127.0.0.1", 8181), help="where Envoy asks")
     made.add_argument(
         "--admin", type=Address.parse, default=Address("127.0.0.1", 8182), help="health, digests, validate"

@@ -43,8 +43,9 @@ class Reloader:
         current: Current,
         report: Callable[[float], Awaitable[None]],
         open_engine: Callable[[str | None], Engine],
+        env: str | None = None,
     ) -> None:
-        self.project = Project(root, state)
+        self.project = Project(root, state, env)
         self.current, self.report, self.open_engine = current, report, open_engine
 
     async def run(self) -> None:

@@ -33,7 +33,7 @@ class Companion:
         state = options.state or options.dir / ".sidegate"
         current = Current(self._engine(None))
         reporter = Reporter(options.report, options.node, f"http://{options.admin}", current)
-        reloader = Reloader(options.dir, state / "companion", current, reporter.report, self._engine)
+        reloader = Reloader(options.dir, state / "companion", current, reporter.report, self._engine, options.env)
         check = Check(current, self.records, self.traces)
         servers = [_server(check, options.listen), _server(admin_app(current, self.records), options.admin)]
         parts = [asyncio.create_task(part) for part in (reloader.run(), *(s.serve() for s in servers))]

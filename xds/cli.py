@@ -18,6 +18,7 @@ VERBS = {
     "up": "run the gateway on a project's folder, or on one contract, and follow its changes",
     "check": "say what is wrong with contracts, policies and settings",
     "compile": "print the Envoy resources that a project compiles to",
+    "diff-env": "say what differs between environments, in settings and in what Envoy gets",
     "explain": "say how an operation is guarded, or why a request was refused",
     "test": "run the policies' unit tests, and say what they cover",
     "init": "write a service's folder: contract, policy with a test, sidegate.yaml",
@@ -36,8 +37,12 @@ def parser(argv: list[str]) -> argparse.ArgumentParser:
     for verb, summary in VERBS.items():
         sub = verbs.add_parser(verb, help=summary, description=summary[0].upper() + summary[1:] + ".")
         if verb == asked:
-            import_module(f"xds.commands.{verb}").arguments(sub)
+            import_module(_module(verb)).arguments(sub)
     return made
+
+
+def _module(verb: str) -> str:
+    return f"xds.commands.{verb.replace('-', '_')}"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -45,7 +50,7 @@ def main(argv: list[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else argv
     options = parser(words).parse_args(words)
     try:
-        code: int = import_module(f"xds.commands.{options.verb}").run(options)
+        code: int = import_module(_module(options.verb)).run(options)
         sys.stdout.flush()
     except CannotRun as problem:
         print(f"sidegate: {problem}", file=sys.stderr)

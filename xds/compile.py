@@ -61,7 +61,7 @@ class Compiler:
 
     def compile(self, tree: Tree, previous: Compilation | None = None) -> Compilation:
         """Compile a whole tree. Services that `previous` holds win where a new one claims their paths."""
-        settings, found = parse_settings(tree.files)
+        settings, found = parse_settings(tree.files, tree.env)
         layout, misplaced = lay_out(tree)
         diagnostics = [*tree.problems, *found, *misplaced]
         names = sorted({*layout, *_services_of(tree.problems), *_services_of(misplaced)})
@@ -350,7 +350,8 @@ def _unknown_services(settings: Settings, layout: Mapping[str, Mapping[str, str]
             yield Diagnostic("service-unknown", f"there is no folder contracts/{name}", at, did_you_mean(name, layout))
             continue
         for version in sorted(service.versions.keys() - layout[name].keys()):
-            at = span(tree.files, Place(FILE, f"{service.place.pointer}/versions/{version}"))
+            said = service.versions[version].place.file
+            at = span(tree.files, Place(said, f"{service.place.pointer}/versions/{version}"))
             help_ = did_you_mean(version, layout[name])
             yield Diagnostic("service-unknown", f"there is no contract for {name} {version}", at, help_)
 

@@ -34,8 +34,9 @@ class Control:
         ads: str,
         on_event: Callable[[Event], None],
         state: Path | None = None,
+        env: str | None = None,
     ) -> None:
-        self.plane = ControlPlane(root, profile, ads=ads, on_event=on_event, state=state)
+        self.plane = ControlPlane(root, profile, ads=ads, on_event=on_event, state=state, env=env)
         self.management = management
         self._on_event = on_event
         self._tasks: list[asyncio.Task[None]] = []

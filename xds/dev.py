@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from xds.diagnostics import Diagnostic, did_you_mean
-from xds.settings import FILE
-from xds.source import Document, load
+from xds.settings import settings_document
+from xds.settings.layers import Layers
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 
@@ -47,9 +47,9 @@ class Dev:
     tries: tuple[Try, ...] = ()
 
 
-def parse_dev(files: Mapping[str, bytes]) -> tuple[Dev, tuple[Diagnostic, ...]]:
+def parse_dev(files: Mapping[str, bytes], env: str | None = None) -> tuple[Dev, tuple[Diagnostic, ...]]:
     """Read the `dev` section out of a project's files; code `dev-invalid`. Values that are refused are left out."""
-    document = load(FILE, files[FILE])[0] if FILE in files else None
+    document, _ = settings_document(files, env)
     if document is None or not isinstance(document.value, dict) or document.value.get("dev") is None:
         return Dev(), ()
     reader = _Reader(document, [])
@@ -58,7 +58,7 @@ def parse_dev(files: Mapping[str, bytes]) -> tuple[Dev, tuple[Diagnostic, ...]]:
 
 @dataclass(slots=True)
 class _Reader:
-    document: Document
+    document: Layers
     found: list[Diagnostic]
 
     def dev(self, value: Any) -> Dev:

@@ -130,6 +130,7 @@ CODES: dict[str, Code] = {
     # sidegate.yaml (xds.settings)
     "settings-invalid": Code(_E, "A value in sidegate.yaml has the wrong type or form."),
     "settings-unknown-key": Code(_E, "sidegate.yaml holds a key that means nothing there."),
+    "layer-missing": Code(_E, "The environment that is asked for has no file of settings."),
     "upstream-invalid": Code(_E, "An upstream is not an http or https URL of a host and a port."),
     "jwks-unreadable": Code(_E, "The key set of a security scheme cannot be read."),
     "jwks-invalid": Code(_E, "A key set is not a JSON Web Key Set of public signature keys."),

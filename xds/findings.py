@@ -29,26 +29,26 @@ class Findings:
     operations: int = 0
 
 
-def findings(paths: Iterable[Path]) -> Findings:
+def findings(paths: Iterable[Path], env: str | None = None) -> Findings:
     """Everything wrong in the paths, each a project's folder or something in one, a contract or a policy.
 
     A path inside a project is judged as a part of it: only diagnostics that name it, or something in it, are kept. File
     names in the result are relative to the current folder. Raises CannotRun for a path that cannot be looked at.
     """
-    parts = [_of(path) for path in paths]
+    parts = [_of(path, env) for path in paths]
     files = {name: data for part in parts for name, data in part.files.items()}
     diagnostics = tuple(dict.fromkeys(d for part in parts for d in part.diagnostics))
     return Findings(diagnostics, files, sum(p.services for p in parts), sum(p.operations for p in parts))
 
 
-def _of(path: Path) -> Findings:
+def _of(path: Path, env: str | None) -> Findings:
     if not path.exists():
         raise CannotRun(f"there is no {path}")
     project = project_of(path)
     if project is not None:
-        return _of_project(project, path)
+        return _of_project(project, path, env)
     if path.is_dir():
-        return _of_project(path, path)
+        return _of_project(path, path, env)
     if path.suffix == ".rego":
         return _of_policy(path)
     if path.suffix in _CONTRACTS:
@@ -72,12 +72,12 @@ def project_of(path: Path) -> Path | None:
     return None
 
 
-def _of_project(root: Path, path: Path) -> Findings:
-    tree = read_offline(root)
+def _of_project(root: Path, path: Path, env: str | None) -> Findings:
+    tree = read_offline(root, env)
     compilation = Compiler().compile(tree)
     prefix = _shown(root)
     inside = path.absolute().relative_to(root.absolute()).as_posix() if path.absolute() != root.absolute() else ""
-    said = (*compilation.diagnostics, *parse_dev(tree.files)[1])
+    said = (*compilation.diagnostics, *parse_dev(tree.files, tree.env)[1])
     kept = [d for d in said if not inside or _concerns(d, inside)]
     services = compilation.gateway.services
     operations = sum(len(v.operations) for s in services for v in s.versions)

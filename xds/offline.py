@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from xds.failure import CannotRun
-from xds.settings import FILE, key_files
-from xds.source import Tree, load, read_tree
+from xds.diagnostics import did_you_mean
+from xds.failure import CannotRun, Misused
+from xds.settings import envs, key_files, layer_file, settings_document, settings_files
+from xds.settings.layers import is_env
+from xds.source import Tree, read_tree
 
 NOBODYS_KEYS = (
     b'{"keys":[{"kty":"EC","crv":"P-256","alg":"ES256","use":"sig","kid":"nobody",'
@@ -17,28 +21,47 @@ NOBODYS_KEYS = (
 curve's equation, so that nobody knows the private half. It stands for keys that `sidegate up` has yet to make."""
 
 
-def read_offline(root: Path) -> Tree:
-    """Read a project as `sidegate up` would find it.
+def read_offline(root: Path, env: str | None = None) -> Tree:
+    """Read a project as `sidegate up --env ENV` would find it.
 
     Keys that `dev.keys` in sidegate.yaml names are made at each start of `sidegate up`; until then a key set that accepts
-    no token stands in for them. Raises CannotRun if the folder is not there.
+    no token stands in for them. Raises CannotRun if the folder is not there, or has no layer for the environment.
     """
     if not root.is_dir():
         raise CannotRun(f"{root} is not a folder. Next: sidegate init {root} --service NAME")
-    try:
-        settings = (root / FILE).read_bytes()
-    except OSError:
-        settings = None  # read_tree says what is wrong with it
-    tree = read_tree(root, None, key_files(settings))
-    keys = _dev_keys(settings)
+    if env is not None:
+        require_layer(root, env)
+    settings = read_settings(root, env)
+    tree = read_tree(root, None, key_files(settings, env), env)
+    keys = _dev_keys(settings, env)
     if keys is None or keys in tree.files:
         return tree
     problems = tuple(p for p in tree.problems if p.span is None or p.span.file != keys)
     return replace(tree, files=dict(sorted({**tree.files, keys: NOBODYS_KEYS}.items())), problems=problems)
 
 
-def _dev_keys(settings: bytes | None) -> str | None:
-    document = load(FILE, settings)[0] if settings is not None else None
+def read_settings(root: Path, env: str | None = None) -> dict[str, bytes]:
+    """The files of settings that can be read, by name; `read_tree` says what is wrong with the others."""
+    found = {}
+    for name in settings_files(env):
+        with contextlib.suppress(OSError):
+            found[name] = (root / name).read_bytes()
+    return found
+
+
+def require_layer(root: Path, env: str) -> None:
+    """Raise CannotRun if a project has no file for an environment, Misused if nothing can be called that."""
+    if not is_env(env):
+        raise Misused(f"'{env}' is no name of an environment: letters, digits, `-` and `_`")
+    if (root / layer_file(env)).is_file():
+        return
+    known = envs(path.name for path in root.glob("sidegate.*.yaml"))
+    advice = did_you_mean(env, known) or "write it: what is different there from sidegate.yaml"
+    raise CannotRun(f"there is no {root / layer_file(env)} for --env {env}; {advice}")
+
+
+def _dev_keys(settings: Mapping[str, bytes], env: str | None) -> str | None:
+    document, _ = settings_document(settings, env)
     dev = document.value.get("dev") if document and isinstance(document.value, dict) else None
     keys = dev.get("keys") if isinstance(dev, dict) else None
     return keys if isinstance(keys, str) else None

@@ -48,10 +48,17 @@ class ControlPlane:
     """One project, watched, compiled and streamed to the proxies that connect."""
 
     def __init__(
-        self, root: Path, profile: Profile, *, ads: str, on_event: Callable[[Event], None], state: Path | None = None
+        self,
+        root: Path,
+        profile: Profile,
+        *,
+        ads: str,
+        on_event: Callable[[Event], None],
+        state: Path | None = None,
+        env: str | None = None,
     ) -> None:
         self.root, self.profile, self.address = root, profile, ads
-        self.project = Project(root, state)
+        self.project = Project(root, state, env)
         self.server = AdsServer(self._group_of, self._on_stream)
         self.publisher = Publisher(profile, self.server, on_event, self._keep)
         self._store = Store(state / "snapshot") if state else None

@@ -11,8 +11,9 @@ from pathlib import Path
 from xds.archive import packed, unpacked
 from xds.building import building
 from xds.compile import Compilation, Compiler
-from xds.model import Gateway, Service
-from xds.settings import FILE, key_files
+from xds.model import Service
+from xds.offline import read_settings
+from xds.settings import key_files, settings_files
 from xds.source import Tree, read_tree
 
 log = logging.getLogger("sidegate")
@@ -27,8 +28,8 @@ class Project:
     not, also after a restart, for which the sources of each good service are kept in `state` (one zip a service).
     """
 
-    def __init__(self, root: Path, state: Path | None = None) -> None:
-        self.root, self.state = root, state
+    def __init__(self, root: Path, state: Path | None = None, env: str | None = None) -> None:
+        self.root, self.state, self.env = root, state, env
         self._compiler = Compiler()
         self._tree: Tree | None = None
         self._last: Compilation | None = None
@@ -40,8 +41,8 @@ class Project:
         return self._tree or Tree({}, ())
 
     def key_files(self) -> tuple[str, ...]:
-        """The files that sidegate.yaml names beside the folders that every project has."""
-        return key_files(self.tree.files.get(FILE))
+        """The files of settings, and those that they name beside the folders that every project has."""
+        return (*settings_files(self.env), *key_files(self.tree.files, self.env))
 
     def compile(self) -> Compilation:
         """Read and compile the folder. Blocking: call it in a thread.
@@ -49,8 +50,8 @@ class Project:
         Services in `refused` are in the result all the same if an earlier form of them compiled.
         """
         with building():
-            extra = key_files(_settings_of(self.root))
-            self._tree = read_tree(self.root, self._tree, extra)
+            extra = key_files(read_settings(self.root, self.env), self.env)
+            self._tree = read_tree(self.root, self._tree, extra, self.env)
             fresh = self._compiler.compile(self._tree, self._last)
             self._last = self._with_last_good(fresh)
         self._keep(fresh)
@@ -73,7 +74,9 @@ class Project:
                     bundles[name] = old.bundles[name]
                 for scheme in old.gateway.schemes:
                     schemes.setdefault(scheme.name, scheme)
-        gateway = Gateway(_sorted(services), tuple(schemes[n] for n in sorted(schemes)))
+        # With every service held up the settings may be broken: then what they say of the gateway stays as it was too.
+        around = fresh.gateway if fresh.gateway.services or self._last is None else self._last.gateway
+        gateway = replace(around, services=_sorted(services), schemes=tuple(schemes[n] for n in sorted(schemes)))
         return replace(fresh, gateway=gateway, bundles=bundles, refused=frozenset(refused), settings=settings)
 
     def _recall(self, name: str) -> Compilation | None:
@@ -88,7 +91,7 @@ class Project:
         except (OSError, zipfile.BadZipFile) as error:
             log.warning("the last good form of %s cannot be read: %s", name, error)
             return None
-        compilation = Compiler().compile(Tree(files, ()))
+        compilation = Compiler().compile(Tree(files, env=self.env))
         return compilation if compilation.service(name) else None
 
     def _keep(self, fresh: Compilation) -> None:
@@ -114,13 +117,6 @@ class Project:
     def _names_kept(self) -> list[str]:
         folder = self.state / LAST_GOOD if self.state else None
         return sorted(p.stem for p in folder.glob("*.zip")) if folder and folder.is_dir() else []
-
-
-def _settings_of(root: Path) -> bytes | None:
-    try:
-        return (root / FILE).read_bytes()
-    except OSError:
-        return None  # read_tree says what is wrong with it
 
 
 def _pack(service: Service, tree: Tree) -> bytes:

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import unquote
 
 from xds.ads.server import AdsServer
@@ -154,7 +154,7 @@ class Publisher:
 
     def _wanted_by(self, group: Group) -> Gateway:
         wanted = self.wanted.gateway
-        return Gateway(tuple(s for s in wanted.services if group.service in (EVERYTHING, s.name)), wanted.schemes)
+        return replace(wanted, services=tuple(s for s in wanted.services if group.service in (EVERYTHING, s.name)))
 
     def _next(self, group: Group) -> Gateway:
         """The wanted services that all living companions hold; of the others what the group has."""
@@ -177,7 +177,8 @@ class Publisher:
             for c in a.credentials
         }
         wanted = {s.name for s in self.wanted.gateway.schemes}
-        return Gateway(tuple(services), tuple(schemes[n] for n in sorted(schemes) if n in used or n in wanted))
+        kept = tuple(schemes[n] for n in sorted(schemes) if n in used or n in wanted)
+        return replace(self.wanted.gateway, services=tuple(services), schemes=kept)
 
     def _publish(self, group: Group, gateway: Gateway) -> None:
         started = time.perf_counter()

@@ -12,6 +12,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "path", nargs="*", type=Path, default=[Path()], help="a project's folder, contracts or policies"
     )
+    parser.add_argument("--env", metavar="NAME", help="layer sidegate.NAME.yaml over sidegate.yaml")
     parser.add_argument("--format", choices=("text", "json", "sarif", "github"), default="text")
     parser.add_argument("--allow-warnings", action="store_true", help="exit with 0 if there is nothing worse")
     parser.epilog = "Exit codes: 0 clean, 1 findings (errors or warnings), 2 usage, 3 could not run."
@@ -24,7 +25,7 @@ def run(options: argparse.Namespace) -> int:
     from xds.render import FORMATS
     from xds.terminal import palette
 
-    found = findings(options.path)
+    found = findings(options.path, options.env)
     print(FORMATS[options.format](found.diagnostics, found.files, palette(sys.stdout)), end="")
     weigh = {Severity.ERROR} if options.allow_warnings else {Severity.ERROR, Severity.WARNING}
     findings_count = sum(d.severity in weigh for d in found.diagnostics)

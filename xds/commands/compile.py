@@ -15,6 +15,7 @@ TYPES = {"cds": "clusters", "ecds": "extensions", "lds": "listeners", "rds": "ro
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's flags."""
     parser.add_argument("dir", nargs="?", type=Path, default=Path(), metavar="DIR", help="a project's folder")
+    parser.add_argument("--env", metavar="NAME", help="layer sidegate.NAME.yaml over sidegate.yaml")
     parser.add_argument("--format", choices=("yaml", "json"), default="yaml")
     parser.add_argument(
         "--type", choices=tuple(TYPES), default="all", help="only the resources of one discovery service"
@@ -35,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
     from xds.render import as_text
     from xds.terminal import palette
 
-    tree = read_offline(options.dir)
+    tree = read_offline(options.dir, options.env)
     compilation = Compiler().compile(tree)
     print(as_text(compilation.diagnostics, tree.files, palette(sys.stderr)), end="", file=sys.stderr)
     if has_errors(compilation.diagnostics):

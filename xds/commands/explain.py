@@ -20,6 +20,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = "sidegate explain [-h] [options] (SERVICE VERSION OPERATION | TRACE_ID)"
     parser.add_argument("subject", nargs="+", help="service, version and operationId; or the trace id of a request")
     parser.add_argument("--dir", type=Path, default=Path(), help="the project's folder")
+    parser.add_argument("--env", metavar="NAME", help="layer sidegate.NAME.yaml over sidegate.yaml")
     parser.add_argument("--management", default="127.0.0.1:8081", metavar="HOST:PORT", help="of the running gateway")
     parser.add_argument("--format", choices=("text", "json"), default="text")
 
@@ -28,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
     """Print the explanation. Returns 1 if there is no such operation or the gateway knows no such trace."""
     match options.subject:
         case [service, version, operation]:
-            found = _operation(options.dir, service, version, operation)
+            found = _operation(options.dir, options.env, service, version, operation)
         case [trace]:
             if not _TRACE.fullmatch(trace):
                 raise Misused(f"'{trace}' is no trace id: 32 hexadecimal digits, `traceId` in a problem document")
@@ -44,14 +45,14 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _operation(root: Path, service: str, version: str, operation: str) -> Mapping[str, Any] | None:
+def _operation(root: Path, env: str | None, service: str, version: str, operation: str) -> Mapping[str, Any] | None:
     from xds.compile import Compiler
     from xds.diagnostics import did_you_mean, has_errors
     from xds.explain import explain_operation
     from xds.offline import read_offline
     from xds.render import as_text
 
-    tree = read_offline(root)
+    tree = read_offline(root, env)
     compilation = Compiler().compile(tree)
     found = compilation.service(service)
     versions = {v.name: v for v in found.versions} if found else {}

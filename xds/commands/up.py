@@ -17,6 +17,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "path", nargs="?", type=Path, default=Path(), help="a project's folder (default: this one), or a contract"
     )
     parser.add_argument("--upstream", metavar="URL", help="where a single contract's service runs")
+    parser.add_argument("--env", metavar="NAME", help="layer sidegate.NAME.yaml over sidegate.yaml")
     parser.add_argument("--listen", type=Address.parse, default="127.0.0.1:8080", metavar="HOST:PORT")
     parser.add_argument("--management", type=Address.parse, default="127.0.0.1:8081", metavar="HOST:PORT")
 
@@ -29,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
 
     progress("starting")
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(name)s: %(message)s")
-    with ground(options.path, options.upstream) as where:
+    with ground(options.path, options.upstream, options.env) as where:
         from xds.up.supervisor import supervise
 
         return asyncio.run(supervise(where, options.listen, options.management, palette(sys.stdout)))

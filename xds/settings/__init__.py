@@ -9,14 +9,24 @@ from typing import Any
 from xds.diagnostics import Diagnostic
 from xds.model import JwtScheme
 from xds.native import Edge
+from xds.settings.layers import envs, layer_file, settings_document, settings_files
 from xds.settings.opa import opa
 from xds.settings.reader import FILE, Reader
 from xds.settings.security import files_of as files_of_security
 from xds.settings.security import scheme
 from xds.settings.services import ServiceSettings, service
-from xds.source import load
 
-__all__ = ["FILE", "ServiceSettings", "Settings", "key_files", "parse_settings"]
+__all__ = [
+    "FILE",
+    "ServiceSettings",
+    "Settings",
+    "envs",
+    "key_files",
+    "layer_file",
+    "parse_settings",
+    "settings_document",
+    "settings_files",
+]
 
 SECTIONS = ("services", "security", "opa", "dev")
 
@@ -36,9 +46,9 @@ class Settings:
     edge: Edge = Edge()
 
 
-def key_files(data: bytes | None) -> tuple[str, ...]:
-    """The files that sidegate.yaml names beside the folders every project has, to be read with the tree."""
-    document = load(FILE, data)[0] if data is not None else None
+def key_files(files: Mapping[str, bytes], env: str | None = None) -> tuple[str, ...]:
+    """The files that the settings among `files` name beside the folders every project has, to be read with the tree."""
+    document, _ = settings_document(files, env)
     top = document.value if document and isinstance(document.value, dict) else {}
     return tuple(sorted(set(_files(top))))
 
@@ -48,15 +58,13 @@ def _files(top: Mapping[str, Any]) -> Iterator[str]:
     yield from files_of_security(top.get("security"))
 
 
-def parse_settings(files: Mapping[str, bytes]) -> tuple[Settings, tuple[Diagnostic, ...]]:
-    """Read sidegate.yaml out of a project's files.
+def parse_settings(files: Mapping[str, bytes], env: str | None = None) -> tuple[Settings, tuple[Diagnostic, ...]]:
+    """Read sidegate.yaml, and the layer of an environment over it, out of a project's files.
 
     Returns the settings and the diagnostics. A project without the file has empty settings; values that are refused are
     left out of the settings, so that whatever needs them is refused too.
     """
-    if FILE not in files:
-        return Settings(), ()
-    document, diagnostics = load(FILE, files[FILE])
+    document, diagnostics = settings_document(files, env)
     if document is None:
         return Settings(), diagnostics
     reader = Reader(document, files, list(diagnostics))

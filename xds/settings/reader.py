@@ -1,4 +1,4 @@
-"""Reader: one walk through sidegate.yaml, and what was found wrong on it."""
+"""Reader: one walk through sidegate.yaml and its layers, and what was found wrong on it."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from xds.diagnostics import Diagnostic, did_you_mean
-from xds.source import Document
+from xds.place import Place
+from xds.settings.layers import FILE as FILE
+from xds.settings.layers import Layers
 from xds.source.pointer import escape
-
-FILE = "sidegate.yaml"
 
 
 @dataclass(slots=True)
 class Reader:
     """`found` collects what is wrong; `files` are the project's, by name."""
 
-    document: Document
+    document: Layers
     files: Mapping[str, bytes]
     found: list[Diagnostic]
 
@@ -41,6 +41,10 @@ class Reader:
             self.say("settings-invalid", f"{at} must be a list of texts", at)
             return ()
         return tuple(value)
+
+    def place(self, at: str) -> Place:
+        """Where the value of a pointer was written."""
+        return self.document.place(at)
 
     def say(self, code: str, message: str, at: str, help: str | None = None) -> None:
         self.found.append(Diagnostic(code, message, self.document.span(at), help))

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from xds.model import JwtScheme, Place
-from xds.settings.reader import FILE, Reader
+from xds.model import JwtScheme
+from xds.settings.reader import Reader
 from xds.source.pointer import escape
 
 
@@ -33,7 +33,7 @@ def scheme(reader: Reader, name: str, value: Any) -> JwtScheme | None:
         reader.say("settings-invalid", "a scheme needs `audiences`", at, help_)
         return None
     jwks = _jwks(reader, section.get("jwks"), f"{at}/jwks")
-    return JwtScheme(name, issuer, audiences, jwks, Place(FILE, at)) if jwks else None
+    return JwtScheme(name, issuer, audiences, jwks, reader.place(at)) if jwks else None
 
 
 def _jwks(reader: Reader, value: Any, at: str) -> str | None:

@@ -57,11 +57,12 @@ def require_companion() -> None:
         raise CannotRun(f"the companion is not installed for {sys.executable}. Next: make, or pip install sidegate")
 
 
-def companion_command(wiring: Wiring, root: Path, state: Path) -> tuple[str, ...]:
+def companion_command(wiring: Wiring, root: Path, state: Path, env: str | None = None) -> tuple[str, ...]:
     """The companion, reporting to the management API. `-P`: the project's folder lends no modules."""
     return (
         *(sys.executable, "-P", "-m", "sidecar"),
         *("--dir", str(root), "--state", str(state)),
+        *(("--env", env) if env else ()),
         *("--listen", str(wiring.companion), "--admin", str(wiring.companion_admin)),
         *("--report", f"http://{wiring.management}", "--node", NODE),
     )

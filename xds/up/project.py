@@ -42,10 +42,11 @@ class Ground:
     single: Single | None = None
     name: Callable[[str], str] = str
     command: str = "sidegate up"
+    env: str | None = None
 
 
 @contextlib.contextmanager
-def ground(path: Path, upstream: str | None) -> Iterator[Ground]:
+def ground(path: Path, upstream: str | None, env: str | None = None) -> Iterator[Ground]:
     """The ground for a project's folder, or for one contract and its upstream. Raises CannotRun.
 
     A second `sidegate up` on the same folder is refused: both would write the folder's keys.
@@ -54,7 +55,9 @@ def ground(path: Path, upstream: str | None) -> Iterator[Ground]:
         if upstream is not None:
             raise Misused(f"--upstream goes with one contract; {path} is a folder, and {FILE} names its upstreams")
         with _locked(_state(path)) as state:
-            yield _of_folder(path, state)
+            yield _of_folder(path, state, env)
+    elif path.is_file() and env is not None:
+        raise Misused(f"--env layers a folder's {FILE}; {path} is one contract")
     elif path.is_file():
         if upstream is None:
             raise Misused(f"where does {path} run? Next: sidegate up {path} --upstream http://127.0.0.1:9000")
@@ -67,15 +70,16 @@ def ground(path: Path, upstream: str | None) -> Iterator[Ground]:
         raise CannotRun(f"there is no {path}. Next: sidegate init {path} --service NAME")
 
 
-def _of_folder(path: Path, state: Path) -> Ground:
-    tree = read_offline(path)
+def _of_folder(path: Path, state: Path, env: str | None) -> Ground:
+    tree = read_offline(path, env)
     if not lay_out(tree)[0]:
         raise CannotRun(
             f"{path.absolute()} has no contract: contracts/<service>/<version>.yaml. "
             f"Next: sidegate init {path} --service NAME"
         )
-    dev, said = parse_dev(tree.files)
-    return Ground(path.absolute(), state, dev, said, command=f"sidegate up {path}")
+    dev, said = parse_dev(tree.files, env)
+    command = f"sidegate up {path}" + (f" --env {env}" if env else "")
+    return Ground(path.absolute(), state, dev, said, command=command, env=env)
 
 
 def _of_contract(path: Path, upstream: str, scratch: Path) -> Ground:

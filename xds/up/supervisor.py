@@ -87,7 +87,7 @@ class Supervisor:
             return {}
         keys = Keys()
         keys.write(self.ground.root / dev.keys)
-        settings, _ = parse_settings(read_offline(self.ground.root).files)
+        settings, _ = parse_settings(read_offline(self.ground.root, self.ground.env).files, self.ground.env)
         issuer = issued_by(settings.schemes.values())
         return {name: keys.token({**issuer, **claims}) for name, claims in dev.tokens.items()}
 
@@ -112,6 +112,7 @@ class Supervisor:
             ads=str(wiring.ads),
             on_event=self.console.on_event,
             state=ground.state,
+            env=ground.env,
         )
         self.console.files = lambda: control.plane.project.tree.files
         try:
@@ -132,7 +133,9 @@ class Supervisor:
         """The companion, and whatever the project wants to run beside the gateway."""
         parts.require_companion()
         root, state = self.ground.root, self.ground.state
-        await self._start("companion", parts.companion_command(self.wiring, root, state), state / "companion.log")
+        await self._start(
+            "companion", parts.companion_command(self.wiring, root, state, self.ground.env), state / "companion.log"
+        )
         for process in self.ground.dev.processes:
             _require_free_port(process)
             await self._start(process.name, process.command, None)

@@ -1,0 +1,103 @@
+"""sidegate.yaml, sidegate.NAME.yaml -> Layers: one value, each part of which knows the file that said it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from xds.diagnostics import Diagnostic, Span, did_you_mean
+from xds.place import Place
+from xds.source import Document, load
+from xds.source.pointer import tokens
+
+FILE = "sidegate.yaml"
+_LAYER = re.compile(r"sidegate\.([A-Za-z0-9][A-Za-z0-9_-]*)\.yaml")
+
+
+def layer_file(env: str) -> str:
+    """The file that holds what is different in an environment."""
+    return f"sidegate.{env}.yaml"
+
+
+def is_env(name: str) -> bool:
+    """Whether a text can be the name of an environment: letters, digits, `-` and `_`."""
+    return bool(_LAYER.fullmatch(layer_file(name)))
+
+
+def envs(names: Iterable[str]) -> tuple[str, ...]:
+    """The environments that files of these names make."""
+    return tuple(sorted(found[1] for name in names if (found := _LAYER.fullmatch(name))))
+
+
+def settings_files(env: str | None) -> tuple[str, ...]:
+    """The files that settings are read from, the lowest layer first."""
+    return (FILE,) if env is None else (FILE, layer_file(env))
+
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """Settings as they count: mappings of the layers merged key by key, all else replaced by the upper one, null removing
+    what the lower one has. `documents` are the layers, lowest first; there is at least one."""
+
+    documents: tuple[Document, ...]
+    value: Any
+
+    def place(self, pointer: str = "") -> Place:
+        """The file that said the value of a pointer (the uppermost, if several did), and the pointer."""
+        return Place(self._document(pointer).file, pointer)
+
+    def span(self, pointer: str = "") -> Span:
+        """Line and column of a pointer's value in the file that said it."""
+        return self._document(pointer).span(pointer)
+
+    def _document(self, pointer: str) -> Document:
+        path = tokens(pointer)
+        return next((d for d in reversed(self.documents[1:]) if _said(d.value, path)), self.documents[0])
+
+
+def _said(value: Any, path: Iterable[str]) -> bool:
+    """Whether a layer holds the value of a path, or replaces what is above it."""
+    for token in path:
+        if not isinstance(value, dict):
+            return True
+        if token not in value:
+            return False
+        value = value[token]
+    return True
+
+
+def settings_document(
+    files: Mapping[str, bytes], env: str | None = None
+) -> tuple[Layers | None, tuple[Diagnostic, ...]]:
+    """The settings in a project's files, or None and why there are none. Neither without a file of settings.
+
+    Code `layer-missing` if the environment has no file, and those of `xds.source.load`.
+    """
+    if env is not None and (wanted := layer_file(env)) not in files:
+        known = did_you_mean(env, envs(files)) or f"write {wanted}: what is different there from {FILE}"
+        return None, (Diagnostic("layer-missing", f"there is no {wanted} for --env {env}", Span(wanted), known),)
+    loaded = [load(name, files[name]) for name in settings_files(env) if name in files]
+    if not loaded:
+        return None, ()
+    said = tuple(d for _, diagnostics in loaded for d in diagnostics)
+    documents = tuple(document for document, _ in loaded if document is not None)
+    if len(documents) < len(loaded):
+        return None, said
+    value = documents[0].value
+    for upper in documents[1:]:
+        value = layered(value, upper.value)
+    return Layers(documents, value), said
+
+
+def layered(lower: Any, upper: Any) -> Any:
+    """One value over another."""
+    if not isinstance(upper, dict):
+        return lower if upper is None else upper  # an empty file changes nothing
+    below = lower if isinstance(lower, dict) else {}
+    out = {key: value for key, value in below.items() if key not in upper or upper[key] is not None}
+    for key, value in upper.items():
+        if value is not None:
+            out[key] = layered(below.get(key), value)
+    return out
