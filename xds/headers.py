@@ -19,6 +19,10 @@ TRACE = "x-sidegate-trace"
 CLIENT = "x-sidegate-client"
 """The client's address, as the proxy and its trusted hops know it; the one in the access log."""
 
+IDENTITY = "x-sidegate-identity"
+"""Who asks: `key:<consumer>`, else `sub:<scheme>:<subject>`, else `addr:<address>`. There for every request behind the
+identity filter, so that limits can count by it and a cache can be divided by it."""
+
 LENGTH = "x-sidegate-length"
 """The client's Content-Length, if it sent one: that of a check is Envoy's, 0 for a body that is forwarded as it comes."""
 

@@ -13,7 +13,7 @@ from envoy_data_plane.google.protobuf import Any
 from xds.envoy import names
 from xds.envoy.codec import any_of
 from xds.envoy.discovery import discovered
-from xds.envoy.filters import companion, context, crit, jwt, trace
+from xds.envoy.filters import companion, context, crit, identity, jwt, trace
 from xds.envoy.filters.http_filter import Row
 from xds.envoy.profile import Profile
 from xds.envoy.routed import Routed
@@ -31,6 +31,8 @@ CHAIN: tuple[Row, ...] = (
         discovered=JwtAuthentication,
     ),
     Row(names.CRIT_FILTER, lambda gateway, profile: crit.crit()),  # right behind jwt, whose metadata it reads
+    # behind everything that tells who asks, before everything that counts or divides by it
+    Row(names.IDENTITY_FILTER, lambda gateway, profile: identity.identity(), identity.per_route),
     Row(names.COMPANION_FILTER, lambda gateway, profile: companion.companion(profile), companion.per_route),
     Row(names.ROUTER_FILTER, lambda gateway, profile: Router(suppress_envoy_headers=True)),
 )

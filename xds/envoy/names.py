@@ -16,6 +16,7 @@ TRACE_FILTER = "trace"
 CONTEXT_FILTER = "context"
 JWT_FILTER = "jwt"
 CRIT_FILTER = "crit"
+IDENTITY_FILTER = "identity"
 COMPANION_FILTER = "companion"
 ROUTER_FILTER = "router"
 

@@ -76,7 +76,7 @@ def services_at(domain: str, gateway: Gateway) -> tuple[Service, ...]:
 def _internal(gateway: Gateway) -> list[str]:
     """The internal headers that requests have by now, and that no upstream sees."""
     claims = sorted(headers.claims_header(scheme.name) for scheme in gateway.schemes)
-    return [headers.OPERATION, headers.TRACE, headers.LENGTH, headers.CLIENT, *claims]
+    return [headers.OPERATION, headers.TRACE, headers.LENGTH, headers.CLIENT, headers.IDENTITY, *claims]
 
 
 def _virtual_host(domain: str, gateway: Gateway, profile: Profile) -> VirtualHost:

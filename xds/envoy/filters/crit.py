@@ -18,16 +18,15 @@ from envoy_data_plane.envoy.config.rbac.v3 import Rbac as Rules
 from envoy_data_plane.envoy.extensions.filters.http.rbac.v3 import Rbac
 from envoy_data_plane.envoy.type.matcher.v3 import MetadataMatcher, MetadataMatcherPathSegment, ValueMatcher
 
-from xds.envoy.filters.jwt import HEADER_KEY
+from xds.envoy.filters.jwt import HEADER_KEY, METADATA
 
 POLICY = "crit"
-JWT_METADATA = "envoy.filters.http.jwt_authn"
 
 
 def crit() -> Rbac:
     """The filter's configuration."""
     path = [MetadataMatcherPathSegment(key=HEADER_KEY), MetadataMatcherPathSegment(key="crit")]
-    present = MetadataMatcher(filter=JWT_METADATA, path=path, value=ValueMatcher(present_match=True))
+    present = MetadataMatcher(filter=METADATA, path=path, value=ValueMatcher(present_match=True))
     principal = Principal(
         sourced_metadata=SourcedMetadata(metadata_matcher=present, metadata_source=MetadataSource.DYNAMIC)
     )

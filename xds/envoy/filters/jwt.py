@@ -24,11 +24,14 @@ from envoy_data_plane.google.protobuf import Any, Empty
 from xds.envoy.codec import any_of, shared
 from xds.envoy.names import requirement, schemes
 from xds.envoy.routed import Routed
-from xds.headers import claims_header
+from xds.headers import CLAIMS, claims_header
 from xds.model import Alternative, Gateway, JwtScheme
 
 HEADER_KEY = "header"
 """Where a verified token's JOSE header is left in the filter's metadata, for the crit filter."""
+
+METADATA = "envoy.filters.http.jwt_authn"
+"""The namespace of what jwt_authn leaves of a verified token, for the filters behind it."""
 
 CACHED_TOKENS = 1000
 CLOCK_SKEW_S = 60
@@ -55,8 +58,14 @@ def provider(scheme: JwtScheme) -> JwtProvider:
         forward=True,
         forward_payload_header=claims_header(scheme.name),
         header_in_metadata=HEADER_KEY,
+        payload_in_metadata=payload_key(scheme.name),
         jwt_cache_config=JwtCacheConfig(jwt_cache_size=CACHED_TOKENS),
     )
+
+
+def payload_key(scheme: str) -> str:
+    """Where a verified token's claims are in the filter's metadata; no colon is in it, which would divide a path."""
+    return "payload." + claims_header(scheme).removeprefix(CLAIMS)
 
 
 def per_route(routed: Routed) -> Any:

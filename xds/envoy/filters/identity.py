@@ -1,0 +1,58 @@
+"""The filter that says who asks, in a header that limits and caches can count and divide by: `xds.headers.IDENTITY`.
+
+A key's consumer is written by the auth filter; a token's subject is read here out of what jwt_authn verified; everybody else
+is an address. It stands before whatever counts, and costs a route without tokens one comparison.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+
+from betterproto2 import Message
+from envoy_data_plane.envoy.config.common.mutation_rules.v3 import HeaderMutation as Mutation
+from envoy_data_plane.envoy.config.core.v3 import HeaderValue, HeaderValueOption, HeaderValueOptionHeaderAppendAction
+from envoy_data_plane.envoy.extensions.filters.http.header_mutation.v3 import (
+    HeaderMutation,
+    HeaderMutationPerRoute,
+    Mutations,
+)
+
+from xds import headers
+from xds.envoy.codec import any_of, shared
+from xds.envoy.filters.jwt import METADATA, payload_key
+from xds.envoy.routed import Routed
+from xds.envoy.typed import set_header
+
+_SUBJECT = f"{headers.PREFIX}subject"
+_Action = HeaderValueOptionHeaderAppendAction
+
+
+def identity() -> HeaderMutation:
+    """The filter's configuration: the address, unless a filter before it knew more."""
+    address = _set(headers.IDENTITY, f"addr:%REQ({headers.CLIENT})%", _Action.ADD_IF_ABSENT)
+    return HeaderMutation(mutations=Mutations(request_mutations=[address]))
+
+
+def per_route(routed: Routed) -> Message | None:
+    """The subject of the token, for an operation that takes tokens."""
+    schemes = {c.scheme for alternative in routed.operation.security for c in alternative.credentials}
+    return _subjects(tuple(sorted(schemes))) if schemes else None
+
+
+@cache
+def _subjects(schemes: tuple[str, ...]) -> Message:
+    mutations = [mutation for scheme in schemes for mutation in _subject(scheme)]
+    return shared(any_of(HeaderMutationPerRoute(mutations=Mutations(request_mutations=mutations))))
+
+
+def _subject(scheme: str) -> Iterator[Mutation]:
+    """A header that comes out empty is not written, and a prefix only goes before one that is there."""
+    yield set_header(_SUBJECT, f"%DYNAMIC_METADATA({METADATA}:{payload_key(scheme)}:sub)%")
+    yield _set(_SUBJECT, "sub:" + scheme.replace("%", "%%") + f":%REQ({_SUBJECT})%", _Action.OVERWRITE_IF_EXISTS)
+    yield set_header(headers.IDENTITY, f"%REQ({_SUBJECT})%")
+    yield Mutation(remove=_SUBJECT)
+
+
+def _set(name: str, value: str, action: HeaderValueOptionHeaderAppendAction) -> Mutation:
+    return Mutation(append=HeaderValueOption(header=HeaderValue(key=name, value=value), append_action=action))
