@@ -197,6 +197,16 @@ def _delimited(tag: bytes, data: bytes) -> bytes:
     return tag + (_SMALL[size] if size < 128 else varint(size)) + data
 
 
+def delimited(number: int, data: bytes) -> bytes:
+    """A field whose value is bytes, or is encoded already."""
+    return _delimited(varint(number << 3 | 2), data)
+
+
+def entry(number: int, key: str, data: bytes) -> bytes:
+    """An entry of a map from texts to messages; `data` is the message, encoded."""
+    return delimited(number, delimited(1, key.encode()) + delimited(2, data))
+
+
 _SMALL = tuple(bytes((n,)) for n in range(128))
 
 

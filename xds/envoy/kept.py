@@ -191,7 +191,7 @@ class _Lowering:
     def _entry(self, places: tuple[int, ...], data: bytes) -> _Entry | None:
         operations = tuple(self.operations[place] for place in places)
         owners = tuple(self.owners[place] for place in places)
-        pieces = _split(data, owners, self.digests)
+        pieces = None if any(map(_misleading, operations)) else _split(data, owners, self.digests)
         if pieces is None:
             return None
         unheard = tuple(
@@ -203,15 +203,22 @@ class _Lowering:
 
 
 def _split(data: bytes, owners: tuple[int, ...], digests: Sequence[bytes]) -> _Pieces | None:
-    """The pieces between digests; None if a digest is of unusual length, shared, or text that also stands elsewhere."""
+    """The pieces between digests; None if one is of unusual length, or shared, or stands anywhere but in metadata."""
     by_digest = {digests[owner]: owner for owner in owners}
     if len(by_digest) != len(set(owners)) or any(len(digest) != _DIGEST for digest in by_digest):
         return None
     pieces = re.split(b"(%s)" % b"|".join(map(re.escape, by_digest)), data)
-    versions = tuple(by_digest[digest] for digest in pieces[1::2])
-    if sorted(versions) != sorted(owners):
+    if not all(piece.endswith(_BEFORE) for piece in pieces[:-1:2]):
         return None
-    return _Pieces(tuple(pieces[::2]), versions, len(by_digest) == 1)
+    versions = tuple([by_digest[digest] for digest in pieces[1::2]])
+    return _Pieces(tuple(pieces[::2]), versions, bool(versions) and len(by_digest) == 1)
 
 
 _DIGEST = 16
+_BEFORE = b"\n\x06digest\x12\x12\x1a\x10"
+"""What is before a digest in metadata: the name of a Struct's member, and that its value is a text of 16 bytes."""
+
+
+def _misleading(operation: Operation) -> bool:
+    """Whether a text could hold what looks like metadata; identifiers are printable (OpenAPI puts no such limit on paths)."""
+    return "\x1a" in operation.path.text
