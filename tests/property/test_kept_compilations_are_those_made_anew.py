@@ -80,7 +80,8 @@ def roots(draw: st.DrawFn) -> dict[str, Any]:
     for path in draw(st.lists(st.sampled_from(["/a", "/b", "/c/d", "/{x}", "/e/"]), unique=True, max_size=4)):
         paths[path] = draw(st.one_of(items(), items(), st.just({"$ref": "path.yaml"}), st.just({"$ref": "a.yaml#/x"})))
     schemas = {"A": draw(SCHEMAS), "B": draw(st.sampled_from(PLAIN))}
-    extra = draw(st.sampled_from([{}, {}, {"servers": [{"url": "/s"}, {"url": "/t"}]}, {"security": []}]))
+    around: list[dict[str, Any]] = [{}, {}, {"servers": [{"url": "/s"}, {"url": "/t"}]}, {"security": []}]
+    extra = draw(st.sampled_from(around))
     version = draw(st.sampled_from(["3.0.4", "3.1.1"]))
     info = {"title": "t", "version": "1"}
     return {"openapi": version, "info": info, **extra, "paths": paths, "components": {"schemas": schemas}}
@@ -130,10 +131,40 @@ def edited(now: dict[str, Any], history: list[tuple[str, Any]]) -> None:
         assert found == Compiler().compile(tree)
         assert repr(found.gateway) == repr(Compiler().compile(tree).gateway)  # `==` takes 1 and true for equal
         operations = by_id(found)
-        for key, operation in by_id(last).items() if last else ():
+        before: dict[tuple[str, str], Operation] = by_id(last) if last else {}
+        for key, operation in before.items():
             if repr(operations.get(key)) == repr(operation):
                 assert operations[key] is operation
         last = found
+
+
+def query(schema: Any) -> Any:
+    return {"get": {"responses": {}, "parameters": [{"name": "q", "in": "query", "schema": schema}]}}
+
+
+def root_of(**paths: Any) -> Any:
+    there = {f"/{path}": item for path, item in paths.items()}
+    return {"openapi": "3.1.1", "info": {"title": "t", "version": "1"}, "security": [], "paths": there}
+
+
+def test_a_change_three_references_away() -> None:
+    files: dict[str, Any] = dict.fromkeys(CONTENTS) | {
+        FOLDER + "openapi.yaml": root_of(a=query({"$ref": "a.yaml#/x"}), b=query({"type": "integer"})),
+        FOLDER + "a.yaml": {"x": {"properties": {"y": {"$ref": "b.yaml#/x"}}}},
+        FOLDER + "b.yaml": {"x": {"properties": {"z": {"$ref": "c.json#/x"}}}},
+        FOLDER + "c.json": {"x": {"type": "string"}},
+    }
+    changes = [{"x": {"type": "integer"}}, {"y": {}}, None, {"x": {"$ref": "a.yaml#/x"}}, {"x": {"type": "string"}}]
+    edited(files, [(FOLDER + "c.json", change) for change in changes])
+
+
+def test_a_name_that_comes_and_goes() -> None:
+    files: dict[str, Any] = dict.fromkeys(CONTENTS) | {
+        FOLDER + "openapi.yaml": root_of(a=query({"$ref": "a.yaml"}), b=query({"$ref": "https://example.com/named"})),
+        FOLDER + "a.yaml": {"type": "string"},
+    }
+    named = {"$id": "https://example.com/named", "type": "integer"}
+    edited(files, [(FOLDER + "a.yaml", named), (FOLDER + "a.yaml", {"type": "string"})])
 
 
 def test_what_is_gone_is_let_go() -> None:

@@ -158,7 +158,12 @@ def test_files_are_told_by_their_stamps_once_they_have_settled(
     before = read_tree(tmp_path)
     opened: list[object] = []
     real = os.open
-    monkeypatch.setattr(os, "open", lambda path, *rest: opened.append(path) or real(path, *rest))
+
+    def noted(path: str, flags: int) -> int:
+        opened.append(path)
+        return real(path, flags)
+
+    monkeypatch.setattr(os, "open", noted)
     after = read_tree(tmp_path, before)
     assert opened == ([] if settled else [str(file)])
     assert after.files["contracts/pets/v1.yaml"] is before.files["contracts/pets/v1.yaml"]
