@@ -29,9 +29,10 @@ class AccessLog:
             status = int(entry["status"])
         except (ValueError, KeyError, TypeError):
             return
-        if status < 400 or entry.get("code") is not None:
+        details = str(entry.get("details") or "")
+        if status < 400 or details.startswith("ext_authz_denied"):
             return
-        entry["code"] = self._name(status, str(entry.get("details") or ""))
+        entry["code"] = self._name(status, details)
         trace_id = str(entry.get("trace_id") or "")
         if trace_id:
             self._kept[trace_id] = entry

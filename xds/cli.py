@@ -21,6 +21,7 @@ VERBS = {
     "diff-env": "say what differs between environments, in settings and in what Envoy gets",
     "explain": "say how an operation is guarded, or why a request was refused",
     "test": "run the policies' unit tests, and say what they cover",
+    "dashboards": "write a Grafana dashboard and alert rules for a project",
     "init": "write a service's folder: contract, policy with a test, sidegate.yaml",
 }
 

@@ -13,6 +13,7 @@ from xds.explain import explain_operation, operation_rows
 from xds.model import Version
 from xds.plane import ControlPlane
 from xds.publish import EVERYTHING
+from xds.scrape import CONTENT_TYPE, scrape
 from xds.why import why
 
 Answer = tuple[Any, int]
@@ -81,6 +82,12 @@ class Management:
 
     async def companions(self) -> Answer:
         return [asdict(c) for c in self.plane.publisher.companions.values()], 200
+
+    async def metrics(self) -> Any:
+        text = await scrape(self.plane.proxy) if self.plane.proxy else None
+        if text is None:
+            return {"title": "Service Unavailable", "status": 503, "detail": "no proxy answers here"}, 503
+        return text, 200, {"content-type": CONTENT_TYPE}
 
     async def report(self, node: str, body: Mapping[str, Any]) -> Answer:
         return {"needed": self.plane.report(node, body)}, 200

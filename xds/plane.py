@@ -64,6 +64,8 @@ class ControlPlane:
         self._store = Store(state / "snapshot") if state else None
         self._keeping: asyncio.Task[None] | None = None
         self.on_event = on_event
+        self.proxy: str | tuple[str, int] | None = None
+        """The admin interface of the proxy beside this control plane, where there is one: socket, or host and port."""
         self.traces = Traces("sidegate-control-plane")
         self.access = AccessLog(code_of, lambda line: on_event(Refused(line)))
         self._watch: asyncio.Task[None] | None = None

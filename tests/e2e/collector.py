@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
 
 from google.protobuf.message import DecodeError
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
@@ -42,6 +43,16 @@ class Point:
     value: float
 
 
+@dataclass(frozen=True)
+class Record:
+    """One log record."""
+
+    trace_id: str
+    service: str
+    body: Any
+    attributes: dict[str, Any]
+
+
 class Collector:
     """Listens on a free port of loopback. `stall` makes it hang, as a broken exporter's far end does.
 
@@ -51,6 +62,7 @@ class Collector:
     def __init__(self) -> None:
         self.all: list[Span] = []
         self.points: list[Point] = []
+        self.records: list[Record] = []
         self.posts = 0
         self.broken: list[str] = []
         self.running = threading.Event()
@@ -110,6 +122,8 @@ class _Receiver(BaseHTTPRequestHandler):
                 collector.all.extend(_spans(ExportTraceServiceRequest.FromString(body)))
             if self.path.endswith("/v1/metrics"):
                 collector.points = list(_points(ExportMetricsServiceRequest.FromString(body)))
+            if self.path.endswith("/v1/logs"):
+                collector.records.extend(_records(ExportLogsServiceRequest.FromString(body)))
         except DecodeError as error:
             collector.broken.append(str(error))
             status = 400
@@ -148,6 +162,14 @@ def _points(request: Any) -> Iterator[Point]:
             for metric in scope.metrics:
                 for p in metric.sum.data_points:
                     yield Point(metric.name, service, _attributes(p.attributes), p.as_int or p.as_double)
+
+
+def _records(request: Any) -> Iterator[Record]:
+    for group in request.resource_logs:
+        service = _attributes(group.resource.attributes).get("service.name", "")
+        for scope in group.scope_logs:
+            for r in scope.log_records:
+                yield Record(r.trace_id.hex(), service, _value(r.body), _attributes(r.attributes))
 
 
 def _span(s: Any, service: str) -> Span:

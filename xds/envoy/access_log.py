@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from envoy_data_plane.envoy.config.accesslog.v3 import AccessLog
-from envoy_data_plane.envoy.config.core.v3 import SubstitutionFormatString
+from envoy_data_plane.envoy.config.core.v3 import HttpService, HttpUri, SubstitutionFormatString
 from envoy_data_plane.envoy.extensions.access_loggers.file.v3 import FileAccessLog
+from envoy_data_plane.envoy.extensions.access_loggers.open_telemetry.v3 import OpenTelemetryAccessLogConfig
 from envoy_data_plane.envoy.extensions.access_loggers.stream.v3 import StdoutAccessLog
+from envoy_data_plane.opentelemetry.proto.common.v1 import AnyValue, KeyValue, KeyValueList
 
 from xds import headers
 from xds.envoy.codec import any_of
-from xds.envoy.names import METADATA
+from xds.envoy.names import COLLECTOR, METADATA
 from xds.envoy.profile import Profile
-from xds.envoy.typed import struct
-
-_EXT_AUTHZ = "envoy.filters.http.ext_authz"
+from xds.envoy.replies import CODE
+from xds.envoy.stats import request_stats
+from xds.envoy.tracing import EXPORT_TIMEOUT_S, SERVICE
+from xds.envoy.typed import seconds, struct
 
 LINE = {
     "time": "%START_TIME%",
@@ -24,7 +27,9 @@ LINE = {
     "path": "%PATH(NQ):1024%",
     "protocol": "%PROTOCOL%",
     "status": "%RESPONSE_CODE%",
-    "code": f"%DYNAMIC_METADATA({_EXT_AUTHZ}:{headers.CODE})%",
+    "code": CODE,
+    "limit": f"%REQ({headers.LIMIT})%",
+    "limits": "%RESP(RATELIMIT):256%",
     "details": "%RESPONSE_CODE_DETAILS%",
     "flags": "%RESPONSE_FLAGS%",
     "service": f"%METADATA(ROUTE:{METADATA}:service)%",
@@ -41,7 +46,30 @@ LINE = {
 
 
 def access_log(profile: Profile) -> list[AccessLog]:
-    """The loggers of the connection manager."""
+    """The loggers of the connection manager: metrics always, lines where the profile wants them."""
+    return [*_lines(profile), *_exported(profile), *request_stats()]
+
+
+def _exported(profile: Profile) -> list[AccessLog]:
+    """The same line as OTLP log records, to the collector that gets the traces; each has its trace and span."""
+    if profile.otlp is None:
+        return []
+    scheme, host, port, path = profile.otlp
+    url = f"{scheme}://{host}:{port}{path.removesuffix('/traces')}/logs"
+    service = HttpService(http_uri=HttpUri(uri=url, cluster=COLLECTOR, timeout=seconds(EXPORT_TIMEOUT_S)))
+    members = [KeyValue(key=key, value=AnyValue(string_value=value)) for key, value in LINE.items()]
+    resource = [KeyValue(key="service.name", value=AnyValue(string_value=SERVICE))]
+    config = OpenTelemetryAccessLogConfig(
+        http_service=service,
+        disable_builtin_labels=True,
+        resource_attributes=KeyValueList(values=resource),
+        attributes=KeyValueList(values=members),
+        body=AnyValue(string_value="%REQ(:METHOD):32% %PATH(NQ):1024% %RESPONSE_CODE%"),
+    )
+    return [AccessLog(name="otlp", typed_config=any_of(config))]
+
+
+def _lines(profile: Profile) -> list[AccessLog]:
     line = SubstitutionFormatString(json_format=struct(LINE))
     match profile.access_log:
         case False:

@@ -68,13 +68,17 @@ def companion_command(wiring: Wiring, root: Path, state: Path, env: str | None =
     )
 
 
-def envoy_command(wiring: Wiring, state: Path, binary: Path) -> tuple[str, ...]:
-    """Envoy on a bootstrap that is written here. Its admin interface is a socket in the state folder."""
-    from xds.envoy.bootstrap import bootstrap
-
+def envoy_admin(state: Path) -> str | tuple[str, int]:
+    """Where Envoy's admin interface is to be: a socket in the state folder, or a port of loopback."""
     admin = state / "envoy.sock"
     # sun_path holds 108 bytes (unix(7)); a project may lie deeper than that.
-    place = str(admin) if len(str(admin)) < 100 else ("127.0.0.1", free_port())
+    return str(admin) if len(str(admin)) < 100 else ("127.0.0.1", free_port())
+
+
+def envoy_command(wiring: Wiring, state: Path, binary: Path, place: str | tuple[str, int]) -> tuple[str, ...]:
+    """Envoy on a bootstrap that is written here, its admin interface at `place`."""
+    from xds.envoy.bootstrap import bootstrap
+
     config = state / "envoy.json"
     config.write_text(json.dumps(bootstrap(NODE, (wiring.ads.host, wiring.ads.port), place), indent=1))
     return (

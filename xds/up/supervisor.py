@@ -142,7 +142,9 @@ class Supervisor:
 
     async def _start_envoy(self, binary: Path) -> None:
         state = self.ground.state
-        command = parts.envoy_command(self.wiring, state, binary)
+        place = parts.envoy_admin(state)
+        command = parts.envoy_command(self.wiring, state, binary, place)
+        self._plane.proxy = place
         envoy = await self._start("Envoy", command, state / "envoy.log")
         log = tail(access_log(state), self._plane.access.feed, _reopening(envoy))
         self.tasks.append(asyncio.create_task(log))

@@ -1,0 +1,54 @@
+"""Metric: what the data plane counts about requests. Proxies, dashboards, alerts and documentation are all made from here.
+
+Every label's values are bounded: those of `OPERATION` come from the contracts, `status` and `code` from what proxies and
+services answer. Nothing that a client may fill freely is a label.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+NAMESPACE = "envoy_sidegate"
+"""What Envoy puts before the names: its own prefix and the access logger's."""
+
+OPERATION = ("service", "version", "operation")
+
+
+class Kind(StrEnum):
+    """The kinds of Prometheus' data model that are used."""
+
+    COUNTER = "counter"
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric. `name` is the proxies', `exported` is Prometheus'."""
+
+    name: str
+    kind: Kind
+    labels: tuple[str, ...]
+    meaning: str
+
+    @property
+    def exported(self) -> str:
+        return f"{NAMESPACE}_{self.name}"
+
+
+REQUESTS = Metric(
+    "requests",
+    Kind.COUNTER,
+    (*OPERATION, "status", "code"),
+    "requests by the status that the client got; `code` is that of the problem document, empty where the service answered",
+)
+DURATION = Metric(
+    "duration",
+    Kind.HISTOGRAM,
+    OPERATION,
+    "milliseconds from the first byte of a request to the last of its answer, for requests that the service answered",
+)
+METRICS: tuple[Metric, ...] = (REQUESTS, DURATION)
+
+BUCKETS = (1, 2, 5, 10, 20, 50, 100, 200, 300, 500, 750, 1000, 2000, 3000, 5000, 10_000, 30_000)
+"""Upper bounds of the histogram's buckets in milliseconds. A latency objective must be one of them, or it could not be seen."""
