@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from betterproto2 import Message
+from envoy_data_plane.envoy.extensions.filters.http.cors.v3 import Cors
 from envoy_data_plane.envoy.extensions.filters.http.jwt_authn.v3 import JwtAuthentication
 from envoy_data_plane.envoy.extensions.filters.http.router.v3 import Router
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import HttpFilter
@@ -13,7 +14,7 @@ from envoy_data_plane.google.protobuf import Any
 from xds.envoy import names
 from xds.envoy.codec import any_of
 from xds.envoy.discovery import discovered
-from xds.envoy.filters import companion, context, crit, identity, jwt, trace
+from xds.envoy.filters import companion, context, cors, crit, identity, jwt, trace
 from xds.envoy.filters.http_filter import Row
 from xds.envoy.profile import Profile
 from xds.envoy.routed import Routed
@@ -24,6 +25,11 @@ CHAIN: tuple[Row, ...] = (
     Row(
         names.TRACE_FILTER, lambda gateway, profile: trace.trace()
     ),  # before whatever may refuse: refusals name the trace
+    # before whatever may refuse: browsers read no refusal without its headers, and a preflight brings no credentials
+    Row(names.CORS_FILTER, lambda gateway, profile: Cors(), cors.per_route, off=True),
+    Row(
+        names.CORS_ANSWER_FILTER, lambda gateway, profile: cors.answer(), cors.answer_per_route, off=True
+    ),  # right behind cors: its mutations of the answer come before the headers of that
     Row(
         names.JWT_FILTER,
         lambda gateway, profile: jwt.jwt(gateway),

@@ -14,6 +14,8 @@ ADS = "ads"
 
 TRACE_FILTER = "trace"
 CONTEXT_FILTER = "context"
+CORS_FILTER = "cors"
+CORS_ANSWER_FILTER = "cors-answer"
 JWT_FILTER = "jwt"
 CRIT_FILTER = "crit"
 IDENTITY_FILTER = "identity"

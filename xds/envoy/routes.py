@@ -36,14 +36,16 @@ from xds.envoy.actions import action
 from xds.envoy.chain import per_route
 from xds.envoy.codec import any_of, shared
 from xds.envoy.composed import composed, gathered
-from xds.envoy.filters import companion
+from xds.envoy.filters import companion, cors
 from xds.envoy.kept import Kept, Offer, groups
 from xds.envoy.make import maker
 from xds.envoy.matcher import matcher, matches
+from xds.envoy.preflights import preflights, widest
 from xds.envoy.profile import Profile
 from xds.envoy.routed import Routed, surroundings
 from xds.envoy.typed import overwrite
 from xds.model import Gateway, Operation, Service, Version
+from xds.native.cors import Cors, cors_of
 
 AUTHORITY = (
     r"(?:[A-Za-z0-9_~%-][A-Za-z0-9._~%-]*[A-Za-z0-9_~%-]|[A-Za-z0-9_~%-]|\[[0-9A-Fa-f:.]+\])"
@@ -126,14 +128,15 @@ def _methods(by_method: Sequence[Routed]) -> MatcherOnMatch:
 
 def _every_route(by_method: Sequence[Routed]) -> list[Route]:
     allow = ", ".join(routed.operation.method for routed in by_method)
-    return [*(route for routed in by_method for route in _routes(routed)), _refusal_route(405, allow)]
+    each = (route for routed in by_method for route in _routes(routed))
+    return [*preflights(by_method), *each, _refusal_route(405, allow, widest(by_method))]
 
 
 def _routes(routed: Routed) -> Iterator[Route]:
     """An operation's routes: a body that says it is too large is refused before it is sent, all else is forwarded."""
     operation = routed.operation
     if operation.body is not None and not routed.streamed and companion.asked(operation):
-        yield _too_large(operation.method, operation.body.limit)
+        yield _too_large(operation.method, operation.body.limit, cors_of(operation))
     yield _route(routed)
 
 
@@ -185,27 +188,27 @@ def refusal(status: int) -> MatcherOnMatch:
 
 
 @cache
-def _refusal_route(status: int, allow: str = "") -> Route:
+def _refusal_route(status: int, allow: str = "", own: Cors | None = None) -> Route:
     refused = Route(
         name=str(status),
         match=RouteMatch(prefix="/"),
         direct_response=DirectResponseAction(status=status),
         decorator=Decorator(operation=str(status), propagate=False),
-        typed_per_filter_config=_unasked(),
+        typed_per_filter_config=_unasked(own),
         response_headers_to_add=[overwrite("allow", allow)] if allow else [],
     )
     return shared(refused)
 
 
 @cache
-def _too_large(method: str, limit: int) -> Route:
+def _too_large(method: str, limit: int, own: Cors | None) -> Route:
     size = HeaderMatcher(name="content-length", range_match=Int64Range(start=limit + 1, end=_INT64))
     refused = Route(
         name="413",
         match=RouteMatch(prefix="/", headers=[*_method(method).headers, size]),
         direct_response=DirectResponseAction(status=413),
         decorator=Decorator(operation="413", propagate=False),
-        typed_per_filter_config=_unasked(),
+        typed_per_filter_config=_unasked(own),
     )
     return shared(refused)
 
@@ -214,8 +217,9 @@ _INT64 = (1 << 63) - 1
 
 
 @cache
-def _unasked() -> dict[str, Any]:
-    return {names.COMPANION_FILTER: shared(any_of(ExtAuthzPerRoute(disabled=True)))}
+def _unasked(own: Cors | None = None) -> dict[str, Any]:
+    asked: dict[str, Any] = {names.COMPANION_FILTER: shared(any_of(ExtAuthzPerRoute(disabled=True)))}
+    return {**asked, names.CORS_ANSWER_FILTER: cors.direct(own)} if own else asked
 
 
 def _list(name: str, each: list[Route]) -> MatcherOnMatch:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from xds.native.cors import CORS, Cors
 from xds.native.edge import Edge
 from xds.native.feature import Feature, Problem, Setting, Site
 from xds.native.retries import DECLARED_IDEMPOTENT, RETRIES, Retries
@@ -26,12 +27,14 @@ class Native:
     """The native features of one operation, each with a default that asks for nothing. Hashable: routes are kept by it."""
 
     timeout: float | None = None
+    cors: Cors | None = None
     retries: Retries | None = None
     idempotent: bool = False
 
 
 FEATURES: tuple[Feature, ...] = (
     TIMEOUT,
+    CORS,
     RETRIES,
     DECLARED_IDEMPOTENT,
 )
