@@ -23,6 +23,10 @@ IDENTITY = "x-sidegate-identity"
 """Who asks: `key:<consumer>`, else `sub:<scheme>:<subject>`, else `addr:<address>`. There for every request behind the
 identity filter, so that limits can count by it and a cache can be divided by it."""
 
+LIMIT = "x-sidegate-limit"
+"""The name of the limit that counts the request next; those that begin with it and a `-` say what is counted, and how. Taken
+off behind the last limit, so that in Envoy's own 429 it names the one that refused."""
+
 LENGTH = "x-sidegate-length"
 """The client's Content-Length, if it sent one: that of a check is Envoy's, 0 for a body that is forwarded as it comes."""
 

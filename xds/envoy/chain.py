@@ -14,7 +14,7 @@ from envoy_data_plane.google.protobuf import Any
 from xds.envoy import names
 from xds.envoy.codec import any_of
 from xds.envoy.discovery import discovered
-from xds.envoy.filters import companion, context, cors, crit, identity, jwt, trace
+from xds.envoy.filters import companion, context, cors, crit, identity, jwt, local_limits, trace
 from xds.envoy.filters.http_filter import Row
 from xds.envoy.profile import Profile
 from xds.envoy.routed import Routed
@@ -39,6 +39,9 @@ CHAIN: tuple[Row, ...] = (
     Row(names.CRIT_FILTER, lambda gateway, profile: crit.crit()),  # right behind jwt, whose metadata it reads
     # behind everything that tells who asks, before everything that counts or divides by it
     Row(names.IDENTITY_FILTER, lambda gateway, profile: identity.identity(), identity.per_route),
+    # behind everything that tells who asks, before the companion, so that no flood reaches it
+    *local_limits.ROWS,
+    local_limits.FORGET,
     Row(names.COMPANION_FILTER, lambda gateway, profile: companion.companion(profile), companion.per_route),
     Row(names.ROUTER_FILTER, lambda gateway, profile: Router(suppress_envoy_headers=True)),
 )

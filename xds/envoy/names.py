@@ -20,7 +20,9 @@ JWT_FILTER = "jwt"
 CRIT_FILTER = "crit"
 IDENTITY_FILTER = "identity"
 COMPANION_FILTER = "companion"
+LIMITS_FORGET_FILTER = "limits-forget"
 ROUTER_FILTER = "router"
+RATE_LIMIT = "rate-limit"
 
 METADATA = "sidegate"
 """The namespace of the metadata that routes carry."""
@@ -31,6 +33,16 @@ ANONYMOUS = "(anonymous)"  # no scheme can be called that (OpenAPI, Components O
 def cluster(version: Version) -> str:
     """`service/version`: a slash keeps contracts' clusters apart from the proxy's own."""
     return f"{version.service}/{version.name}"
+
+
+def counted(slot: int) -> str:
+    """The filter that writes down what a request counts for, for the local limit behind it."""
+    return f"limit-{slot}-counted"
+
+
+def local_limit(slot: int) -> str:
+    """The filter of an operation's local limit."""
+    return f"limit-{slot}-local"
 
 
 def route(version: Version, operation: Operation) -> str:

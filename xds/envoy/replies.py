@@ -13,6 +13,7 @@ from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v
     ResponseMapper,
 )
 
+from xds import headers
 from xds.envoy.codec import any_of
 from xds.envoy.filters import trace
 from xds.envoy.filters.crit import POLICY
@@ -28,7 +29,8 @@ class Reply:
 
     `status` is what the client gets. The row holds for the replies that Envoy means to send with status `sent` (by
     default the same) and whose response code details (Envoy, "Response code details") start with one of `details`; no
-    details means all of them. The first row that holds is taken.
+    details means all of them. The first row that holds is taken. `more` are members of the document beside those that
+    all have, `headers` those of the answer, both as formats.
     """
 
     code: str
@@ -36,6 +38,8 @@ class Reply:
     detail: str
     details: tuple[str, ...] = ()
     sent: int | None = None
+    more: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
 
     @property
     def title(self) -> str:
@@ -51,6 +55,7 @@ class Reply:
         return f"{status} && ({starts})"
 
 
+LIMITED = ("local_rate_limited",)
 _RESET = "upstream_reset_before_response_started"
 
 REPLIES: tuple[Reply, ...] = (
@@ -92,6 +97,14 @@ REPLIES: tuple[Reply, ...] = (
     Reply("body-too-large", 413, "The request body is larger than the operation's limit."),
     Reply("upgrade-required", 426, "The gateway speaks HTTP/1.1 and HTTP/2."),
     Reply("headers-too-large", 431, "The request's headers are too many or too large."),
+    Reply(
+        "rate-limited",
+        429,
+        "A limit has no room for the request; Retry-After says when it may have.",
+        LIMITED,
+        more=(("limit", f"%REQ({headers.LIMIT})%"),),
+        headers=(("retry-after", f"%REQ({headers.LIMIT}-wait)%"),),
+    ),
     Reply("forbidden", 403, "The request is refused."),
     Reply("not-implemented", 501, "The request uses something of HTTP that the gateway does not."),
     Reply("internal", 500, "The gateway failed."),
@@ -117,7 +130,7 @@ def _mapper(reply: Reply) -> ResponseMapper:
         filter=_when(reply.expression),
         status_code=reply.status if reply.sent else None,
         body_format_override=_document(reply, reply.status),
-        headers_to_add=_challenge(reply),
+        headers_to_add=[*_challenge(reply), *(overwrite(*header) for header in reply.headers)],
     )
 
 
@@ -136,6 +149,7 @@ def _document(reply: Reply, status: int | str) -> SubstitutionFormatString:
         "operationId": f"%METADATA(ROUTE:{METADATA}:operation_id)%",
         "traceId": trace.FORMAT,
         "errors": [],
+        **dict(reply.more),
     }
     return SubstitutionFormatString(json_format=struct(document), content_type=PROBLEM)
 

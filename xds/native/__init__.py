@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from xds.native.cors import CORS, Cors
 from xds.native.edge import Edge
 from xds.native.feature import Feature, Problem, Setting, Site
+from xds.native.rates import RATE_LIMITS, RateLimit
 from xds.native.retries import DECLARED_IDEMPOTENT, RETRIES, Retries
 from xds.native.timeouts import TIMEOUT
 
@@ -30,6 +31,7 @@ class Native:
     cors: Cors | None = None
     retries: Retries | None = None
     idempotent: bool = False
+    rate_limits: tuple[RateLimit, ...] = ()
 
 
 FEATURES: tuple[Feature, ...] = (
@@ -37,6 +39,7 @@ FEATURES: tuple[Feature, ...] = (
     CORS,
     RETRIES,
     DECLARED_IDEMPOTENT,
+    RATE_LIMITS,
 )
 """In the order in which `sidegate explain` and the published schema show them."""
 
@@ -48,7 +51,9 @@ def native_of(settings: Mapping[str, Setting]) -> Native:
     values: dict[str, Any] = {}
     for key, setting in settings.items():
         if feature := _BY_KEY.get(key):
-            values[feature.field] = feature.read(setting.value)
+            values[feature.field] = (
+                feature.read_setting(setting) if feature.read_setting else feature.read(setting.value)
+            )
     return Native(**values)
 
 

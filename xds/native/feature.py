@@ -64,7 +64,8 @@ class Feature:
 
     `field` is the key's attribute of `Native`; `schema` a JSON Schema (2020-12) with a `description`; `read` makes of JSON
     that the schema takes a frozen, hashable value and never fails; `check` finds what no schema can say, given the value;
-    `said` is a word for `sidegate explain`, or empty to say nothing.
+    `said` is a word for `sidegate explain`, or empty to say nothing. A value that depends on where it was written has
+    `read_setting` in the place of `read`.
     """
 
     key: str
@@ -73,3 +74,4 @@ class Feature:
     read: Callable[[Any], Any]
     check: Callable[[Any, Operation, Site], Iterable[Problem]] = nothing_wrong
     said: Callable[[Any], str] = no_words
+    read_setting: Callable[[Setting], Any] | None = None

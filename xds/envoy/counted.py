@@ -1,0 +1,119 @@
+"""Routed, RateLimit -> the headers by which the limit filters know what a request counts for, and how much."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from urllib.parse import unquote
+
+from envoy_data_plane.envoy.config.common.mutation_rules.v3 import HeaderMutation as Mutation
+
+from xds.envoy.costs import cel, constant
+from xds.envoy.filters.jwt import METADATA, payload_key
+from xds.envoy.routed import Routed
+from xds.envoy.typed import set_header
+from xds.headers import IDENTITY, LIMIT, PREFIX
+from xds.model import Operation, Parameter
+from xds.native.rates import PARTS, RateLimit, parameter
+
+LENGTH = 256
+"""So many characters of a value count: what a client fills freely must not fill the memory."""
+
+IPV6_PREFIX = 64
+"""An IPv6 address counts by its network: whoever has one address has 2^64 of them."""
+
+ADDRESS = f"%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT({IPV6_PREFIX})%"
+MAPPED = "%CEL(source.address.startsWith('[::ffff:') ? source.address : '')%"
+"""An IPv4 address as IPv6, which only trusted hops write: all of them have one network."""
+
+ARGUMENT = f"{PREFIX}argument-"
+
+
+def keys(limit: RateLimit, routed: Routed, prefix: str = LIMIT) -> Iterator[Mutation]:
+    """Headers `<prefix>-key-N`, one for each part of what a bucket is for, none of them empty."""
+    for index, by in enumerate(limit.by):
+        yield from _key(f"{prefix}-key-{index}", by, routed)
+
+
+def costs(limit: RateLimit, routed: Routed, header: str) -> Iterator[Mutation]:
+    """The header with what the request takes of the limit."""
+    fixed = constant(limit.cost)
+    if fixed is not None:
+        yield set_header(header, str(fixed))
+        return
+    values = {}
+    for index, name in enumerate(limit.cost.parameters):
+        found = parameter(routed.operation, name)
+        if found is None:
+            raise ValueError(f"{limit.name}: there is no parameter {name}")
+        if found.location == "header":
+            values[name] = found.name, _default(found, routed)
+        else:
+            values[name] = f"{ARGUMENT}{index}", _default(found, routed)
+            yield Mutation(remove=values[name][0])
+            yield set_header(values[name][0], f"%QUERY_PARAM({found.name}):16%")
+    yield set_header(header, f"%CEL({cel(limit.cost, values, limit.burst or limit.limit)})%")
+    yield from (Mutation(remove=name) for name, _ in values.values() if name.startswith(ARGUMENT))
+
+
+def _key(header: str, by: str, routed: Routed) -> Iterator[Mutation]:
+    kind, _, name = by.partition(":")
+    match kind:
+        case "client":
+            yield from _client(header, routed)
+        case "address":
+            yield set_header(header, _address(routed))
+        case "claim":
+            yield set_header(header, "j:" + "".join(_claims(name, routed.operation)))
+        case "header":
+            yield set_header(header, f"h:%REQ({name}):{LENGTH}%")
+        case _:
+            yield set_header(header, "p:" + _parameter(name, routed.operation))
+
+
+def _client(header: str, routed: Routed) -> Iterator[Mutation]:
+    """The consumer or subject where there is one, else the address. What comes out empty leaves what was there."""
+    security = routed.operation.security
+    if not all(alternative.credentials for alternative in security) or not security:
+        yield set_header(header, _address(routed))
+    if security:
+        identity = f"request.headers['{IDENTITY}']"
+        yield set_header(header, f"%CEL({identity}.startsWith('addr:') ? '' : {identity}):{LENGTH}%")
+
+
+def _address(routed: Routed) -> str:
+    return f"a:{ADDRESS}{MAPPED if routed.profile.trusted_hops else ''}"
+
+
+def _claims(name: str, operation: Operation) -> Iterator[str]:
+    schemes = {c.scheme for alternative in operation.security for c in alternative.credentials}
+    for scheme in sorted(schemes):
+        yield f"%DYNAMIC_METADATA({METADATA}:{payload_key(scheme)}:{name}):{LENGTH}%"
+
+
+def _parameter(name: str, operation: Operation) -> str:
+    found = parameter(operation, name)
+    match found.location if found else None:
+        case "query":
+            return f"%QUERY_PARAM({name}):{LENGTH}%"
+        case "header":
+            return f"%REQ({name}):{LENGTH}%"
+        case "path":
+            return f"%PATH(NQ):{LENGTH}%"
+    raise ValueError(f"there is no parameter {name} to count by")
+
+
+def _default(found: Parameter, routed: Routed) -> float:
+    """The default that the parameter's schema has, if it is a number."""
+    uri, _, fragment = found.schema.uri.partition("#") if found.schema else ("", "", "")
+    value = routed.version.schemas.resources.get(uri)
+    for token in unquote(fragment).split("/")[1:]:
+        value = value.get(token.replace("~1", "/").replace("~0", "~")) if isinstance(value, Mapping) else None
+    default = value.get("default") if isinstance(value, Mapping) else None
+    return float(default) if isinstance(default, (int, float)) and not isinstance(default, bool) else 0.0
+
+
+def internal() -> Iterator[str]:
+    """The headers that are no longer needed behind the last limit."""
+    yield LIMIT
+    yield from (f"{LIMIT}-{each}" for each in ("quota", "bucket", "cost", "wait"))
+    yield from (f"{LIMIT}-key-{index}" for index in range(PARTS))

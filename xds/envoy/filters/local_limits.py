@@ -1,0 +1,217 @@
+"""RateLimit -> local_ratelimit: Envoy's own token buckets, one filter a limit of an operation.
+
+A filter a limit, since only so is it known which one refused. In front of each stands one that writes down what the request
+counts for, and behind it on the answer's way what is left. The buckets are found by quota, limit and key; all but the
+quotas are wildcards, so that a new operation, or a limit that has a quota like another one's, changes no filter and starts
+no count anew. What was not asked for longest makes room.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+
+from betterproto2 import Message
+from envoy_data_plane.envoy.config.common.mutation_rules.v3 import HeaderMutation as Mutation
+from envoy_data_plane.envoy.config.core.v3 import (
+    HeaderValue,
+    HeaderValueOption,
+    HeaderValueOptionHeaderAppendAction,
+    RuntimeFractionalPercent,
+)
+from envoy_data_plane.envoy.config.route.v3 import (
+    FilterConfig,
+    RateLimitAction,
+    RateLimitActionRequestHeaders,
+    RateLimitHitsAddend,
+)
+from envoy_data_plane.envoy.config.route.v3 import RateLimit as Counted
+from envoy_data_plane.envoy.extensions.common.ratelimit.v3 import (
+    LocalRateLimitDescriptor,
+    RateLimitDescriptorEntry,
+    XRateLimitHeadersRfcVersion,
+)
+from envoy_data_plane.envoy.extensions.filters.http.header_mutation.v3 import (
+    HeaderMutation,
+    HeaderMutationPerRoute,
+    Mutations,
+)
+from envoy_data_plane.envoy.extensions.filters.http.local_ratelimit.v3 import LocalRateLimit
+from envoy_data_plane.envoy.type.v3 import FractionalPercent, FractionalPercentDenominatorType, TokenBucket
+from envoy_data_plane.google.protobuf import Any
+
+from xds.envoy import names
+from xds.envoy.codec import shared
+from xds.envoy.costs import constant
+from xds.envoy.counted import costs, internal, keys
+from xds.envoy.filters.http_filter import Row
+from xds.envoy.routed import Routed
+from xds.envoy.typed import set_header
+from xds.headers import LIMIT
+from xds.model import Gateway
+from xds.native.rates import LOCAL, PARTS, PER_GATEWAY, PER_OPERATION, RateLimit, owned
+
+SLOTS = PER_GATEWAY + PER_OPERATION
+KEPT = 20_000
+"""So many buckets are kept a quota; the one that was not asked for longest makes room."""
+
+QUOTA, BUCKET, COST, WAIT = (f"{LIMIT}-{each}" for each in ("quota", "bucket", "cost", "wait"))
+_UNLIMITED = 4_294_967_295
+_REPORTED = ("limit", "remaining", "reset")
+
+
+def limits_of(routed: Routed) -> tuple[RateLimit | None, ...]:
+    """The local limits of an operation by slot: those for the whole gateway first, then its own in their order."""
+    everywhere = [limit for limit in routed.gateway.edge.rate_limits if limit.store == LOCAL]
+    own = [owned(limit, names.route(routed.version, routed.operation)) for limit in routed.operation.native.rate_limits]
+    gap = [None] * (PER_GATEWAY - len(everywhere))
+    return (*everywhere, *gap, *(limit for limit in own if limit.store == LOCAL))
+
+
+def quota(limit: RateLimit) -> str:
+    """What tells apart buckets that are filled differently."""
+    burst = f"+{limit.burst}" if limit.burst else ""
+    return f"{limit.limit}/{limit.per}{burst}{'~' if limit.shadow else ''}"
+
+
+def _limit_at(slot: int, routed: Routed) -> RateLimit | None:
+    found = limits_of(routed)
+    return found[slot] if slot < len(found) else None
+
+
+def counted(slot: int, routed: Routed) -> Message | None:
+    """What a request counts for, and what is told of it in the answer."""
+    limit = _limit_at(slot, routed)
+    if limit is None:
+        return None
+    fixed = constant(limit.cost)
+    wait = (
+        str(retry_after(limit, fixed))
+        if fixed
+        else f"%CEL(int(double(request.headers['{COST}']) * {rate(limit)}) + 1)%"
+    )
+    request = [
+        set_header(LIMIT, limit.name),
+        set_header(QUOTA, quota(limit)),
+        set_header(BUCKET, limit.bucket),
+        *(Mutation(remove=f"{LIMIT}-key-{index}") for index in range(len(limit.by), PARTS if slot else 0)),
+        *keys(limit, routed),
+        *costs(limit, routed, COST),
+        set_header(WAIT, wait),
+    ]
+    return HeaderMutationPerRoute(mutations=Mutations(request_mutations=request, response_mutations=list(told(limit))))
+
+
+def rate(limit: RateLimit) -> float:
+    """Seconds that it takes until there is one more."""
+    return limit.seconds / limit.limit
+
+
+def retry_after(limit: RateLimit, cost: int) -> int:
+    """After so many whole seconds there is room for a request of that cost, if nobody else takes it."""
+    return max(1, math.ceil(cost * rate(limit)))
+
+
+def told(limit: RateLimit) -> Iterator[Mutation]:
+    """The fields `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers), out of Envoy's older ones."""
+    yield _appended("ratelimit-policy", f'"{limit.name}";q={limit.limit};w={limit.seconds}')
+    yield _appended("ratelimit", f'"{limit.name}";r=%RESP(X-RATELIMIT-REMAINING)%;t=%RESP(X-RATELIMIT-RESET)%')
+    yield from untold()
+
+
+def untold() -> Iterator[Mutation]:
+    """Envoy's older fields go."""
+    yield from (Mutation(remove=f"x-ratelimit-{each}") for each in _REPORTED)
+
+
+def _appended(name: str, value: str) -> Mutation:
+    action = HeaderValueOptionHeaderAppendAction.APPEND_IF_EXISTS_OR_ADD
+    return Mutation(append=HeaderValueOption(header=HeaderValue(key=name, value=value), append_action=action))
+
+
+def buckets(slot: int, gateway: Gateway) -> LocalRateLimit:
+    """The filter's configuration: a descriptor a quota and number of keys, and nothing of which limits there are."""
+    found = {(quota(limit), len(limit.by)): limit for limit in _at(slot, gateway)}
+    return LocalRateLimit(
+        stat_prefix="local_limit",
+        token_bucket=_bucket(_UNLIMITED, _UNLIMITED, timedelta(milliseconds=50)),
+        filter_enabled=_always(),
+        filter_enforced=_always(),
+        always_consume_default_token_bucket=False,
+        max_dynamic_descriptors=KEPT,
+        enable_x_ratelimit_headers=XRateLimitHeadersRfcVersion.DRAFT_VERSION_03,
+        rate_limits=[_descriptor()],
+        descriptors=[_quota(*key, found[key]) for key in sorted(found)],
+    )
+
+
+def _at(slot: int, gateway: Gateway) -> Iterable[RateLimit]:
+    if slot < PER_GATEWAY:
+        everywhere = [limit for limit in gateway.edge.rate_limits if limit.store == LOCAL]
+        return everywhere[slot : slot + 1]
+    every = (o.native.rate_limits for s in gateway.services for v in s.versions for o in v.operations)
+    local = (
+        [limit for limit in limits if limit.store == LOCAL] for limits in {id(each): each for each in every}.values()
+    )
+    return [limits[slot - PER_GATEWAY] for limits in local if len(limits) > slot - PER_GATEWAY]
+
+
+def _descriptor() -> Counted:
+    read = [(QUOTA, "quota", False), (BUCKET, "limit", False)]
+    read += [(f"{LIMIT}-key-{index}", f"key-{index}", True) for index in range(PARTS)]
+    actions = [
+        RateLimitAction(
+            request_headers=RateLimitActionRequestHeaders(header_name=header, descriptor_key=key, skip_if_absent=skip)
+        )
+        for header, key, skip in read
+    ]
+    return Counted(actions=actions, hits_addend=RateLimitHitsAddend(format=f"%REQ({COST})%"))
+
+
+def _quota(text: str, parts: int, limit: RateLimit) -> LocalRateLimitDescriptor:
+    wild = ["limit", *(f"key-{index}" for index in range(parts))]
+    entries = [RateLimitDescriptorEntry(key="quota", value=text), *(RateLimitDescriptorEntry(key=key) for key in wild)]
+    bucket = _bucket(limit.burst or limit.limit, limit.limit, timedelta(seconds=limit.seconds))
+    return LocalRateLimitDescriptor(entries=entries, token_bucket=bucket, shadow_mode=limit.shadow)
+
+
+def _bucket(most: int, fill: int, interval: timedelta) -> TokenBucket:
+    return TokenBucket(max_tokens=most, tokens_per_fill=fill, fill_interval=interval)
+
+
+def _always() -> RuntimeFractionalPercent:
+    all_ = FractionalPercent(numerator=100, denominator=FractionalPercentDenominatorType.HUNDRED)
+    return RuntimeFractionalPercent(default_value=all_)
+
+
+ON = shared(FilterConfig(config=Any()))
+"""Turns a filter on that is off, with the configuration it has."""
+
+
+def _row(slot: int) -> tuple[Row, Row]:
+    return (
+        Row(names.counted(slot), lambda gateway, profile: HeaderMutation(), lambda r: counted(slot, r), off=True),
+        Row(
+            names.local_limit(slot),
+            lambda gateway, profile: buckets(slot, gateway),
+            lambda routed: ON if _limit_at(slot, routed) else None,
+            off=True,
+            discovered=LocalRateLimit,
+        ),
+    )
+
+
+def forget(routed: Routed) -> Message | None:
+    """Take off what the limits were told."""
+    if not routed.operation.native.rate_limits and not routed.gateway.edge.rate_limits:
+        return None
+    return _forgotten
+
+
+_forgotten = shared(
+    HeaderMutationPerRoute(mutations=Mutations(request_mutations=[Mutation(remove=name) for name in internal()]))
+)
+
+ROWS: tuple[Row, ...] = tuple(row for slot in range(SLOTS) for row in _row(slot))
+FORGET = Row(names.LIMITS_FORGET_FILTER, lambda gateway, profile: HeaderMutation(), forget, off=True)
