@@ -24,6 +24,7 @@ from xds.telemetry import Traces
 
 PREFIX = b"/check"
 ROUTE, LENGTH, CLIENT = (name.encode() for name in (names.OPERATION, names.LENGTH, names.CLIENT))
+CONSUMER, AUTH = names.CONSUMER.encode(), names.AUTH.encode()
 CLAIMS, INTERNAL = names.CLAIMS.encode(), names.PREFIX.encode()
 BODY_LIMIT = 11 * 1024 * 1024
 """Above every limit that Envoy enforces; a body past it did not come from a route of ours."""
@@ -108,6 +109,8 @@ def _read(scope: Scope, body: bytes) -> tuple[Request, Route, Caller]:
     if not raw.startswith(PREFIX + b"/"):
         raise UnknownDigest("not a check")
     route, address, length, claims, headers = None, None, "", {}, []
+    consumer: str | None = None
+    auth: str | None = None
     for name, value in scope["headers"]:
         if not name.startswith(INTERNAL):
             headers.append((name.decode("latin-1"), value.decode("latin-1")))
@@ -117,6 +120,10 @@ def _read(scope: Scope, body: bytes) -> tuple[Request, Route, Caller]:
             length = value.decode("latin-1")
         elif name == CLIENT:
             address = value.decode("latin-1")
+        elif name == CONSUMER:
+            consumer = value.decode("latin-1")
+        elif name == AUTH:
+            auth = value.decode("latin-1")
         elif name.startswith(CLAIMS):
             claims[_scheme(name)] = claims_of(value)
     if not body:  # a body that is not shown here may still come
@@ -125,7 +132,7 @@ def _read(scope: Scope, body: bytes) -> tuple[Request, Route, Caller]:
     # ASGI has the query without its question mark, and no way to tell `/a?` from `/a`: both hold no parameter.
     query = scope["query_string"].decode("latin-1") or None
     request = Request(scope["method"], raw[len(PREFIX) :].decode("latin-1"), query, tuple(headers), body)
-    return request, Route.read(route), Caller(claims, address)
+    return request, Route.read(route), Caller(claims, address, consumer, auth)
 
 
 @lru_cache(maxsize=256)

@@ -20,15 +20,15 @@ async def decide(
     prepared: Prepared,
     operation: Operation,
     request: Request,
-    caller: tuple[Mapping[str, Any], str | None],
+    caller: tuple[Mapping[str, Any], str | None, str | None],
     judgement: Judgement,
 ) -> Decision:
-    """Ask the policy bound to an operation. `caller` is the verified claims and the client; never raises for a policy."""
+    """Ask the policy bound to an operation. `caller` is the verified claims, the client and a key's consumer; never raises for a policy."""
     version = prepared.version
     entrypoint = operation.policy.entrypoint or (bundle.default_entrypoint if bundle else None)
     if bundle is None or entrypoint is None:
         return denial(UNBOUND, "no policy decides this operation")
-    claims, client = caller
+    claims, client, consumer = caller
     params = judgement.params
     sidegate = {
         "service": version.service,
@@ -38,6 +38,7 @@ async def decide(
         "params": {"path": params.path, "query": params.query, "header": params.header, "cookie": params.cookie},
         "claims": claims,
         "client": client,
+        "consumer": consumer,
     }
     body = {} if judgement.body is NO_BODY else {"parsed_body": judgement.body}
     document = build_input(

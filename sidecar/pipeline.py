@@ -12,11 +12,12 @@ from sidecar.decide import decide
 from sidecar.message import Judgement, Params, Request, Response
 from sidecar.plan import Plan, Prepared, UnknownDigest
 from sidecar.record import Record, Records
-from sidecar.scopes import lacking, with_twins
+from sidecar.scopes import Lack, lacking, with_twins
 from xds.headers import CODE
 from xds.model import Mode, Operation
 from xds.policy.decision import Decision
 from xds.policy.engine import Engine
+from xds.requirement import in_proxy
 from xds.telemetry import Trace, trace_id_of
 
 AUTHENTICATION = frozenset(("token-missing", "insufficient-scope"))
@@ -44,10 +45,15 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks, as Envoy verified it: the claims of each scheme's token, and the client's address."""
+    """Who asks, as Envoy verified it: the claims of each scheme's token, the client's address, and a key's consumer.
+
+    `auth` is what the proxy's program found, for operations whose credentials it judges: `pass`, or `lack` and scopes.
+    """
 
     claims: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     address: str | None = None
+    consumer: str | None = None
+    auth: str | None = None
 
     @property
     def payload(self) -> Mapping[str, Any]:
@@ -59,7 +65,9 @@ class Caller:
 
     @property
     def client(self) -> str | None:
-        """The token's subject, else the address."""
+        """The consumer of a key, else the token's subject, else the address."""
+        if self.consumer is not None:
+            return self.consumer
         subject = self.payload.get("sub")
         return subject if isinstance(subject, str) else self.address
 
@@ -124,7 +132,7 @@ async def _outcome(
                 step.set("sidegate.violations", [f"{v.location} {v.pointer} {v.code}" for v in judgement.violations])
     if broken and operation.mode is Mode.ENFORCE:
         return broken
-    if (lack := lacking(operation.security, with_twins(caller.claims, plan.twins))) is not None:
+    if (lack := _lack(operation, caller, plan)) is not None:
         if not lack.scopes:
             response = respond.token_missing(operation.name, trace_id)
             return Outcome(response, "token-missing", "no token of any alternative", judgement=judgement)
@@ -134,12 +142,23 @@ async def _outcome(
         return broken or Outcome(None, judgement=judgement)
     with trace.step("decide") as step:
         bundle = plan.bundles.get(prepared.version.service)
-        who = (caller.payload, caller.client)
+        who = (caller.payload, caller.client, caller.consumer)
         decision = await decide(engine, bundle, prepared, operation, request, who, judgement)
         step.set("sidegate.policy.revision", decision.revision)
         step.set("sidegate.decision", "allow" if decision.allowed else decision.code)
         step.set("sidegate.policy.rule", str(decision.rule) if decision.rule else None)
     return _decided(decision, broken, judgement, operation, trace_id)
+
+
+def _lack(operation: Operation, caller: Caller, plan: Plan) -> Lack | None:
+    """What keeps the request from every alternative. Where the proxy's program judged it, that word counts, and no word is
+    no pass."""
+    if not in_proxy(operation):
+        return lacking(operation.security, with_twins(caller.claims, plan.twins))
+    word, _, scopes = (caller.auth or "").partition(" ")
+    if word == "pass":
+        return None
+    return Lack(tuple(scopes.split())) if word == "lack" else Lack()
 
 
 def _decided(

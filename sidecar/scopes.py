@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from xds.model import Alternative, JwtScheme
+from xds.model import Alternative, JwtScheme, Scheme
 
 Claims = Mapping[str, Mapping[str, Any]]
 """The verified claims by scheme name; a scheme without an entry brought no token."""
@@ -52,10 +52,12 @@ def granted(claims: Mapping[str, Any]) -> frozenset[str]:
     return frozenset((*words, *listed))
 
 
-def twins(schemes: Iterable[JwtScheme]) -> Mapping[str, tuple[str, ...]]:
+def twins(schemes: Iterable[Scheme]) -> Mapping[str, tuple[str, ...]]:
     """The schemes that take the very same tokens, by each of their names; those that have no twin are left out."""
     alike: dict[tuple[str, frozenset[str], str], list[str]] = {}
     for scheme in schemes:
+        if not isinstance(scheme, JwtScheme):
+            continue
         alike.setdefault((scheme.issuer, frozenset(scheme.audiences), scheme.jwks), []).append(scheme.name)
     return {name: tuple(names) for names in alike.values() if len(names) > 1 for name in names}
 

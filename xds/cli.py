@@ -22,6 +22,7 @@ VERBS = {
     "explain": "say how an operation is guarded, or why a request was refused",
     "test": "run the policies' unit tests, and say what they cover",
     "dashboards": "write a Grafana dashboard and alert rules for a project",
+    "key": "make, list and revoke the keys of API consumers",
     "init": "write a service's folder: contract, policy with a test, sidegate.yaml",
 }
 

@@ -219,7 +219,7 @@ def digest_of(contract: Contract, configured: ServiceSettings, settings: Setting
     `hashes` are those of the contract's files.
     """
     schemes = [
-        asdict(replace(settings.schemes[n], place=Place(""))) for n in sorted(contract.schemes) if n in settings.schemes
+        asdict(_without_keys(settings.schemes[n])) for n in sorted(contract.schemes) if n in settings.schemes
     ]
     upstream = configured.upstream_of(contract.version)
     about = {
@@ -235,6 +235,12 @@ def digest_of(contract: Contract, configured: ServiceSettings, settings: Setting
     return content.hexdigest()[:16]
 
 
+def _without_keys(scheme: Scheme) -> Scheme:
+    """A scheme without where it is written, and without keys that come and go: nobody but the proxy looks at those."""
+    placeless = replace(scheme, place=Place(""))
+    return replace(placeless, keys=()) if isinstance(placeless, KeyScheme) else placeless
+
+
 def _version_problems(
     contract: Contract, configured: ServiceSettings, settings: Settings, files: Mapping[str, bytes]
 ) -> Iterator[Diagnostic]:
@@ -242,12 +248,32 @@ def _version_problems(
         help_ = f'in {FILE}: services: {{{contract.service}: {{upstream: "http://127.0.0.1:9000"}}}}'
         message = f"{contract.service} {contract.version} has no upstream"
         yield Diagnostic("upstream-missing", message, Span(contract.place.file, 1, 1), help_)
-    used = {c.scheme for o in contract.operations for a in o.security for c in a.credentials}
-    for name in sorted(used - settings.schemes.keys()):
+    kinds = {c.scheme: c.kind for o in contract.operations for a in o.security for c in a.credentials}
+    for name in sorted(kinds.keys() - settings.schemes.keys()):
         if name in contract.schemes:
-            help_ = f"in {FILE}: security: {{{name}: {{issuer: ..., audiences: [...], jwks: {{file: ...}}}}}}"
+            help_ = f"in {FILE}: security: {{{name}: {_CONFIGURED[kinds[name]]}}}"
             at = span(files, contract.schemes[name].place)
             yield Diagnostic("scheme-unconfigured", f"security scheme '{name}' is not configured in {FILE}", at, help_)
+    for name in sorted(kinds.keys() & settings.schemes.keys()):
+        if not isinstance(settings.schemes[name], _SETTINGS[kinds[name]]):
+            message = f"security scheme '{name}' is of type {kinds[name]} in the contract, and of another in {FILE}"
+            help_ = f"in {FILE}: security: {{{name}: {_CONFIGURED[kinds[name]]}}}"
+            related = ((span(files, contract.schemes[name].place), "declared here"),)
+            yield Diagnostic("scheme-mismatch", message, span(files, settings.schemes[name].place), help_, related)
+
+
+_SETTINGS: Mapping[SchemeKind, type[Scheme]] = {
+    SchemeKind.JWT: JwtScheme,
+    SchemeKind.KEY: KeyScheme,
+    SchemeKind.BASIC: KeyScheme,
+    SchemeKind.TLS: TlsScheme,
+}
+_CONFIGURED = {
+    SchemeKind.JWT: "{issuer: ..., audiences: [...], jwks: {file: ...}}",
+    SchemeKind.KEY: "{keys: {file: keys/consumers.yaml}}",
+    SchemeKind.BASIC: "{keys: {file: keys/users.yaml}}",
+    SchemeKind.TLS: '{certificates: {"spiffe://example.com/name": consumer}}',
+}
 
 
 def _setting_problems(version: Version, site: Site, files: Mapping[str, bytes]) -> Iterator[Diagnostic]:

@@ -106,6 +106,7 @@ CODES: dict[str, Code] = {
     "security-roles": Code(_W, "Scopes stand beside an http scheme, where OpenAPI 3.0 has none; they are enforced."),
     "security-optional": Code(_W, "One alternative of a security requirement asks for nothing."),
     "security-none": Code(_W, "Operations ask for no token and nothing says that this is meant."),
+    "scope-meaningless": Code(_E, "Scopes are asked of a scheme whose credentials have none."),
     "scope-undeclared": Code(_W, "A scope is asked for that no flow of its scheme declares."),
     "extension-unknown": Code(_E, "`x-sidegate` has an unknown key."),
     "extension-value": Code(_E, "A key of `x-sidegate` has a value that means nothing."),
@@ -134,6 +135,12 @@ CODES: dict[str, Code] = {
     "upstream-invalid": Code(_E, "An upstream is not an http or https URL of a host and a port."),
     "jwks-unreadable": Code(_E, "The key set of a security scheme cannot be read."),
     "jwks-invalid": Code(_E, "A key set is not a JSON Web Key Set of public signature keys."),
+    "issuer-without-keys": Code(_E, "An issuer of tokens is configured without its keys, or with two sets of them."),
+    # files of consumers' keys (xds.settings.keys)
+    "keys-unreadable": Code(_E, "The file of a scheme's keys cannot be read."),
+    "keys-invalid": Code(_E, "A file of keys has another form than `sidegate key` writes."),
+    "keys-plain": Code(_E, "A file of keys seems to hold a key itself instead of its hash."),
+    "keys-empty": Code(_W, "A file of keys holds none, so that nobody can bring one."),
     # sidegate.yaml's section for `sidegate up` (xds.dev)
     "dev-invalid": Code(_W, "A value in the `dev` section of sidegate.yaml means nothing."),
     # the project as a whole (xds.compile)
@@ -144,6 +151,7 @@ CODES: dict[str, Code] = {
     "service-unknown": Code(_W, "sidegate.yaml names a service or version that has no contract."),
     "scheme-unconfigured": Code(_E, "A contract asks for a security scheme that sidegate.yaml does not configure."),
     "path-collision": Code(_E, "Two service versions claim the same path on the same host."),
+    "scheme-mismatch": Code(_E, "A security scheme is of one type in a contract, and of another in sidegate.yaml."),
     "policy-unbound": Code(_W, "No policy decides an operation, so it refuses every request."),
     "envoy-rejected": Code(_E, "A proxy refused resources that were compiled for it."),
     # policies (xds.policy)

@@ -19,6 +19,12 @@ TRACE = "x-sidegate-trace"
 CLIENT = "x-sidegate-client"
 """The client's address, as the proxy and its trusted hops know it; the one in the access log."""
 
+CONSUMER = "x-sidegate-consumer"
+"""The consumer of a verified key, user or certificate. The only one of these that the upstream gets: no client can send it."""
+
+AUTH = "x-sidegate-auth"
+"""What the proxy's program found for an operation whose credentials it judges: `pass`, or `lack` and the scopes."""
+
 IDENTITY = "x-sidegate-identity"
 """Who asks: `key:<consumer>`, else `sub:<scheme>:<subject>`, else `addr:<address>`. There for every request behind the
 identity filter, so that limits can count by it and a cache can be divided by it."""

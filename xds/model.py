@@ -121,12 +121,27 @@ class Body:
     place: Place
 
 
+class SchemeKind(StrEnum):
+    """What a security scheme asks for: `http` bearer, `oauth2` and `openIdConnect` all ask for a JWT."""
+
+    JWT = "jwt"
+    KEY = "apiKey"
+    BASIC = "basic"
+    TLS = "mutualTLS"
+
+
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """One scheme of a security requirement with the `scopes` it asks for (role names for `http` schemes of 3.1)."""
+    """One scheme of a security requirement with the `scopes` it asks for (role names for `http` schemes of 3.1).
+
+    Of an API key, `place` (header, query or cookie) and `name` say where it is carried; a header's name is lower case.
+    """
 
     scheme: str
     scopes: tuple[str, ...] = ()
+    kind: SchemeKind = SchemeKind.JWT
+    place: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,14 +279,67 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
+class RemoteKeys:
+    """A key set that is fetched: from `host`, `port` and `path` over `scheme`, every `refresh` seconds."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+    refresh: float
+
+    @property
+    def url(self) -> str:
+        """As it is asked for."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}{self.path}"
+
+
+@dataclass(frozen=True, slots=True)
 class JwtScheme:
-    """A configured bearer scheme: who may sign, for whom, with which keys (`jwks` is the document's text)."""
+    """A configured bearer scheme: who may sign, for whom, with which keys (`jwks` is the document's text, or they are
+    `remote`). `forward` says that the upstream gets the token; `headers` are names and the claims that they carry there."""
 
     name: str
     issuer: str
     audiences: tuple[str, ...]
     jwks: str
     place: Place = Place("")
+    remote: RemoteKeys | None = None
+    forward: bool = False
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key of a consumer, as the SHA-256 (64 hexadecimal digits) of what is presented."""
+
+    consumer: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyScheme:
+    """A configured scheme of API keys, or of users with generated passwords (HTTP basic: `user:password` is presented).
+
+    `forward` says that the upstream gets the credential."""
+
+    name: str
+    keys: tuple[Key, ...]
+    place: Place = Place("")
+    forward: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TlsScheme:
+    """A configured scheme of client certificates: names (URI, DNS) or subjects that stand in them, and their consumers."""
+
+    name: str
+    consumers: tuple[tuple[str, str], ...]
+    place: Place = Place("")
+
+
+Scheme = JwtScheme | KeyScheme | TlsScheme
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,5 +356,5 @@ class Gateway:
     """Everything one project asks for, in a stable order (services and versions by name, operations by path, method)."""
 
     services: tuple[Service, ...]
-    schemes: tuple[JwtScheme, ...]
+    schemes: tuple[Scheme, ...]
     edge: Edge = Edge()

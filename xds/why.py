@@ -115,7 +115,7 @@ def _pass(record: Record, operation: Operation | None, compilation: Compilation)
 def _tokens(operation: Operation | None, compilation: Compilation) -> Iterator[str]:
     names = {c.scheme for a in operation.security for c in a.credentials} if operation else set()
     for scheme in compilation.gateway.schemes:
-        if scheme.name in names:
+        if scheme.name in names and isinstance(scheme, JwtScheme):
             audiences = " or ".join(scheme.audiences)
             yield f"Authorization: Bearer with an unexpired token of {scheme.issuer} for {audiences}, signed with a known key"
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from xds.model import Alternative, Credential, Place
+from xds.model import Alternative, Credential, Place, SchemeKind
 
 from .dialects import Dialect
 from .library import Library
@@ -15,13 +16,15 @@ from .report import Report, suggestion
 
 @dataclass(frozen=True, slots=True)
 class SecurityScheme:
-    """A scheme of `components`. `kind` is `jwt`, or the kind that this version refuses where it is asked for."""
+    """A scheme of `components`. `kind` is a `SchemeKind`, or the kind that this version refuses where it is asked for;
+    `at` is where an API key is carried, and under which name."""
 
     name: str
     kind: str
     place: Place
     scopes: frozenset[str] | None = field(default=None, compare=False)
     http: bool = field(default=False, compare=False)
+    at: tuple[str, str] = ("", "")
 
 
 def schemes(components: Node | None, library: Library, dialect: Dialect, report: Report) -> dict[str, SecurityScheme]:
@@ -60,8 +63,14 @@ def _scheme(name: str, node: Node, dialect: Dialect, report: Report) -> Security
             listed = report.mapping(flow, "scopes")
             scopes.update(listed.value if listed is not None else ())
     if kind in ("oauth2", "openIdConnect") or (kind == "http" and scheme == "bearer"):
-        return SecurityScheme(name, "jwt", node.place, None if scopes is None else frozenset(scopes), kind == "http")
-    known = kind in ("apiKey", "http") or (kind == "mutualTLS" and dialect.mutual_tls)
+        return SecurityScheme(name, SchemeKind.JWT, node.place, None if scopes is None else frozenset(scopes), kind == "http")
+    if kind == "http" and scheme == "basic":
+        return SecurityScheme(name, SchemeKind.BASIC, node.place)
+    if kind == "apiKey":
+        return SecurityScheme(name, SchemeKind.KEY, node.place, at=_carrier(node, report))
+    if kind == "mutualTLS" and dialect.mutual_tls:
+        return SecurityScheme(name, SchemeKind.TLS, node.place)
+    known = kind == "http"
     if not known:
         shown = f"{kind!r} is" if kind else "nothing is"
         message = f"{shown} not a type of security scheme in OpenAPI {dialect.name}"
@@ -72,6 +81,25 @@ def _scheme(name: str, node: Node, dialect: Dialect, report: Report) -> Security
             suggestion(kind, ("apiKey", "http", "oauth2", "openIdConnect")),
         )
     return SecurityScheme(name, f"http {scheme}" if kind == "http" else kind, node.place)
+
+
+def _carrier(node: Node, report: Report) -> tuple[str, str]:
+    """`in` and `name` of an API key (OpenAPI, Security Scheme Object)."""
+    place, name = report.text(node, "in"), report.text(node, "name")
+    if place not in _PLACES:
+        help = suggestion(place, _PLACES)
+        report.add("security-scheme", "an API key is `in` header, query or cookie", node.get("in") or node, help)
+    elif not name or (place != "query" and not _TOKEN.fullmatch(name)):
+        message = "an API key needs the `name` of its parameter" if not name else f"{name!r} cannot be the {place}'s name"
+        report.add("security-scheme", message, node.get("name") or node)
+    elif place == "header" and name.lower() in _TAKEN:
+        report.add("security-scheme", f"the header {name} means something else", node.get("name") or node)
+    return place, name.lower() if place == "header" else name
+
+
+_PLACES = ("header", "query", "cookie")
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
+_TAKEN = frozenset(("host", "connection", "content-length", "content-type", "transfer-encoding", "cookie", "te", "upgrade"))
 
 
 def requirements(
@@ -104,12 +132,17 @@ def _credential(
     if scheme is None:
         help = suggestion(name, known) or "declare it under components/securitySchemes"
         report.add("security-unknown", f"there is no security scheme {name!r}", scopes, help)
-    elif scheme.kind != "jwt":
-        help = "http bearer, oauth2 and openIdConnect are enforced"
+    elif scheme.kind not in tuple(SchemeKind):
+        help = "apiKey, http basic and bearer, oauth2, openIdConnect and mutualTLS are enforced"
         related = [(scheme.place, "declared here")]
         report.add("security-unsupported", f"schemes of type {scheme.kind} are not enforced yet", scopes, help, related)
     elif scheme.scopes is not None and (unknown := [s for s in listed if s not in scheme.scopes]):
         near = suggestion(unknown[0], scheme.scopes)
         related = [(scheme.place, "declared here")]
         report.add("scope-undeclared", f"no flow of {name!r} declares the scope {unknown[0]!r}", scopes, near, related)
-    return Credential(name, tuple(dict.fromkeys(listed)))
+    if scheme is None or scheme.kind not in tuple(SchemeKind):
+        return Credential(name, tuple(dict.fromkeys(listed)))
+    if listed and scheme.kind is not SchemeKind.JWT:
+        help = "take them out: a consumer has no scopes; a policy can look at `input.sidegate.consumer`"
+        report.add("scope-meaningless", f"a scheme of type {scheme.kind} has no scopes", scopes, help)
+    return Credential(name, tuple(dict.fromkeys(listed)), SchemeKind(scheme.kind), *scheme.at)

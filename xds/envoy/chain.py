@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from betterproto2 import Message
 from envoy_data_plane.envoy.extensions.filters.http.cors.v3 import Cors
 from envoy_data_plane.envoy.extensions.filters.http.jwt_authn.v3 import JwtAuthentication
+from envoy_data_plane.envoy.extensions.filters.http.lua.v3 import Lua
 from envoy_data_plane.envoy.extensions.filters.http.router.v3 import Router
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import HttpFilter
 from envoy_data_plane.google.protobuf import Any
@@ -14,7 +15,7 @@ from envoy_data_plane.google.protobuf import Any
 from xds.envoy import names
 from xds.envoy.codec import any_of
 from xds.envoy.discovery import discovered
-from xds.envoy.filters import companion, context, cors, crit, identity, jwt, local_limits, trace
+from xds.envoy.filters import auth, verdict, companion, context, cors, crit, identity, jwt, local_limits, trace
 from xds.envoy.filters.http_filter import Row
 from xds.envoy.profile import Profile
 from xds.envoy.routed import Routed
@@ -37,6 +38,9 @@ CHAIN: tuple[Row, ...] = (
         discovered=JwtAuthentication,
     ),
     Row(names.CRIT_FILTER, lambda gateway, profile: crit.crit()),  # right behind jwt, whose metadata it reads
+    # behind jwt, whose verified claims it reads; a Lua error lets requests through, so the one behind it refuses
+    Row(names.AUTH_FILTER, lambda gateway, profile: auth.auth(gateway), auth.per_route, off=True, discovered=Lua),
+    Row(names.VERDICT_FILTER, lambda gateway, profile: verdict.verdict(), verdict.per_route, off=True),
     # behind everything that tells who asks, before everything that counts or divides by it
     Row(names.IDENTITY_FILTER, lambda gateway, profile: identity.identity(), identity.per_route),
     # behind everything that tells who asks, before the companion, so that no flood reaches it

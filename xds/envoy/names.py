@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from xds.model import Alternative, Operation, Version
+from xds.model import Alternative, Operation, SchemeKind, Version
 
 LISTENER = "edge"
 ROUTES = "edge"
@@ -18,6 +18,8 @@ CORS_FILTER = "cors"
 CORS_ANSWER_FILTER = "cors-answer"
 JWT_FILTER = "jwt"
 CRIT_FILTER = "crit"
+AUTH_FILTER = "auth"
+VERDICT_FILTER = "verdict"
 IDENTITY_FILTER = "identity"
 COMPANION_FILTER = "companion"
 LIMITS_FORGET_FILTER = "limits-forget"
@@ -70,6 +72,17 @@ def requirement(alternatives: Iterable[Alternative]) -> str | None:
     if not named:
         return None
     return "|".join([*named, ANONYMOUS] if () in parts else named)
+
+
+def optional(alternatives: Iterable[Alternative]) -> str | None:
+    """The name of looking at what tokens there are, without refusing anybody: `bearer?`; None if no scheme has tokens."""
+    return "&".join(f"{name}?" for name in tokens(alternatives)) or None
+
+
+def tokens(alternatives: Iterable[Alternative]) -> tuple[str, ...]:
+    """All schemes of tokens, in a stable order."""
+    credentials = (c for alternative in alternatives for c in alternative.credentials)
+    return tuple(sorted({c.scheme for c in credentials if c.kind is SchemeKind.JWT}))
 
 
 def schemes(alternative: Alternative) -> tuple[str, ...]:

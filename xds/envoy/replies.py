@@ -56,11 +56,27 @@ class Reply:
 
 
 LIMITED = ("local_rate_limited",)
+def _auth() -> Iterator[Reply]:
+    """What the auth filter found, as the verdict filter tells it."""
+    for code, status, detail in (
+        ("token-missing", 401, "The operation needs a bearer token."),
+        ("token-expired", 401, "The token has expired."),
+        ("token-invalid", 401, "The token is not one that this operation takes."),
+        ("credentials-missing", 401, "The operation needs credentials; WWW-Authenticate names them."),
+        ("credentials-invalid", 401, "The credentials are not ones that this operation takes."),
+        ("insufficient-scope", 403, "The token lacks a scope that the operation needs; WWW-Authenticate names it."),
+    ):
+        details = (f"rbac_access_denied_matched_policy[auth-{code}]",)
+        yield Reply(code, status, detail, details, sent=403, headers=(("www-authenticate", verdict.CHALLENGE),))
+    yield Reply("internal", 500, "The gateway failed.", (f"rbac_access_denied_matched_policy[{verdict.UNJUDGED}]",), sent=403)
+
+
 _RESET = "upstream_reset_before_response_started"
 
 REPLIES: tuple[Reply, ...] = (
     Reply("not-found", 404, "No operation has this path."),
     Reply("method-not-allowed", 405, "The path has no operation with this method; Allow lists those it has."),
+    *_auth(),
     Reply("token-missing", 401, "The operation needs a bearer token.", ("jwt_authn_access_denied{Jwt_is_missing",)),
     Reply("token-expired", 401, "The token has expired.", ("jwt_authn_access_denied{Jwt_is_expired",)),
     Reply("token-invalid", 401, "The token is not one that this operation takes."),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from xds.envoy import names
 from xds.envoy.profile import Profile
-from xds.model import Gateway, Operation, Version
+from xds.model import Gateway, KeyScheme, Operation, Version
 from xds.streaming import streams
 
 
@@ -44,4 +44,4 @@ class Routed:
 
 def surroundings(gateway: Gateway, profile: Profile) -> Hashable:
     """Everything that routes show beside their operations: the key of all that is kept."""
-    return profile, gateway.edge, gateway.schemes
+    return profile, gateway.edge, tuple(replace(s, keys=()) if isinstance(s, KeyScheme) else s for s in gateway.schemes)

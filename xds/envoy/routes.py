@@ -31,7 +31,7 @@ from envoy_data_plane.xds.type.matcher.v3 import (
 )
 
 from xds import headers
-from xds.envoy import names
+from xds.envoy import credentials, names
 from xds.envoy.actions import action
 from xds.envoy.chain import per_route
 from xds.envoy.codec import any_of, shared
@@ -44,7 +44,7 @@ from xds.envoy.preflights import preflights, widest
 from xds.envoy.profile import Profile
 from xds.envoy.routed import Routed, surroundings
 from xds.envoy.typed import overwrite
-from xds.model import Gateway, Operation, Service, Version
+from xds.model import Gateway, JwtScheme, Operation, Service, Version
 from xds.native.cors import Cors, cors_of
 
 AUTHORITY = (
@@ -77,8 +77,8 @@ def services_at(domain: str, gateway: Gateway) -> tuple[Service, ...]:
 
 def _internal(gateway: Gateway) -> list[str]:
     """The internal headers that requests have by now, and that no upstream sees."""
-    claims = sorted(headers.claims_header(scheme.name) for scheme in gateway.schemes)
-    return [headers.OPERATION, headers.TRACE, headers.LENGTH, headers.CLIENT, headers.IDENTITY, *claims]
+    claims = sorted(headers.claims_header(s.name) for s in gateway.schemes if isinstance(s, JwtScheme))
+    return [headers.OPERATION, headers.TRACE, headers.LENGTH, headers.CLIENT, headers.IDENTITY, headers.AUTH, *claims]
 
 
 def _virtual_host(domain: str, gateway: Gateway, profile: Profile) -> VirtualHost:
@@ -155,6 +155,7 @@ def _route(routed: Routed) -> Route:
         metadata=_metadata(version, operation),
         decorator=_new_decorator(operation=names.span(operation), propagate=False),
         typed_per_filter_config=per_route(routed),
+        request_headers_to_remove=credentials.spent(routed),
     )
 
 

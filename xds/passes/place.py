@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from xds.model import Check, Mode, Operation, Placement, Version
+from xds.model import Check, Mode, Operation, Placement, SchemeKind, Version
 from xds.native import said
 from xds.passes.kept import Kept
+from xds.requirement import CREDENTIALS, SCOPES, mixed, scoped
 
 
 def place(version: Version) -> Version:
@@ -21,19 +22,33 @@ _placed = Kept(lambda operation: replace(operation, checks=tuple(checks_of(opera
 def checks_of(operation: Operation) -> Iterator[Check]:
     """The checks of one operation, in the order in which they answer."""
     yield Check("route", Placement.NATIVE, "host, path and method are matched by Envoy's routes")
-    if operation.security:
+    if any(c.kind is SchemeKind.JWT for alternative in operation.security for c in alternative.credentials):
         yield Check(
             "token", Placement.NATIVE, "signature, issuer, audience and expiry are checked by Envoy's jwt_authn"
         )
+    if mixed(operation):
+        yield Check(CREDENTIALS, Placement.IN_PROXY, _credentials(operation))
     for kind, reason in said(operation.native):
         yield Check(kind, Placement.NATIVE, reason)
     if operation.mode is not Mode.OFF:
         yield Check("parameters", Placement.COMPANION, _parameters(operation))
         yield Check("body", Placement.COMPANION, _body(operation))
-    if any(credential.scopes for alternative in operation.security for credential in alternative.credentials):
-        yield Check("scopes", Placement.COMPANION, "answered after the contract's checks, so that 400 comes before 403")
+    if scoped(operation):
+        yield _scopes(operation)
     if operation.mode is not Mode.OFF and operation.policy.exempt is None:
         yield Check("policy", Placement.COMPANION, "Rego is evaluated by the companion's engine")
+
+
+def _credentials(operation: Operation) -> str:
+    """The alternatives as a person says them."""
+    alternatives = (" and ".join(c.scheme for c in a.credentials) or "nothing" for a in operation.security)
+    return f"{', or '.join(dict.fromkeys(alternatives))}: keys are compared by their SHA-256 in Envoy's Lua filter"
+
+
+def _scopes(operation: Operation) -> Check:
+    if operation.mode is not Mode.OFF:
+        return Check(SCOPES, Placement.COMPANION, "answered after the contract's checks, so that 400 comes before 403")
+    return Check(SCOPES, Placement.IN_PROXY, "the verified token's are compared in Envoy's Lua filter")
 
 
 def _parameters(operation: Operation) -> str:

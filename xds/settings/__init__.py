@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from xds.diagnostics import Diagnostic
-from xds.model import JwtScheme
+from xds.model import Scheme
 from xds.native import Edge
 from xds.settings.layers import envs, layer_file, settings_document, settings_files
 from xds.settings.opa import opa
@@ -40,7 +40,7 @@ class Settings:
     """
 
     services: Mapping[str, ServiceSettings] = field(default_factory=dict)
-    schemes: Mapping[str, JwtScheme] = field(default_factory=dict)
+    schemes: Mapping[str, Scheme] = field(default_factory=dict)
     opa: str | None = None
     dev: Mapping[str, Any] = field(default_factory=dict)
     edge: Edge = Edge()

@@ -1,68 +1,113 @@
-"""`security` -> the schemes that contracts name: who may sign, for whom, with which keys."""
+"""`security` -> the schemes that contracts name: who may sign, who has which keys, whose certificates count."""
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
-from xds.model import JwtScheme
+from xds.model import JwtScheme, KeyScheme, Scheme, TlsScheme
+from xds.settings.jwks import jwks
+from xds.settings.keys import CONSUMER, keys
 from xds.settings.reader import Reader
 from xds.source.pointer import escape
+
+_KINDS = ("issuer", "keys", "certificates")
+_TOKEN_KEYS = ("issuer", "audiences", "jwks", "forward", "headers")
 
 
 def files_of(security: Any) -> Iterator[str]:
     """The files that the section names; anything may stand there."""
     for scheme in security.values() if isinstance(security, dict) else ():
-        jwks = scheme.get("jwks") if isinstance(scheme, dict) else None
-        file = jwks.get("file") if isinstance(jwks, dict) else None
-        if isinstance(file, str):
-            yield file
+        for key in ("jwks", "keys"):
+            section = scheme.get(key) if isinstance(scheme, dict) else None
+            file = section.get("file") if isinstance(section, dict) else None
+            if isinstance(file, str):
+                yield file
 
 
-def scheme(reader: Reader, name: str, value: Any) -> JwtScheme | None:
+def scheme(reader: Reader, name: str, value: Any) -> Scheme | None:
+    """One scheme. Tokens have an `issuer`, keys and users `keys`, client certificates `certificates`."""
     at = f"/security/{escape(name)}"
-    section = reader.mapping(value, at, ("issuer", "audiences", "jwks"))
+    section = reader.mapping(value, at)
+    if "keys" in section:
+        return _keys(reader, name, section, at)
+    if "certificates" in section:
+        return _certificates(reader, name, section, at)
+    return _token(reader, name, section, at)
+
+
+def _keys(reader: Reader, name: str, section: dict[str, Any], at: str) -> KeyScheme | None:
+    reader.mapping(section, at, ("keys", "forward"))
+    forward = _yes(reader, section, "forward", at)
+    found = keys(reader, section["keys"], f"{at}/keys")
+    return KeyScheme(name, found, reader.place(at), forward) if found is not None else None
+
+
+def _certificates(reader: Reader, name: str, section: dict[str, Any], at: str) -> TlsScheme | None:
+    reader.mapping(section, at, ("certificates",))
+    listed = reader.mapping(section["certificates"], f"{at}/certificates")
+    for written, consumer in listed.items():
+        if not isinstance(consumer, str) or not CONSUMER.fullmatch(consumer):
+            message = "a name in a certificate stands for a consumer: up to 64 letters, digits and . _ @ + -"
+            reader.say("settings-invalid", message, f"{at}/certificates/{escape(written)}")
+            return None
+    if not listed:
+        help_ = 'like {"spiffe://example.com/mobile": mobile}, a URI, a DNS name or a whole subject'
+        reader.say("settings-invalid", "`certificates` says which name is which consumer", f"{at}/certificates", help_)
+        return None
+    return TlsScheme(name, tuple(sorted(listed.items())), reader.place(at))
+
+
+def _token(reader: Reader, name: str, section: dict[str, Any], at: str) -> JwtScheme | None:
+    reader.mapping(section, at, _TOKEN_KEYS if "issuer" in section else (*_TOKEN_KEYS, *_KINDS))
     issuer = section.get("issuer")
     if not isinstance(issuer, str) or not issuer:
-        reader.say("settings-invalid", "a scheme needs its `issuer`, the `iss` of its tokens", at)
+        help_ = "a scheme of API keys or users has `keys`, one of client certificates `certificates`"
+        reader.say("settings-invalid", "a scheme needs its `issuer`, the `iss` of its tokens", at, help_)
         return None
     audiences = reader.texts(section.get("audiences"), f"{at}/audiences")
     if not audiences:
         help_ = "without it a token made for any other service of this issuer would do"
         reader.say("settings-invalid", "a scheme needs `audiences`", at, help_)
         return None
-    jwks = _jwks(reader, section.get("jwks"), f"{at}/jwks")
-    return JwtScheme(name, issuer, audiences, jwks, reader.place(at)) if jwks else None
-
-
-def _jwks(reader: Reader, value: Any, at: str) -> str | None:
-    section = reader.mapping(value, at, ("file",))
-    file = section.get("file")
-    if not isinstance(file, str):
-        reader.say("settings-invalid", "`jwks` names the `file` that holds the keys", at)
+    local, remote = jwks(reader, section.get("jwks"), f"{at}/jwks")
+    headers = _headers(reader, section.get("headers"), f"{at}/headers")
+    if local is None and remote is None:
         return None
-    data = reader.files.get(file)
-    if data is None:
-        reader.say("jwks-unreadable", f"there is no readable file '{file}' in the project", f"{at}/file")
-        return None
-    if problem := _jwks_problem(data):
-        reader.say("jwks-invalid", f"{file}: {problem}", f"{at}/file")
-        return None
-    return data.decode()
+    forward = _yes(reader, section, "forward", at)
+    return JwtScheme(name, issuer, audiences, local or "", reader.place(at), remote, forward, headers)
 
 
-def _jwks_problem(data: bytes) -> str | None:
-    """Why bytes are not a set of public signature keys (RFC 7517), or None."""
-    try:
-        keys = json.loads(data)["keys"]
-    except (ValueError, KeyError, TypeError):
-        return "not a JSON object with `keys` (RFC 7517)"
-    if not isinstance(keys, list) or not keys or not all(isinstance(key, dict) for key in keys):
-        return "`keys` must list at least one key"
-    if any("d" in key for key in keys):
-        return "holds a private key; keep only the public part here"
-    kinds = {str(key.get("kty")) for key in keys}
-    if unknown := kinds - {"RSA", "EC", "OKP"}:
-        return f"key type {', '.join(sorted(unknown))} is not taken: only RSA, EC and OKP sign with a public key"
-    return None
+def _yes(reader: Reader, section: dict[str, Any], key: str, at: str) -> bool:
+    value = section.get(key, False)
+    if not isinstance(value, bool):
+        reader.say("settings-invalid", f"`{key}` is true or false", f"{at}/{key}")
+    return value is True
+
+
+_HEADER = re.compile(r"[a-z0-9][a-z0-9-]*")
+_CLAIM = re.compile(r"[^\s.%]+(?:\.[^\s.%]+)*")
+_RESERVED = ("x-sidegate-", "x-envoy-", "x-forwarded-", "content-", "sec-", "proxy-")
+_MEANINGFUL = frozenset(
+    (
+        *("accept", "authorization", "connection", "cookie", "expect", "host", "origin", "range", "te", "traceparent"),
+        *("trailer", "transfer-encoding", "upgrade"),
+    )
+)
+
+
+def _headers(reader: Reader, value: Any, at: str) -> tuple[tuple[str, str], ...]:
+    """Header names, and the claims of a verified token that the upstream gets in them."""
+    found = {}
+    for name, claim in reader.mapping(value, at).items():
+        inside, lower = f"{at}/{escape(name)}", name.lower()
+        if not _HEADER.fullmatch(lower) or lower.startswith(_RESERVED) or lower in _MEANINGFUL:
+            reader.say(
+                "settings-invalid", f"'{name}' cannot carry a claim: it means something else", inside, "like x-user"
+            )
+        elif not isinstance(claim, str) or not _CLAIM.fullmatch(claim):
+            reader.say("settings-invalid", "a header carries a claim by its name, or by its path `a.b`", inside)
+        else:
+            found[lower] = claim
+    return tuple(sorted(found.items()))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from xds.failure import CannotRun
-from xds.model import JwtScheme
+from xds.model import JwtScheme, Scheme
 
 LIFETIME_S = 3600
 """How long a development token is valid."""
@@ -59,9 +59,9 @@ class Keys:
         return f"{signed}.{_base64url(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}"  # RFC 7518, section 3.4
 
 
-def issued_by(schemes: Iterable[JwtScheme]) -> dict[str, Any]:
+def issued_by(schemes: Iterable[Scheme]) -> dict[str, Any]:
     """`iss` and `aud` of a token that every one of the schemes takes that share the first one's issuer."""
-    listed = list(schemes)
+    listed = [scheme for scheme in schemes if isinstance(scheme, JwtScheme)]
     if not listed:
         return {}
     audiences = sorted({a for scheme in listed if scheme.issuer == listed[0].issuer for a in scheme.audiences})

@@ -21,8 +21,10 @@ from envoy_data_plane.envoy.extensions.filters.http.header_mutation.v3 import (
 from xds import headers
 from xds.envoy.codec import any_of, shared
 from xds.envoy.filters.jwt import METADATA, payload_key
+from xds.envoy.names import tokens
 from xds.envoy.routed import Routed
 from xds.envoy.typed import set_header
+from xds.requirement import in_proxy
 
 _SUBJECT = f"{headers.PREFIX}subject"
 _Action = HeaderValueOptionHeaderAppendAction
@@ -35,9 +37,9 @@ def identity() -> HeaderMutation:
 
 
 def per_route(routed: Routed) -> Message | None:
-    """The subject of the token, for an operation that takes tokens."""
-    schemes = {c.scheme for alternative in routed.operation.security for c in alternative.credentials}
-    return _subjects(tuple(sorted(schemes))) if schemes else None
+    """The subject of the token, for an operation that takes nothing else; otherwise the auth filter said who asks."""
+    schemes = tokens(routed.operation.security)
+    return _subjects(schemes) if schemes and not in_proxy(routed.operation) else None
 
 
 @cache

@@ -12,6 +12,7 @@ from envoy_data_plane.envoy.config.core.v3 import DataSource
 from envoy_data_plane.envoy.extensions.filters.http.jwt_authn.v3 import (
     JwtAuthentication,
     JwtCacheConfig,
+    JwtClaimToHeader,
     JwtHeader,
     JwtProvider,
     JwtRequirement,
@@ -22,10 +23,11 @@ from envoy_data_plane.envoy.extensions.filters.http.jwt_authn.v3 import (
 from envoy_data_plane.google.protobuf import Any, Empty
 
 from xds.envoy.codec import any_of, shared
-from xds.envoy.names import requirement, schemes
+from xds.envoy.names import optional, requirement, schemes, tokens
 from xds.envoy.routed import Routed
 from xds.headers import CLAIMS, claims_header
 from xds.model import Alternative, Gateway, JwtScheme
+from xds.requirement import in_proxy
 
 HEADER_KEY = "header"
 """Where a verified token's JOSE header is left in the filter's metadata, for the crit filter."""
@@ -39,9 +41,10 @@ CLOCK_SKEW_S = 60
 
 def jwt(gateway: Gateway) -> JwtAuthentication:
     """The filter for a gateway: one provider a scheme, one requirement for each combination that operations ask for."""
+    known = sorted((s for s in gateway.schemes if isinstance(s, JwtScheme)), key=lambda s: s.name)
     return JwtAuthentication(
-        providers={scheme.name: provider(scheme) for scheme in sorted(gateway.schemes, key=lambda s: s.name)},
-        requirement_map=dict(sorted(_requirements(gateway, {scheme.name for scheme in gateway.schemes}).items())),
+        providers={scheme.name: provider(scheme) for scheme in known},
+        requirement_map=dict(sorted(_requirements(gateway, {scheme.name for scheme in known}).items())),
         stat_prefix="jwt",
     )
 
@@ -59,23 +62,30 @@ def provider(scheme: JwtScheme) -> JwtProvider:
         forward_payload_header=claims_header(scheme.name),
         header_in_metadata=HEADER_KEY,
         payload_in_metadata=payload_key(scheme.name),
+        failed_status_in_metadata=f"failed.{token_key(scheme.name)}",
+        claim_to_headers=[JwtClaimToHeader(header_name=name, claim_name=claim) for name, claim in scheme.headers],
         jwt_cache_config=JwtCacheConfig(jwt_cache_size=CACHED_TOKENS),
     )
 
 
 def payload_key(scheme: str) -> str:
     """Where a verified token's claims are in the filter's metadata; no colon is in it, which would divide a path."""
-    return "payload." + claims_header(scheme).removeprefix(CLAIMS)
+    return f"payload.{token_key(scheme)}"
+
+
+def token_key(scheme: str) -> str:
+    """How the filter's metadata calls a scheme, behind `payload.` and `failed.`."""
+    return claims_header(scheme).removeprefix(CLAIMS)
 
 
 def per_route(routed: Routed) -> Any:
     """What one operation's route asks of the filter, packed once for all that ask the same."""
-    return _asked(routed.operation.security)
+    return _asked(routed.operation.security, in_proxy(routed.operation))
 
 
 @cache
-def _asked(alternatives: tuple[Alternative, ...]) -> Any:
-    name = requirement(alternatives)
+def _asked(alternatives: tuple[Alternative, ...], later: bool) -> Any:
+    name = optional(alternatives) if later else requirement(alternatives)
     return shared(any_of(PerRouteConfig(requirement_name=name) if name else PerRouteConfig(disabled=True)))
 
 
