@@ -10,7 +10,18 @@ from posixpath import basename, splitext
 
 from xds.contract import Cache, Contract, compile_contract
 from xds.diagnostics import Diagnostic, Span, did_you_mean, has_errors
-from xds.model import Gateway, Operation, Place, Service, Version
+from xds.model import (
+    Gateway,
+    JwtScheme,
+    KeyScheme,
+    Operation,
+    Place,
+    Scheme,
+    SchemeKind,
+    Service,
+    TlsScheme,
+    Version,
+)
 from xds.native import Site
 from xds.native import problems as problems_of
 from xds.passes import PASSES

@@ -8,7 +8,7 @@ from typing import Any
 from xds.compile import Compilation
 from xds.diagnostics import Span
 from xds.envoy.replies import REPLIES
-from xds.model import Gateway, Operation, Place, Version
+from xds.model import Gateway, JwtScheme, Operation, Place, Version
 from xds.source import excerpt, span
 
 Files = Mapping[str, bytes]

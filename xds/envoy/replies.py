@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -15,7 +16,7 @@ from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v
 
 from xds import headers
 from xds.envoy.codec import any_of
-from xds.envoy.filters import trace
+from xds.envoy.filters import trace, verdict
 from xds.envoy.filters.crit import POLICY
 from xds.envoy.names import METADATA
 from xds.envoy.typed import overwrite, struct

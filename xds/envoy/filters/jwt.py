@@ -90,14 +90,24 @@ def _asked(alternatives: tuple[Alternative, ...], later: bool) -> Any:
 
 
 def _requirements(gateway: Gateway, known: set[str]) -> dict[str, JwtRequirement]:
+    operations = (o for service in gateway.services for version in service.versions for o in version.operations)
+    asked = {(id(o.security), in_proxy(o)): o.security for o in operations}  # ten thousand share a few
     found: dict[str, JwtRequirement] = {}
-    for service in gateway.services:
-        for version in service.versions:
-            for operation in version.operations:
-                name = requirement(operation.security)
-                if name and name not in found:
-                    found[name] = _requirement(operation.security, known)
+    for (_, later), security in asked.items():
+        name = optional(security) if later else requirement(security)
+        if name and name not in found:
+            found[name] = _verified(security, known) if later else _requirement(security, known)
     return found
+
+
+def _verified(alternatives: Iterable[Alternative], known: set[str]) -> JwtRequirement:
+    """Every scheme's token is verified if it is there, and nobody is refused: the auth filter looks at what came of it."""
+    missing = JwtRequirement(allow_missing_or_failed=Empty())
+    each = [
+        JwtRequirement(requires_any=JwtRequirementOrList(requirements=[_together((name,), known), missing]))
+        for name in tokens(alternatives)
+    ]
+    return each[0] if len(each) == 1 else JwtRequirement(requires_all=JwtRequirementAndList(requirements=each))
 
 
 def _requirement(alternatives: Iterable[Alternative], known: set[str]) -> JwtRequirement:
