@@ -1,6 +1,6 @@
-"""The tables of codes -> CODES.md, the features' schemas -> x-sidegate.schema.json.
+"""The tables of codes -> CODES.md, the features' schemas -> x-sidegate.schema.json, problem-codes.json.
 
-`python -m tests.published` writes both; a test sees that they are up to date.
+`python -m tests.published` writes them; a test sees that they are up to date.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from xds.policy.decision import CODES as POLICY
 from xds.policy.decision import UNAVAILABLE
 
 FILE = Path(__file__).parents[1] / "CODES.md"
+PROBLEMS = Path(__file__).parents[1] / "xds" / "problem-codes.json"
 SCHEMA = Path(__file__).parents[1] / "xds" / "x-sidegate.schema.json"
 
 HEAD = """\
@@ -44,11 +45,24 @@ def _problems() -> Iterator[str]:
     yield ""
     yield "| code | status | from | meaning |"
     yield "|---|---|---|---|"
+    rows = _rows()
+    for (code, status), (source, meaning) in sorted(rows.items()):
+        yield f"| `{code}` | {status or 'any'} | {source} | {meaning} |"
+
+
+def _rows() -> dict[tuple[str, int], tuple[str, str]]:
     rows = {(reply.code, reply.status): ("Envoy", reply.detail) for reply in reversed(REPLIES)}
     rows |= {(code, row.status): ("contract", row.meaning) for code, row in CONTRACT.items()}
     rows |= {(code, 503 if code == UNAVAILABLE else 403): ("policy", meaning) for code, meaning in POLICY.items()}
-    for (code, status), (source, meaning) in sorted(rows.items()):
-        yield f"| `{code}` | {status} | {source} | {meaning} |"
+    return rows
+
+
+def problem_codes() -> str:
+    """The codes of refusals with their statuses, as a file: what a contract may word (`errors`)."""
+    found: dict[str, list[int]] = {}
+    for code, status in sorted(_rows()):
+        found.setdefault(code, []).append(status)
+    return json.dumps(found, indent=1) + "\n"
 
 
 def _diagnostics() -> Iterator[str]:
@@ -66,3 +80,4 @@ def _diagnostics() -> Iterator[str]:
 if __name__ == "__main__":
     FILE.write_text(text())
     SCHEMA.write_text(published_schema())
+    PROBLEMS.write_text(problem_codes())

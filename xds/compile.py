@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
 from posixpath import basename, splitext
 
 from xds.contract import Cache, Contract, compile_contract
 from xds.diagnostics import Diagnostic, Span, did_you_mean, has_errors
+from xds.listeners import Secret
 from xds.model import (
     Gateway,
     JwtScheme,
@@ -20,6 +22,7 @@ from xds.model import (
     SchemeKind,
     Service,
     TlsScheme,
+    Upstream,
     Version,
 )
 from xds.native import Site
@@ -28,6 +31,8 @@ from xds.passes import PASSES
 from xds.policy.bundle import Bundle, check_entrypoint, default_entrypoint, load_bundle
 from xds.policy.config import Configurer, Spans, rules_of
 from xds.settings import FILE, ServiceSettings, Settings, parse_settings
+from xds.settings.tls import CODES as KEY_MATERIAL
+from xds.settings.tls import now
 from xds.source import Tree, span
 
 FORMAT = 1
@@ -61,7 +66,8 @@ class Compilation:
 class Compiler:
     """Compiles a project again and again, keeping what did not change.
 
-    The result is a function of the tree and of which services `previous` served: the caches only save work.
+    The result is a function of the tree and of what `previous` served: the caches only save work. `closed` and `clock` are
+    those of `xds.settings.parse_settings`.
     """
 
     cache: Cache = field(default_factory=Cache)
@@ -69,14 +75,17 @@ class Compiler:
     _versions: dict[str, tuple[str, Version]] = field(default_factory=dict)
     _hashes: dict[str, tuple[bytes, str]] = field(default_factory=dict)
     _shapes: dict[str, str] = field(default_factory=dict)
+    closed: bool = False
+    clock: Callable[[], datetime] | None = now
 
     def compile(self, tree: Tree, previous: Compilation | None = None) -> Compilation:
         """Compile a whole tree. Services that `previous` holds win where a new one claims their paths."""
-        settings, found = parse_settings(tree.files, tree.env)
+        settings, found = parse_settings(tree.files, tree.env, closed=self.closed, clock=self.clock)
         layout, misplaced = lay_out(tree)
         diagnostics = [*tree.problems, *found, *misplaced]
         names = sorted({*layout, *_services_of(tree.problems), *_services_of(misplaced)})
-        if has_errors(found) or not names:
+        secrets = _secrets(settings, previous)
+        if secrets is None or any(d.is_error and d.code not in KEY_MATERIAL for d in found) or not names:
             if not names:
                 diagnostics.append(
                     Diagnostic("no-contracts", "no contract found in contracts/<service>/<version>.yaml")
@@ -100,7 +109,9 @@ class Compiler:
             bundles.pop(name, None)
         self._let_go(layout, tree)
         schemes = tuple(settings.schemes[name] for name in sorted(settings.schemes))
-        gateway = Gateway(tuple(services[name] for name in sorted(services)), schemes, settings.edge)
+        gateway = Gateway(
+            tuple(services[name] for name in sorted(services)), schemes, settings.edge, settings.listeners, secrets
+        )
         return Compilation(gateway, bundles, frozenset(names) - services.keys(), tuple(diagnostics), settings)
 
     def _shared(self, services: Mapping[str, Service]) -> bool:
@@ -158,7 +169,7 @@ class Compiler:
                 None if has_errors(problems) else self._version(contract, configured, settings, tree.files, rules)
             )
             if version_:
-                site = Site(name, version, tuple(sorted(roots)))
+                site = Site(name, version, tuple(sorted(roots)), settings.edge.has)
                 problems.extend(_setting_problems(version_, site, tree.files))
             said.extend(problems)
             if version_ and not has_errors(problems):
@@ -178,10 +189,10 @@ class Compiler:
         """The version after the passes. `rules` is the revision of compile-time rules: settings hang on it, digests do not."""
         digest = digest_of(contract, configured, settings, {f: self._hash(f, files[f]) for f in contract.files})
         key = f"{contract.service}/{contract.version}"
-        if (kept := self._versions.get(key)) and kept[0] == digest + rules:
-            return kept[1]
         upstream = configured.upstream_of(contract.version)
         assert upstream is not None, "checked by _version_problems"
+        if (kept := self._versions.get(key)) and kept[0] == digest + rules:
+            return kept[1] if kept[1].upstream == upstream else replace(kept[1], upstream=upstream)
         version = Version(
             contract.service,
             contract.version,
@@ -196,6 +207,13 @@ class Compiler:
             version = each(version)
         self._versions[key] = (digest + rules, version)
         return version
+
+
+def _secrets(settings: Settings, previous: Compilation | None) -> tuple[Secret, ...] | None:
+    """All key material that is asked for; of what is no good the one before. None if there is none to go on with."""
+    before = {secret.name: secret for secret in previous.gateway.secrets} if previous else {}
+    found = [settings.secrets.get(name) or before.get(name) for name in sorted(settings.wanted)]
+    return tuple(filter(None, found)) if None not in found or settings.closed else None
 
 
 def lay_out(tree: Tree) -> tuple[dict[str, dict[str, str]], list[Diagnostic]]:
@@ -237,13 +255,20 @@ def digest_of(contract: Contract, configured: ServiceSettings, settings: Setting
         "format": FORMAT,
         "service": contract.service,
         "version": contract.version,
-        "upstream": asdict(replace(upstream, place=Place(""))) if upstream else None,
+        "upstream": asdict(_undiscovered(upstream)) if upstream else None,
         "hosts": configured.hosts,
         "schemes": schemes,
     }
     content = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
     content.update("".join(f"\0{file}\0{hashes[file]}" for file in sorted(hashes)).encode())
     return content.hexdigest()[:16]
+
+
+def _undiscovered(upstream: Upstream) -> Upstream:
+    """An upstream without what may change while nothing else does: where it is written, and endpoints that are discovered."""
+    if upstream.traffic.discovered:
+        return replace(upstream, place=Place(""), host="", port=0, endpoints=())
+    return replace(upstream, place=Place(""))
 
 
 def _without_keys(scheme: Scheme) -> Scheme:

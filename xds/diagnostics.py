@@ -110,6 +110,8 @@ CODES: dict[str, Code] = {
     "scope-undeclared": Code(_W, "A scope is asked for that no flow of its scheme declares."),
     "extension-unknown": Code(_E, "`x-sidegate` has an unknown key."),
     "extension-value": Code(_E, "A key of `x-sidegate` has a value that means nothing."),
+    "fault-forbidden": Code(_E, "An operation asks for faults, and sidegate.yaml does not allow them."),
+    "example-invalid": Code(_E, "An example that is to be answered breaks its schema."),
     # compile-time policy (xds.policy.config)
     "config-denied": Code(_E, "A rule of `config.rego` or of the platform forbids how an operation is set up."),
     "config-failed": Code(_E, "A compile-time rule has no value for an operation: it fails, or takes too long."),
@@ -131,6 +133,10 @@ CODES: dict[str, Code] = {
     # sidegate.yaml (xds.settings)
     "settings-invalid": Code(_E, "A value in sidegate.yaml has the wrong type or form."),
     "settings-unknown-key": Code(_E, "sidegate.yaml holds a key that means nothing there."),
+    "certificate-unreadable": Code(_E, "A certificate, its key, or the authorities' certificates cannot be read."),
+    "certificate-invalid": Code(_E, "A certificate or its key is of no form, or of no strength, that proxies take."),
+    "certificate-mismatch": Code(_E, "A private key is not that of its certificate."),
+    "certificate-validity": Code(_E, "A certificate is not valid yet, or no longer."),
     "layer-missing": Code(_E, "The environment that is asked for has no file of settings."),
     "upstream-invalid": Code(_E, "An upstream is not an http or https URL of a host and a port."),
     "jwks-unreadable": Code(_E, "The key set of a security scheme cannot be read."),

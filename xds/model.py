@@ -12,7 +12,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from xds.listeners import Listener, Secret, UpstreamTls
 from xds.native import Edge, Native, Setting
+from xds.native.traffic import Endpoint as Endpoint
+from xds.native.traffic import Traffic
 from xds.place import Place as Place
 
 # --- schemas -----------------------------------------------------------------------------------------------------------
@@ -119,6 +122,40 @@ class Body:
     media: tuple[MediaType, ...]
     limit: int
     place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A value of an answer as the contract shows it. `name` is empty for one that has none."""
+
+    name: str
+    value: Any
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """One media type of an answer, lower case, without parameters."""
+
+    range: str
+    examples: tuple[Example, ...]
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One entry of OpenAPI's Responses Object. `status` is `200`, `2XX` or `default`."""
+
+    status: str
+    contents: tuple[Content, ...]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is for one status only."""
+        return self.status.isdigit()
+
+    def is_for(self, status: int) -> bool:
+        return self.status in (str(status), f"{status // 100}XX", "default")
 
 
 class SchemeKind(StrEnum):
@@ -229,6 +266,7 @@ class Operation:
     asked for; `checks` is filled in by the `place` pass. An Operation Object under several base paths is several
     operations: the first has the contract's operationId as its `id`, the others have it as their `shared_name`.
     `settings` is what `x-sidegate` says of native features, as it was written; the `configure` pass makes `native` of it.
+    `answers` is what the contract says of responses, where a feature asks for it.
     """
 
     id: str
@@ -247,6 +285,7 @@ class Operation:
     shared_name: str = ""
     settings: Mapping[str, Setting] = field(default_factory=dict)
     native: Native = Native()
+    answers: tuple[Answer, ...] = ()
 
     @property
     def name(self) -> str:
@@ -256,12 +295,18 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """Where a version's requests go. `scheme` is `http` or `https`; `host` a name or an address."""
+    """Where a version's requests go. `scheme` is `http` or `https`; `host` a name or an address.
+
+    `endpoints` are all addresses if there are several, or one with more to say; else empty: `host` and `port` are it.
+    """
 
     scheme: str
     host: str
     port: int
     place: Place = Place("")
+    endpoints: tuple[Endpoint, ...] = ()
+    traffic: Traffic = Traffic()
+    tls: UpstreamTls | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,8 +398,14 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """Everything one project asks for, in a stable order (services and versions by name, operations by path, method)."""
+    """Everything one project asks for, in a stable order (services and versions by name, operations by path, method).
+
+    Without `listeners` there is one, in the clear, where the profile says; `secrets` is their key material and that of
+    upstreams, by name.
+    """
 
     services: tuple[Service, ...]
     schemes: tuple[Scheme, ...]
     edge: Edge = Edge()
+    listeners: tuple[Listener, ...] = ()
+    secrets: tuple[Secret, ...] = ()

@@ -1,7 +1,8 @@
 """Body, Schemas -> whether the body passes unread; MediaType, Schemas -> whether its schema asks anything of the bytes.
 
 A body of arbitrary bytes has nothing to judge, and to hold it back until it is whole would bound its size by the proxy's
-memory: it is forwarded as it comes, while everything else of the request is judged. Its `limit` does not apply.
+memory: it is forwarded as it comes, while everything else of the request is judged. Its `limit` applies only where the
+operation asks for one (`bodyLimit`), to the length that it must announce then.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from xds.model import Alternative, Location, Name, Operation, Parameter, PathTemplate
 
-from . import bodies, parameters, paths, servers
+from . import bodies, parameters, paths, responses, servers
 from .extension import Extension, read
 from .node import Node
 from .report import Report, suggestion
@@ -111,7 +111,13 @@ def _operation(
     if templates:
         _check_path_parameters(templates[0], found, node, report)
     identifier = report.text(node, "operationId")
-    return [Operation(identifier, method, template, *common, settings=extension.settings) for template in templates]
+    settings = extension.settings
+    answers = responses.parse(node, scope) if not responses.ASKING.isdisjoint(settings) else ()
+    if "mock" in settings:
+        responses.check(node, settings["mock"], answers, scope)
+    return [
+        Operation(identifier, method, template, *common, settings=settings, answers=answers) for template in templates
+    ]
 
 
 def _check_path_parameters(path: PathTemplate, found: tuple[Parameter, ...], node: Node, report: Report) -> None:

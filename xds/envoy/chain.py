@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from betterproto2 import Message
 from envoy_data_plane.envoy.extensions.filters.http.cors.v3 import Cors
@@ -15,7 +15,25 @@ from envoy_data_plane.google.protobuf import Any
 from xds.envoy import names
 from xds.envoy.codec import any_of
 from xds.envoy.discovery import discovered
-from xds.envoy.filters import auth, verdict, companion, context, cors, crit, identity, jwt, local_limits, trace
+from xds.envoy.filters import (
+    auth,
+    addresses,
+    buffer,
+    companion,
+    context,
+    cors,
+    crit,
+    fault,
+    hashed,
+    identity,
+    jwt,
+    local_limits,
+    mock,
+    query,
+    trace,
+    transforms,
+    verdict,
+)
 from xds.envoy.filters.http_filter import Row
 from xds.envoy.profile import Profile
 from xds.envoy.routed import Routed
@@ -31,6 +49,10 @@ CHAIN: tuple[Row, ...] = (
     Row(
         names.CORS_ANSWER_FILTER, lambda gateway, profile: cors.answer(), cors.answer_per_route, off=True
     ),  # right behind cors: its mutations of the answer come before the headers of that
+    # before everything that costs something
+    Row(names.ADDRESSES_FILTER, lambda gateway, profile: addresses.addresses(), addresses.per_route, off=True),
+    # before everything that costs something or asks somebody
+    Row(names.FAULT_FILTER, lambda gateway, profile: fault.fault(), fault.per_route, off=True),
     Row(
         names.JWT_FILTER,
         lambda gateway, profile: jwt.jwt(gateway),
@@ -47,6 +69,14 @@ CHAIN: tuple[Row, ...] = (
     *local_limits.ROWS,
     local_limits.FORGET,
     Row(names.COMPANION_FILTER, lambda gateway, profile: companion.companion(profile), companion.per_route),
+    # where the companion would hold the body back
+    Row(names.BUFFER_FILTER, lambda gateway, profile: buffer.buffer(profile), buffer.per_route, off=True),
+    # behind everything that judges: what was judged is the request as it came
+    Row(names.QUERY_FILTER, lambda gateway, profile: query.query(), query.per_route, off=True),
+    Row(names.TRANSFORMS_FILTER, lambda gateway, profile: transforms.transforms(), transforms.per_route, off=True),
+    Row(names.MOCK_FILTER, lambda gateway, profile: mock.mock(), mock.per_route, off=True),  # in the service's place
+    # behind what verifies tokens; the router chooses the endpoint
+    Row(names.HASHED_FILTER, lambda gateway, profile: hashed.hashed(), hashed.per_route, off=True),
     Row(names.ROUTER_FILTER, lambda gateway, profile: Router(suppress_envoy_headers=True)),
 )
 """Every filter is always there, so that a contract's change never drains connections; see `Row.off`."""
@@ -55,9 +85,18 @@ CHAIN: tuple[Row, ...] = (
 _BY_NAME = sorted(CHAIN, key=lambda row: row.name)
 
 
-def filters(gateway: Gateway, profile: Profile) -> list[HttpFilter]:
-    """The chain of the connection manager."""
-    return [_filter(row, gateway, profile) for row in CHAIN]
+def filters(gateway: Gateway, profile: Profile, own: Sequence[HttpFilter] = ()) -> list[HttpFilter]:
+    """The chain of the connection manager. `own` are those of one listener: behind the trace, which refusals name."""
+    made = [_filter(row, gateway, profile) for row in CHAIN]
+    place = 1 + next(number for number, row in enumerate(CHAIN) if row.name == names.TRACE_FILTER)
+    return [*made[:place], *own, *made[place:]]
+
+
+def redirecting(gateway: Gateway, profile: Profile, own: Sequence[HttpFilter] = ()) -> list[HttpFilter]:
+    """The chain of a listener that answers everything with a redirect: nothing is judged there."""
+    kept = (names.CONTEXT_FILTER, names.TRACE_FILTER, names.ROUTER_FILTER)
+    made = [_filter(row, gateway, profile) for row in CHAIN if row.name in kept]
+    return [*made[:-1], *own, made[-1]]
 
 
 def _filter(row: Row, gateway: Gateway, profile: Profile) -> HttpFilter:

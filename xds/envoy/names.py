@@ -16,14 +16,24 @@ TRACE_FILTER = "trace"
 CONTEXT_FILTER = "context"
 CORS_FILTER = "cors"
 CORS_ANSWER_FILTER = "cors-answer"
+FAULT_FILTER = "fault"
 JWT_FILTER = "jwt"
 CRIT_FILTER = "crit"
 AUTH_FILTER = "auth"
 VERDICT_FILTER = "verdict"
 IDENTITY_FILTER = "identity"
 COMPANION_FILTER = "companion"
+ADDRESSES_FILTER = "addresses"
+HASHED_FILTER = "hashed"
+BUFFER_FILTER = "buffer"
+TRANSFORMS_FILTER = "transforms"
+MOCK_FILTER = "mock"
+QUERY_FILTER = "query"
 LIMITS_FORGET_FILTER = "limits-forget"
 ROUTER_FILTER = "router"
+HOSTS_FILTER = "hosts"
+PEER_FILTER = "peer"
+LISTENER_FILTER = "listener"
 RATE_LIMIT = "rate-limit"
 
 METADATA = "sidegate"
@@ -32,9 +42,24 @@ METADATA = "sidegate"
 ANONYMOUS = "(anonymous)"  # no scheme can be called that (OpenAPI, Components Object: names are [a-zA-Z0-9._-]+)
 
 
+def redirect(port: int) -> str:
+    """The route configuration that sends everything to a port with TLS."""
+    return f"redirect/{port}"
+
+
+def http3(listener: str) -> str:
+    """The listener for QUIC beside one for TCP. No listener of the settings can be called that."""
+    return f"{listener}/h3"
+
+
 def cluster(version: Version) -> str:
     """`service/version`: a slash keeps contracts' clusters apart from the proxy's own."""
-    return f"{version.service}/{version.name}"
+    return cluster_of(version.service, version.name)
+
+
+def cluster_of(service: str, version: str) -> str:
+    """The same for a version that is known by name."""
+    return f"{service}/{version}"
 
 
 def counted(slot: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -16,12 +16,18 @@ from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v
 
 from xds import headers
 from xds.envoy.codec import any_of
-from xds.envoy.filters import trace, verdict
+from xds.envoy.filters import mock, trace, verdict
+from xds.envoy.filters.addresses import POLICY as ADDRESSES
 from xds.envoy.filters.crit import POLICY
+from xds.envoy.filters.listening import POLICY as MISDIRECTED
 from xds.envoy.names import METADATA
 from xds.envoy.typed import overwrite, struct
 
 PROBLEM = "application/problem+json"
+
+
+ANY = 0
+"""The status of a row that holds for all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,7 @@ class Reply:
 
     @property
     def title(self) -> str:
-        return HTTPStatus(self.status).phrase
+        return HTTPStatus(self.status).phrase if self.status != ANY else "Injected Fault"
 
     @property
     def expression(self) -> str:
@@ -53,7 +59,7 @@ class Reply:
         if not self.details:
             return status
         starts = " || ".join(f"response.code_details.startsWith('{start}')" for start in self.details)
-        return f"{status} && ({starts})"
+        return f"{status} && ({starts})" if self.status != ANY else starts
 
 
 LIMITED = ("local_rate_limited",)
@@ -75,6 +81,8 @@ def _auth() -> Iterator[Reply]:
 _RESET = "upstream_reset_before_response_started"
 
 REPLIES: tuple[Reply, ...] = (
+    Reply("fault-injected", ANY, "The gateway refuses on purpose, to see what its client does.", ("fault_filter_abort",)),
+    Reply("address-denied", 403, "Clients at this address may not ask.", (f"rbac_access_denied_matched_policy[{ADDRESSES}]",)),
     Reply("not-found", 404, "No operation has this path."),
     Reply("method-not-allowed", 405, "The path has no operation with this method; Allow lists those it has."),
     *_auth(),
@@ -96,6 +104,13 @@ REPLIES: tuple[Reply, ...] = (
         sent=403,
     ),
     Reply("internal", 500, "The gateway failed.", ("jwt_authn_access_denied{",), sent=403),
+    Reply(
+        "misdirected",
+        421,
+        "The host is not one that is served here, or not one that the certificate shown is for.",
+        (f"rbac_access_denied_matched_policy[{MISDIRECTED}]",),
+        sent=403,
+    ),
     Reply("upgrade-refused", 403, "The gateway does not change protocols.", ("upgrade_failed",)),
     Reply("companion-unavailable", 503, "The gateway cannot judge requests at the moment.", ("ext_authz_error",)),
     Reply("overloaded", 503, "The gateway takes no more requests at the moment.", ("overload", f"{_RESET}{{overflow")),
@@ -111,6 +126,7 @@ REPLIES: tuple[Reply, ...] = (
     Reply("upstream-timeout", 504, "The service did not answer in time."),
     Reply("bad-request", 400, "The request is not valid HTTP, or its path or host is not one that the gateway takes."),
     Reply("request-timeout", 408, "The request did not arrive in time."),
+    Reply("length-required", 411, "A body that streams must announce its length, since the operation limits it."),
     Reply("body-too-large", 413, "The request body is larger than the operation's limit."),
     Reply("upgrade-required", 426, "The gateway speaks HTTP/1.1 and HTTP/2."),
     Reply("headers-too-large", 431, "The request's headers are too many or too large."),
@@ -136,9 +152,9 @@ def local_replies() -> LocalReplyConfig:
     keep = SubstitutionFormatString(
         text_format_source=DataSource(inline_string="%LOCAL_REPLY_BODY%"), content_type=PROBLEM
     )
-    passed = ResponseMapper(filter=_when(_COMPANION), body_format_override=keep)
+    passed = [ResponseMapper(filter=_when(each), body_format_override=keep) for each in (_COMPANION, mock.ANSWERED)]
     return LocalReplyConfig(
-        mappers=[passed, *map(_mapper, REPLIES)], body_format=_document(REPLIES[-1], "%RESPONSE_CODE%")
+        mappers=[*passed, *map(_mapper, REPLIES)], body_format=_document(REPLIES[-1], "%RESPONSE_CODE%")
     )
 
 
@@ -146,7 +162,7 @@ def _mapper(reply: Reply) -> ResponseMapper:
     return ResponseMapper(
         filter=_when(reply.expression),
         status_code=reply.status if reply.sent else None,
-        body_format_override=_document(reply, reply.status),
+        body_format_override=_document(reply, reply.status or "%RESPONSE_CODE%"),
         headers_to_add=[*_challenge(reply), *(overwrite(*header) for header in reply.headers)],
     )
 
@@ -178,9 +194,39 @@ def _when(expression: str) -> AccessLogFilter:
     )
 
 
+def _code() -> str:
+    """The code of a request's problem document in CEL, from what the access log knows; nothing where the service answered."""
+    companion = "metadata.filter_metadata['envoy.filters.http.ext_authz']"
+    told = f"'envoy.filters.http.ext_authz' in metadata.filter_metadata && '{headers.CODE}' in {companion}"
+    own = _by_status(sorted({reply.status for reply in REPLIES} - {ANY}))
+    for reply in REPLIES:
+        own = f"{reply.expression} ? '{reply.code}' : {own}" if reply.status == ANY else own
+    answered = "response.code_details == 'via_upstream' || response.code < 400"
+    absent = "metadata.filter_metadata['-']"  # a value that is not there is left out, null would be the text NULL
+    return f"{told} ? {companion}['{headers.CODE}'] : {answered} ? {absent} : {own}"
+
+
+def _by_status(statuses: Sequence[int]) -> str:
+    """The first row that holds. Halved, since CEL nests no deeper than 32, and has no way out of a chain but nesting."""
+    if len(statuses) > 1:
+        middle = len(statuses) // 2
+        low, high = _by_status(statuses[:middle]), _by_status(statuses[middle:])
+        return f"(response.code < {statuses[middle]} ? {low} : {high})"
+    rows = [reply for reply in REPLIES if reply.status == statuses[0]]
+    text = f"'{REPLIES[-1].code}'"
+    for reply in reversed(rows):
+        starts = " || ".join(f"response.code_details.startsWith('{start}')" for start in reply.details)
+        text = f"{starts} ? '{reply.code}' : {text}" if starts else f"'{reply.code}'"
+    return f"(response.code == {statuses[0]} ? ({text}) : '{REPLIES[-1].code}')"
+
+
+CODE = f"%CEL({_code()})%"
+"""The code of a request's problem document, as a format of the access log."""
+
+
 def code_of(status: int, details: str) -> str:
     """The code of a reply that Envoy made itself, by the status that a client got and its response code details."""
     for reply in REPLIES:
-        if reply.status == status and (not reply.details or details.startswith(reply.details)):
+        if reply.status in (ANY, status) and (not reply.details or details.startswith(reply.details)):
             return reply.code
     return REPLIES[-1].code

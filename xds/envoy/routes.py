@@ -19,7 +19,7 @@ from envoy_data_plane.envoy.config.route.v3 import (
 from envoy_data_plane.envoy.extensions.filters.http.ext_authz.v3 import ExtAuthzPerRoute
 from envoy_data_plane.envoy.type.matcher.v3 import StringMatcher
 from envoy_data_plane.envoy.type.v3 import Int64Range
-from envoy_data_plane.google.protobuf import Any, Struct, Value
+from envoy_data_plane.google.protobuf import Any
 from envoy_data_plane.xds.core.v3 import TypedExtensionConfig
 from envoy_data_plane.xds.type.matcher.v3 import (
     Matcher,
@@ -34,16 +34,17 @@ from xds import headers
 from xds.envoy import credentials, names
 from xds.envoy.actions import action
 from xds.envoy.chain import per_route
-from xds.envoy.codec import any_of, shared
-from xds.envoy.composed import composed, gathered
-from xds.envoy.filters import companion, cors
+from xds.envoy.codec import any_of, delimited, encode, entry, shared
+from xds.envoy.composed import composed, encoded, gathered
+from xds.envoy.filters import addresses, buffer, cors, mock
 from xds.envoy.kept import Kept, Offer, groups
 from xds.envoy.make import maker
 from xds.envoy.matcher import matcher, matches
 from xds.envoy.preflights import preflights, widest
 from xds.envoy.profile import Profile
 from xds.envoy.routed import Routed, surroundings
-from xds.envoy.typed import overwrite
+from xds.envoy.typed import overwrite, struct
+from xds.listeners import ClientCertificate
 from xds.model import Gateway, JwtScheme, Operation, Service, Version
 from xds.native.cors import Cors, cors_of
 
@@ -61,8 +62,15 @@ def routes(gateway: Gateway, profile: Profile) -> RouteConfiguration:
         virtual_hosts=[_virtual_host(domain, gateway, profile) for domain in domains(gateway)],
         request_headers_to_remove=_internal(gateway),
         ignore_port_in_host_matching=True,
+        typed_per_filter_config=_everywhere(gateway),
     )
     return gathered(made)
+
+
+def _everywhere(gateway: Gateway) -> dict[str, Any]:
+    """What holds for every request, also for those that no operation matches."""
+    rule = addresses.everywhere(gateway.edge)
+    return {names.ADDRESSES_FILTER: rule} if rule else {}
 
 
 def domains(gateway: Gateway) -> tuple[str, ...]:
@@ -78,13 +86,18 @@ def services_at(domain: str, gateway: Gateway) -> tuple[Service, ...]:
 def _internal(gateway: Gateway) -> list[str]:
     """The internal headers that requests have by now, and that no upstream sees."""
     claims = sorted(headers.claims_header(s.name) for s in gateway.schemes if isinstance(s, JwtScheme))
-    return [headers.OPERATION, headers.TRACE, headers.LENGTH, headers.CLIENT, headers.IDENTITY, headers.AUTH, *claims]
+    return [headers.OPERATION, headers.TRACE, headers.LENGTH, headers.CLIENT, headers.IDENTITY, headers.AUTH, headers.HASH, *claims, *_peer(gateway)]
+
+
+def _peer(gateway: Gateway) -> tuple[str, ...]:
+    asking = (each.tls and each.tls.client is not ClientCertificate.NONE for each in gateway.listeners)
+    return headers.PEER if any(asking) else ()
 
 
 def _virtual_host(domain: str, gateway: Gateway, profile: Profile) -> VirtualHost:
     offered = [version for service in services_at(domain, gateway) for version in service.versions]
     inner = matcher(_groups(domain, offered, gateway, profile), refusal(404))
-    return VirtualHost(name=names.virtual_host(domain), domains=[domain], matcher=_sound_authority(inner))
+    return VirtualHost(name=names.virtual_host(domain), domains=[domain], matcher=sound_authority(inner))
 
 
 def _groups(
@@ -100,7 +113,7 @@ def _groups(
     def anew() -> MatcherMatcherTreeMatchMap:
         return _new_map(map=groups(offered, methods))
 
-    versions = tuple((version.service, version.name, version.upstream) for version in offered)
+    versions = tuple((version.service, version.name, version.upstream.traffic) for version in offered)
     kept = _kept(domain, versions, surroundings(gateway, profile))
     return composed(MatcherMatcherTreeMatchMap, kept.entries(offered, methods), anew)
 
@@ -110,7 +123,7 @@ def _kept(domain: str, versions: Hashable, around: Hashable) -> Kept:
     return Kept()
 
 
-def _sound_authority(inner: Matcher) -> Matcher:
+def sound_authority(inner: Matcher) -> Matcher:
     """Refuse authorities that Envoy, the policy and the upstream could read differently, then match."""
     unsound = MatcherMatcherListPredicate(not_matcher=matches(":authority", AUTHORITY))
     return Matcher(
@@ -123,7 +136,7 @@ def _sound_authority(inner: Matcher) -> Matcher:
 
 def _methods(by_method: Sequence[Routed]) -> MatcherOnMatch:
     """A path's routes, by method, and 405 for every other method."""
-    return _list(by_method[0].operation.path.text, _every_route(by_method))
+    return listed(by_method[0].operation.path.text, _every_route(by_method))
 
 
 def _every_route(by_method: Sequence[Routed]) -> list[Route]:
@@ -135,15 +148,16 @@ def _every_route(by_method: Sequence[Routed]) -> list[Route]:
 def _routes(routed: Routed) -> Iterator[Route]:
     """An operation's routes: a body that says it is too large is refused before it is sent, all else is forwarded."""
     operation = routed.operation
-    if operation.body is not None and not routed.streamed and companion.asked(operation):
-        yield _too_large(operation.method, operation.body.limit, cors_of(operation))
+    if (limit := buffer.announced(routed)) is not None:
+        yield _too_large(operation.method, limit, cors_of(operation))
+    if buffer.must_announce(routed):
+        yield _without_length(operation.method, cors_of(operation))
     yield _route(routed)
 
 
 _new_route, _new_list, _new_action = maker(Route), maker(RouteList), maker(MatcherOnMatch)
 _new_extension, _new_decorator = maker(TypedExtensionConfig), maker(Decorator)
 _new_map = maker(MatcherMatcherTreeMatchMap)
-_new_metadata, _new_struct, _new_value = maker(Metadata), maker(Struct), maker(Value)
 
 
 def _route(routed: Routed) -> Route:
@@ -160,20 +174,25 @@ def _route(routed: Routed) -> Route:
 
 
 def _metadata(version: Version, operation: Operation) -> Metadata:
-    values = {
-        "digest": _text(version.digest),
-        "operation": _new_value(string_value=operation.id),
-        "operation_id": _new_value(string_value=operation.name),
-        "service": _text(version.service),
-        "version": _text(version.name),
-    }
-    return _new_metadata(filter_metadata={names.METADATA: _new_struct(fields=values)})
+    """Written as bytes: as messages, these would be most of what is made for a route."""
+    members = (
+        _known_member("digest", version.digest),
+        _member("operation", operation.id),
+        _member("operation_id", operation.name),
+        _known_member("service", version.service),
+        _known_member("version", version.name),
+    )
+    more = encode(struct(said)) if (said := mock.metadata(operation)) else b""
+    return encoded(Metadata, entry(1, names.METADATA, b"".join((*members, more))))
 
 
-@lru_cache(maxsize=256)
-def _text(value: str) -> Value:
-    """A text that many routes hold."""
-    return Value(string_value=value)
+def _member(name: str, text: str) -> bytes:
+    """A member of a Struct (field 1) whose Value is a string (field 3)."""
+    return entry(1, name, delimited(3, text.encode()))
+
+
+_known_member = lru_cache(maxsize=256)(_member)
+"""What many routes hold."""
 
 
 @cache
@@ -185,7 +204,7 @@ def _method(method: str) -> RouteMatch:
 @cache
 def refusal(status: int) -> MatcherOnMatch:
     """The action that answers a status and asks no filter; `xds.envoy.replies` writes the document."""
-    return shared(_list(str(status), [_refusal_route(status)]))
+    return shared(listed(str(status), [_refusal_route(status)]))
 
 
 @cache
@@ -204,11 +223,21 @@ def _refusal_route(status: int, allow: str = "", own: Cors | None = None) -> Rou
 @cache
 def _too_large(method: str, limit: int, own: Cors | None) -> Route:
     size = HeaderMatcher(name="content-length", range_match=Int64Range(start=limit + 1, end=_INT64))
+    return _by_length(413, method, size, own)
+
+
+@cache
+def _without_length(method: str, own: Cors | None) -> Route:
+    length = HeaderMatcher(name="content-length", present_match=True, invert_match=True)
+    return _by_length(411, method, length, own)
+
+
+def _by_length(status: int, method: str, length: HeaderMatcher, own: Cors | None) -> Route:
     refused = Route(
-        name="413",
-        match=RouteMatch(prefix="/", headers=[*_method(method).headers, size]),
-        direct_response=DirectResponseAction(status=413),
-        decorator=Decorator(operation="413", propagate=False),
+        name=str(status),
+        match=RouteMatch(prefix="/", headers=[*_method(method).headers, length]),
+        direct_response=DirectResponseAction(status=status),
+        decorator=Decorator(operation=str(status), propagate=False),
         typed_per_filter_config=_unasked(own),
     )
     return shared(refused)
@@ -223,5 +252,5 @@ def _unasked(own: Cors | None = None) -> dict[str, Any]:
     return {**asked, names.CORS_ANSWER_FILTER: cors.direct(own)} if own else asked
 
 
-def _list(name: str, each: list[Route]) -> MatcherOnMatch:
+def listed(name: str, each: list[Route]) -> MatcherOnMatch:
     return _new_action(action=_new_extension(name=name, typed_config=any_of(_new_list(routes=each))))

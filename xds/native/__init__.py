@@ -10,12 +10,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from xds.native.addresses import ADDRESSES, Addresses
 from xds.native.cors import CORS, Cors
 from xds.native.edge import Edge
+from xds.native.errors import ERRORS, Wordings
+from xds.native.fault import FAULT, Fault
 from xds.native.feature import Feature, Problem, Setting, Site
+from xds.native.limits import BODY_LIMIT
+from xds.native.mocks import MOCK, Mock
 from xds.native.rates import RATE_LIMITS, RateLimit
 from xds.native.retries import DECLARED_IDEMPOTENT, RETRIES, Retries
+from xds.native.slo import SLO, Objectives
+from xds.native.splits import MIRROR, SPLIT, Mirror, Split
 from xds.native.timeouts import TIMEOUT
+from xds.native.transforms import HEADERS, QUERY, Changes, HeaderChanges
 
 if TYPE_CHECKING:
     from xds.model import Operation
@@ -28,9 +36,19 @@ class Native:
     """The native features of one operation, each with a default that asks for nothing. Hashable: routes are kept by it."""
 
     timeout: float | None = None
+    slo: Objectives | None = None
     cors: Cors | None = None
     retries: Retries | None = None
     idempotent: bool = False
+    split: Split = ()
+    mirror: Mirror | None = None
+    addresses: Addresses | None = None
+    body_limit: int | None = None
+    headers: HeaderChanges | None = None
+    query: Changes | None = None
+    mock: Mock | None = None
+    fault: Fault | None = None
+    errors: Wordings = ()
     rate_limits: tuple[RateLimit, ...] = ()
 
 
@@ -39,7 +57,17 @@ FEATURES: tuple[Feature, ...] = (
     CORS,
     RETRIES,
     DECLARED_IDEMPOTENT,
+    SPLIT,
+    MIRROR,
+    ADDRESSES,
+    BODY_LIMIT,
+    HEADERS,
+    QUERY,
+    MOCK,
+    FAULT,
+    ERRORS,
     RATE_LIMITS,
+    SLO,
 )
 """In the order in which `sidegate explain` and the published schema show them."""
 

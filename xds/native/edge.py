@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from xds.native.addresses import Addresses
 from xds.native.rates import RateLimit, RateLimitService
 
 
@@ -12,7 +13,15 @@ class Edge:
     """Gateway-wide settings of native features, each with a default that asks for nothing. Hashable: routes depend on it.
 
     `rate_limits` hold for every operation beside its own; `rate_limit` is the service that counts the shared ones.
+    `faults` says that operations may ask for faults.
     """
 
     rate_limits: tuple[RateLimit, ...] = ()
     rate_limit: RateLimitService | None = None
+    faults: bool = False
+    addresses: Addresses | None = None
+
+    @property
+    def has(self) -> frozenset[str]:
+        """Words for what operations may refer to, as `Site.has` holds them."""
+        return frozenset(["faults"] if self.faults else [])

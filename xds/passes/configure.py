@@ -17,7 +17,12 @@ def configure(version: Version) -> Version:
 
 
 def _native(operation: Operation) -> Operation:
-    return replace(operation, native=native_of(operation.settings)) if operation.settings else operation
+    if not operation.settings:
+        return operation
+    native, body = native_of(operation.settings), operation.body
+    if native.body_limit is not None and body is not None:
+        body = replace(body, limit=native.body_limit)
+    return replace(operation, native=native, body=body)
 
 
 _configured = Kept(_native)

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from xds.diagnostics import Diagnostic
+from xds.listeners import Listener, Secret
 from xds.model import Scheme
 from xds.native import Edge
+from xds.settings.addresses import addresses
+from xds.settings.faults import faults
 from xds.settings.layers import envs, layer_file, settings_document, settings_files
+from xds.settings.listeners import files_of as files_of_listeners
+from xds.settings.listeners import listeners
 from xds.settings.opa import opa
 from xds.settings.reader import FILE, Reader
 from xds.settings.security import files_of as files_of_security
 from xds.settings.security import scheme
 from xds.settings.services import ServiceSettings, service
+from xds.settings.tls import files_of_upstreams, now
 
 __all__ = [
     "FILE",
@@ -28,7 +35,7 @@ __all__ = [
     "settings_files",
 ]
 
-SECTIONS = ("services", "security", "opa", "dev")
+SECTIONS = ("listeners", "services", "security", "opa", "dev", "faults", "addresses")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +43,8 @@ class Settings:
     """A project's settings. `opa` is the URL of an OPA server that decides, or None for the embedded engine.
 
     `edge` is what holds for the whole gateway natively. `dev` is the section that only `sidegate up` reads (processes,
-    tokens and requests to try), unchecked here.
+    tokens and requests to try), unchecked here. `secrets` is the key material that can be used, `wanted` the names of all
+    that is asked for; none of it is looked at if they are `closed`.
     """
 
     services: Mapping[str, ServiceSettings] = field(default_factory=dict)
@@ -44,13 +52,20 @@ class Settings:
     opa: str | None = None
     dev: Mapping[str, Any] = field(default_factory=dict)
     edge: Edge = Edge()
+    listeners: tuple[Listener, ...] = ()
+    secrets: Mapping[str, Secret] = field(default_factory=dict)
+    wanted: frozenset[str] = frozenset()
+    closed: bool = False
 
 
-def key_files(files: Mapping[str, bytes], env: str | None = None) -> tuple[str, ...]:
-    """The files that the settings among `files` name beside the folders every project has, to be read with the tree."""
+def key_files(files: Mapping[str, bytes], env: str | None = None, *, closed: bool = False) -> tuple[str, ...]:
+    """The files that the settings among `files` name beside the folders every project has, to be read with the tree.
+
+    `closed` leaves out certificates and their keys.
+    """
     document, _ = settings_document(files, env)
     top = document.value if document and isinstance(document.value, dict) else {}
-    return tuple(sorted(set(_files(top))))
+    return tuple(sorted({*_files(top), *(() if closed else _key_material(top))}))
 
 
 def _files(top: Mapping[str, Any]) -> Iterator[str]:
@@ -58,16 +73,28 @@ def _files(top: Mapping[str, Any]) -> Iterator[str]:
     yield from files_of_security(top.get("security"))
 
 
-def parse_settings(files: Mapping[str, bytes], env: str | None = None) -> tuple[Settings, tuple[Diagnostic, ...]]:
+def _key_material(top: Mapping[str, Any]) -> Iterator[str]:
+    """The files that only proxies are given."""
+    yield from files_of_listeners(top.get("listeners"))
+    yield from files_of_upstreams(top.get("services"))
+
+
+def parse_settings(
+    files: Mapping[str, bytes],
+    env: str | None = None,
+    *,
+    closed: bool = False,
+    clock: Callable[[], datetime] | None = now,
+) -> tuple[Settings, tuple[Diagnostic, ...]]:
     """Read sidegate.yaml, and the layer of an environment over it, out of a project's files.
 
     Returns the settings and the diagnostics. A project without the file has empty settings; values that are refused are
-    left out of the settings, so that whatever needs them is refused too.
+    left out of the settings, so that whatever needs them is refused too. See `Reader` for `closed` and `clock`.
     """
     document, diagnostics = settings_document(files, env)
     if document is None:
         return Settings(), diagnostics
-    reader = Reader(document, files, list(diagnostics))
+    reader = Reader(document, files, list(diagnostics), closed, clock)
     settings = _settings(reader)
     return settings, tuple(reader.found)
 
@@ -77,10 +104,16 @@ def _settings(reader: Reader) -> Settings:
     services = reader.mapping(top.get("services"), "/services")
     schemes = reader.mapping(top.get("security"), "/security")
     read = {name: scheme(reader, name, value) for name, value in schemes.items()}
+    found = {name: service(reader, name, value) for name, value in services.items()}
+    listening = listeners(reader, top.get("listeners"))
     return Settings(
-        services={name: service(reader, name, value) for name, value in services.items()},
-        schemes={name: found for name, found in read.items() if found},
+        services=found,
+        schemes={name: scheme for name, scheme in read.items() if scheme},
         opa=opa(reader, top.get("opa")),
         dev=reader.mapping(top.get("dev"), "/dev"),
-        edge=Edge(),
+        edge=Edge(faults=faults(reader, top.get("faults")), addresses=addresses(reader, top.get("addresses"))),
+        listeners=listening,
+        secrets=reader.secrets,
+        wanted=frozenset(reader.wanted),
+        closed=reader.closed,
     )

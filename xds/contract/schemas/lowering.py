@@ -50,13 +50,17 @@ class Lowered:
 
 @dataclass(slots=True)
 class Lowering:
-    """Lowers on demand; `done` holds every root so far by URI, `fresh` those that were not there at the beginning."""
+    """Lowers on demand; `done` holds every root so far by URI, `fresh` those that were not there at the beginning.
+
+    `hides` is the keyword of properties that are not sent: `readOnly` in requests, `writeOnly` in responses.
+    """
 
     library: Library
     dialect: Dialect
     done: dict[str, Lowered] = field(default_factory=dict)
     queue: list[str] = field(default_factory=list)
     fresh: list[str] = field(default_factory=list)
+    hides: str = "readOnly"
 
     def reference(self, node: Node) -> SchemaRef:
         """The URI of a schema, which is lowered by the next `drain` if it is new."""
@@ -80,6 +84,18 @@ class Lowering:
             root.nodes, root.findings = one.nodes, tuple(one.report.findings)
             root.here, root.parts = tuple(one.here), tuple(one.parts)
             root.files = frozenset(self.library.touched)
+
+    def resources(self) -> dict[str, dict[str, Any]]:
+        """Everything so far, by resource and key, as `Schemas` has it."""
+        found: dict[str, dict[str, Any]] = {}
+        for one in self.done.values():
+            found.setdefault(one.resource, {})[one.key] = one.value
+        for uri, values in found.items():
+            anchors = self.library.resources[uri].dynamic if uri in self.library.resources else None
+            if anchors:
+                named = {name: {"$dynamicAnchor": name, "$ref": self.library.uri(n)} for name, n in anchors.items()}
+                values["$defs"] = named
+        return found
 
     def reached(self, uris: Iterable[str]) -> Iterator[str]:
         """The roots that can be met from some roots, themselves included."""
@@ -131,7 +147,7 @@ class _One:
             return self._referred(node, here)  # a resource of its own is a root of its own
         check_dialect(node.get("$schema"), self.report)
         lowered: dict[str, Any] = {}
-        hidden = outer | read_only(node, self.library, self.dialect.draft4) if self._may_hide(value) else outer
+        hidden = outer | self._hidden(node) if self._may_hide(value) else outer
         for keyword, child in node.members():
             kind = self.table.get(keyword)
             if kind is None:
@@ -143,6 +159,9 @@ class _One:
                 self._keyword(keyword, kind, child, lowered, here)
         self._finish(node, lowered, hidden)
         return lowered
+
+    def _hidden(self, node: Node) -> frozenset[str]:
+        return read_only(node, self.library, self.dialect.draft4, self.lowering.hides)
 
     def expect_schema(self, node: Node) -> None:
         """A reference can lead anywhere; what is another kind of object would allow every value."""

@@ -75,7 +75,7 @@ def per_route(routed: Routed) -> ExtAuthzPerRoute | None:
         return ExtAuthzPerRoute(disabled=True)
     if routed.streamed:
         return ExtAuthzPerRoute(check_settings=CheckSettings(disable_request_body_buffering=True))
-    limit = operation.body.limit if operation.body else default
+    limit = operation.body.limit if operation.body else operation.native.body_limit or default
     if limit == default:
         return None
     return ExtAuthzPerRoute(check_settings=CheckSettings(with_request_body=_buffer(limit)))
