@@ -37,7 +37,7 @@ class Metric:
 
 
 REQUESTS = Metric(
-    "requests",
+    "requests_total",
     Kind.COUNTER,
     (*OPERATION, "status", "code"),
     "requests by the status that the client got; `code` is that of the problem document, empty where the service answered",
