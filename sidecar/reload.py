@@ -45,7 +45,7 @@ class Reloader:
         open_engine: Callable[[str | None], Engine],
         env: str | None = None,
     ) -> None:
-        self.project = Project(root, state, env)
+        self.project = Project(root, state, env, closed=True)
         self.current, self.report, self.open_engine = current, report, open_engine
 
     async def run(self) -> None:

@@ -89,7 +89,8 @@ def _settings(a: Layers | None, b: Layers | None) -> Iterator[Setting]:
     values = (a.value if a else {}, b.value if b else {})
     for pointer, one, other in _values(*values):
         places = [str(d.span(pointer)) for d, value in ((a, one), (b, other)) if d and value is not _ABSENT]
-        yield Setting(pointer, *(None if v is _ABSENT else v for v in (one, other)), tuple(dict.fromkeys(places)))
+        known = [None if value is _ABSENT else value for value in (one, other)]
+        yield Setting(pointer, known[0], known[1], tuple(dict.fromkeys(places)))
 
 
 def _values(a: Any, b: Any, at: str = "") -> Iterator[tuple[str, Any, Any]]:

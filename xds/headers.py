@@ -29,9 +29,20 @@ IDENTITY = "x-sidegate-identity"
 """Who asks: `key:<consumer>`, else `sub:<scheme>:<subject>`, else `addr:<address>`. There for every request behind the
 identity filter, so that limits can count by it and a cache can be divided by it."""
 
+HASH = "x-sidegate-hash"
+"""A verified claim by which an endpoint is chosen, where an upstream asks for one; no upstream sees it."""
+
 LIMIT = "x-sidegate-limit"
 """The name of the limit that counts the request next; those that begin with it and a `-` say what is counted, and how. Taken
 off behind the last limit, so that in Envoy's own 429 it names the one that refused."""
+
+PEER_SUBJECT = "x-sidegate-peer-subject"
+PEER_URI = "x-sidegate-peer-uri"
+PEER_DNS = "x-sidegate-peer-dns"
+PEER_FINGERPRINT = "x-sidegate-peer-fingerprint"
+PEER = (PEER_SUBJECT, PEER_URI, PEER_DNS, PEER_FINGERPRINT)
+"""What a verified client certificate says: its subject (RFC 2253), its URIs and DNS names (RFC 5280, subjectAltName) separated
+by commas, and the SHA-256 of its DER in hexadecimal. There behind the filters of a listener that asks for certificates."""
 
 LENGTH = "x-sidegate-length"
 """The client's Content-Length, if it sent one: that of a check is Envoy's, 0 for a body that is forwarded as it comes."""

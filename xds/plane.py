@@ -145,11 +145,18 @@ class ControlPlane:
         behind = await self.server.live(EVERYTHING, timeout=0)
         if behind:
             missing.extend(behind)
-        elif not await _listens(*self.profile.listen):
-            missing.append(f"nothing listens on {self.profile.listen[0]}:{self.profile.listen[1]}")
+        else:
+            silent = [f"{host}:{port}" for host, port in self._addresses() if not await _listens(host, port)]
+            missing.extend(f"nothing listens on {address}" for address in silent)
         missing.extend(f"not published: {problem}" for problem in publisher.problems)
         refused, serving = sorted(publisher.wanted.refused), {name.partition("/")[0] for name in served}
         return Readiness(tuple(missing), served, tuple(_degraded(n, n in serving) for n in refused))
+
+    def _addresses(self) -> list[tuple[str, int]]:
+        """Where the proxies of everything listen by what is published."""
+        group = self.publisher.groups.get(EVERYTHING)
+        listeners = group.gateway.listeners if group else ()
+        return [(each.host, each.port) for each in listeners] or [self.profile.listen]
 
     def _resume(self) -> None:
         try:

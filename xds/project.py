@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import zipfile
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from xds.archive import packed, unpacked
 from xds.building import building
 from xds.compile import Compilation, Compiler
+from xds.listeners import Secret
 from xds.model import Service
 from xds.offline import read_settings
 from xds.settings import key_files, settings_files
@@ -25,12 +27,13 @@ class Project:
     """A folder with contracts, policies and sidegate.yaml, compiled over and over.
 
     `compile()` always gives every service that ever compiled: one that is refused now is taken from the last time it was
-    not, also after a restart, for which the sources of each good service are kept in `state` (one zip a service).
+    not, also after a restart, for which the sources of each good service are kept in `state` (one zip a service, readable by
+    its owner alone). `closed`: certificates and their keys are left to whoever serves proxies, and not read.
     """
 
-    def __init__(self, root: Path, state: Path | None = None, env: str | None = None) -> None:
-        self.root, self.state, self.env = root, state, env
-        self._compiler = Compiler()
+    def __init__(self, root: Path, state: Path | None = None, env: str | None = None, *, closed: bool = False) -> None:
+        self.root, self.state, self.env, self.closed = root, state, env, closed
+        self._compiler = Compiler(closed=closed)
         self._tree: Tree | None = None
         self._last: Compilation | None = None
         self._kept: dict[str, tuple[object, ...]] = {}
@@ -42,7 +45,7 @@ class Project:
 
     def key_files(self) -> tuple[str, ...]:
         """The files of settings, and those that they name beside the folders that every project has."""
-        return (*settings_files(self.env), *key_files(self.tree.files, self.env))
+        return (*settings_files(self.env), *key_files(self.tree.files, self.env, closed=self.closed))
 
     def compile(self) -> Compilation:
         """Read and compile the folder. Blocking: call it in a thread.
@@ -50,7 +53,7 @@ class Project:
         Services in `refused` are in the result all the same if an earlier form of them compiled.
         """
         with building():
-            extra = key_files(read_settings(self.root, self.env), self.env)
+            extra = key_files(read_settings(self.root, self.env), self.env, closed=self.closed)
             self._tree = read_tree(self.root, self._tree, extra, self.env)
             fresh = self._compiler.compile(self._tree, self._last)
             self._last = self._with_last_good(fresh)
@@ -66,6 +69,8 @@ class Project:
         bundles = dict(fresh.bundles)
         settings = fresh.settings if not refused or self._last is None else self._last.settings
         schemes = {s.name: s for s in fresh.gateway.schemes}
+        secrets = {s.name: s for s in fresh.gateway.secrets}
+        around = fresh.gateway
         for name in sorted(refused):
             if (old := self._recall(name)) and (service := old.service(name)):
                 services[name] = service
@@ -74,9 +79,16 @@ class Project:
                     bundles[name] = old.bundles[name]
                 for scheme in old.gateway.schemes:
                     schemes.setdefault(scheme.name, scheme)
-        # With every service held up the settings may be broken: then what they say of the gateway stays as it was too.
-        around = fresh.gateway if fresh.gateway.services or self._last is None else self._last.gateway
-        gateway = replace(around, services=_sorted(services), schemes=tuple(schemes[n] for n in sorted(schemes)))
+                for secret in old.gateway.secrets:
+                    secrets.setdefault(secret.name, secret)
+                if not fresh.gateway.services:  # the settings may be broken: what they say of the gateway stays too
+                    around = old.gateway
+        gateway = replace(
+            around,
+            services=_sorted(services),
+            schemes=tuple(schemes[n] for n in sorted(schemes)),
+            secrets=tuple(secrets[n] for n in sorted(secrets)),
+        )
         return replace(fresh, gateway=gateway, bundles=bundles, refused=frozenset(refused), settings=settings)
 
     def _recall(self, name: str) -> Compilation | None:
@@ -91,20 +103,21 @@ class Project:
         except (OSError, zipfile.BadZipFile) as error:
             log.warning("the last good form of %s cannot be read: %s", name, error)
             return None
-        compilation = Compiler().compile(Tree(files, env=self.env))
+        compilation = Compiler(closed=self.closed, clock=None).compile(Tree(files, env=self.env))
         return compilation if compilation.service(name) else None
 
     def _keep(self, fresh: Compilation) -> None:
         """Keep the sources of every service that compiled just now. A disk that refuses is reported, nothing more."""
         for service in fresh.gateway.services:
             bundle = fresh.bundles.get(service.name)
-            mark = (tuple(v.digest for v in service.versions), bundle.revision if bundle else None)
+            secrets = fresh.gateway.secrets
+            mark = (tuple(v.digest for v in service.versions), bundle.revision if bundle else None, hash(secrets))
             if self._kept.get(service.name) == mark or (path := self._path(service.name)) is None:
                 continue
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 scratch = path.with_suffix(f".{os.getpid()}")
-                scratch.write_bytes(_pack(service, self.tree))
+                _write(scratch, _pack(service, self.tree, secrets))
                 scratch.replace(path)
             except OSError as error:
                 log.warning("the last good form of %s cannot be kept: %s", service.name, error)
@@ -119,12 +132,21 @@ class Project:
         return sorted(p.stem for p in folder.glob("*.zip")) if folder and folder.is_dir() else []
 
 
-def _pack(service: Service, tree: Tree) -> bytes:
-    """A zip of everything a service was compiled from, byte for byte reproducible."""
+def _write(path: Path, data: bytes) -> None:
+    """Write what nobody else may read: settings name private keys."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(data)
+
+
+def _pack(service: Service, tree: Tree, secrets: Iterable[Secret]) -> bytes:
+    """A zip of everything a service was compiled from, byte for byte reproducible; key material as it is in force."""
     names = {file for version in service.versions for file in version.files}
     names |= {f for f in tree.files if f.startswith((f"policies/{service.name}/", "policies/platform/"))}
     names |= {f for f in tree.files if not f.startswith(("contracts/", "policies/"))}
-    return packed({name: tree.files[name] for name in sorted(names & tree.files.keys())})
+    files = {name: tree.files[name] for name in names & tree.files.keys()}
+    for secret in secrets:
+        files |= dict(zip(secret.files, (secret.certificate, secret.key), strict=False))
+    return packed({name: files[name] for name in sorted(files)})
 
 
 def _sorted(services: dict[str, Service]) -> tuple[Service, ...]:

@@ -48,7 +48,7 @@ def test_version_is_the_distribution_s() -> None:
     assert sidegate("--version").stdout == f"sidegate {__version__}\n"
 
 
-@pytest.mark.parametrize("words", [(), ("fly",), ("check", "--format", "xml"), ("compile", "--type", "sds")])
+@pytest.mark.parametrize("words", [(), ("fly",), ("check", "--format", "xml"), ("compile", "--type", "xyz")])
 def test_usage_is_2(words: tuple[str, ...]) -> None:
     assert sidegate(*words).returncode == 2
 

@@ -8,7 +8,15 @@ from pathlib import Path
 
 from xds.address import Address
 
-TYPES = {"cds": "clusters", "ecds": "extensions", "lds": "listeners", "rds": "routes", "all": None}
+TYPES = {
+    "sds": "secrets",
+    "cds": "clusters",
+    "eds": "endpoints",
+    "ecds": "extensions",
+    "lds": "listeners",
+    "rds": "routes",
+    "all": None,
+}
 """Discovery services and the name of what each delivers, in the order in which ADS sends them."""
 
 
@@ -23,7 +31,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--validate", action="store_true", help="let Envoy's own validate mode judge the result as well"
     )
-    parser.add_argument("--listen", type=Address.parse, default="127.0.0.1:8080", metavar="HOST:PORT")
+    parser.add_argument(
+        "--listen",
+        type=Address.parse,
+        default="127.0.0.1:8080",
+        metavar="HOST:PORT",
+        help="where sidegate.yaml has no `listeners` (default: 127.0.0.1:8080)",
+    )
     parser.add_argument("--companion", type=Address.parse, default="127.0.0.1:8181", metavar="HOST:PORT")
     parser.epilog = "Exit codes: 0 clean, 1 the project or Envoy's validation has errors, 2 usage, 3 could not run."
 

@@ -18,7 +18,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--upstream", metavar="URL", help="where a single contract's service runs")
     parser.add_argument("--env", metavar="NAME", help="layer sidegate.NAME.yaml over sidegate.yaml")
-    parser.add_argument("--listen", type=Address.parse, default="127.0.0.1:8080", metavar="HOST:PORT")
+    parser.add_argument(
+        "--listen",
+        type=Address.parse,
+        default="127.0.0.1:8080",
+        metavar="HOST:PORT",
+        help="where sidegate.yaml has no `listeners` (default: 127.0.0.1:8080)",
+    )
     parser.add_argument("--management", type=Address.parse, default="127.0.0.1:8081", metavar="HOST:PORT")
 
 

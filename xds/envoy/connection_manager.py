@@ -11,8 +11,10 @@ from envoy_data_plane.envoy.config.core.v3 import (
     CidrRange,
     Http1ProtocolOptions,
     Http2ProtocolOptions,
+    Http3ProtocolOptions,
     HttpProtocolOptions,
     HttpProtocolOptionsHeadersWithUnderscoresAction,
+    QuicProtocolOptions,
     TypedExtensionConfig,
 )
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import (
@@ -21,6 +23,7 @@ from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v
     HttpConnectionManagerForwardClientCertDetails,
     HttpConnectionManagerInternalAddressConfig,
     HttpConnectionManagerPathWithEscapedSlashesAction,
+    HttpFilter,
     Rds,
 )
 from envoy_data_plane.envoy.extensions.http.early_header_mutation.header_mutation.v3 import (
@@ -31,13 +34,11 @@ from envoy_data_plane.envoy.type.matcher.v3 import StringMatcher
 from xds import headers
 from xds.envoy import names
 from xds.envoy.access_log import access_log
-from xds.envoy.chain import filters
 from xds.envoy.discovery import by_ads
 from xds.envoy.profile import Profile
 from xds.envoy.replies import local_replies
 from xds.envoy.tracing import tracing
 from xds.envoy.typed import overwrite, seconds, typed
-from xds.model import Gateway
 
 SERVER = "sidegate"
 
@@ -67,18 +68,21 @@ ADDRESSES = ("true-client-ip", "x-client-ip", "x-cluster-client-ip", "x-forwarde
 """Headers that name the client; without a trusted hop in front, the client wrote them."""
 
 
-def connection_manager(gateway: Gateway, profile: Profile) -> HttpConnectionManager:
-    """The whole HTTP side of the listener."""
+def connection_manager(
+    profile: Profile, http_filters: list[HttpFilter], routes: str = names.ROUTES, *, http3: bool = False
+) -> HttpConnectionManager:
+    """The whole HTTP side of a listener, with its filters and the name of its route configuration."""
     limits = profile.limits
     return HttpConnectionManager(
-        codec_type=HttpConnectionManagerCodecType.AUTO,
+        codec_type=HttpConnectionManagerCodecType.HTTP3 if http3 else HttpConnectionManagerCodecType.AUTO,
         stat_prefix=names.LISTENER,
-        rds=Rds(route_config_name=names.ROUTES, config_source=by_ads()),
-        http_filters=filters(gateway, profile),
+        rds=Rds(route_config_name=routes, config_source=by_ads()),
+        http_filters=http_filters,
         tracing=tracing(profile),
         common_http_protocol_options=_common(profile),
         http_protocol_options=Http1ProtocolOptions(allow_chunked_length=False),
         http2_protocol_options=_http2(profile),
+        http3_protocol_options=_http3(profile) if http3 else None,
         server_name=SERVER,
         max_request_headers_kb=limits.headers_kib,
         stream_idle_timeout=seconds(limits.idle_s),
@@ -117,6 +121,20 @@ def _http2(profile: Profile) -> Http2ProtocolOptions:
         initial_connection_window_size=limits.connection_window,
         override_stream_error_on_invalid_http_message=True,
     )
+
+
+def quic(profile: Profile) -> QuicProtocolOptions:
+    """The limits of a QUIC connection: those of HTTP/2."""
+    limits = profile.limits
+    return QuicProtocolOptions(
+        max_concurrent_streams=limits.streams,
+        initial_stream_window_size=limits.stream_window,
+        initial_connection_window_size=limits.connection_window,
+    )
+
+
+def _http3(profile: Profile) -> Http3ProtocolOptions:
+    return Http3ProtocolOptions(quic_protocol_options=quic(profile), override_stream_error_on_invalid_http_message=True)
 
 
 def _early(profile: Profile) -> TypedExtensionConfig:

@@ -8,18 +8,24 @@ from functools import lru_cache
 from betterproto2 import Message
 from envoy_data_plane.envoy.config.cluster.v3 import Cluster
 from envoy_data_plane.envoy.config.core.v3 import TypedExtensionConfig
+from envoy_data_plane.envoy.config.endpoint.v3 import ClusterLoadAssignment
 from envoy_data_plane.envoy.config.listener.v3 import Listener
 from envoy_data_plane.envoy.config.route.v3 import RouteConfiguration
+from envoy_data_plane.envoy.extensions.transport_sockets.tls.v3 import Secret
 
-from xds.envoy import names
 from xds.envoy.chain import extensions
 from xds.envoy.clusters import clusters
 from xds.envoy.codec import type_url
 from xds.envoy.composed import gathered
-from xds.envoy.listener import listener
+from xds.envoy.endpoints import assignments
+from xds.envoy.listener import listeners
 from xds.envoy.profile import Profile
+from xds.envoy.redirects import redirects
 from xds.envoy.routes import routes
+from xds.envoy.secrets import secrets
 from xds.envoy.typed import typed
+from xds.listeners import Listener as Settings
+from xds.listeners import Secret as Material
 from xds.model import Gateway, JwtScheme
 from xds.native import Edge
 
@@ -33,18 +39,33 @@ def lower(gateway: Gateway, profile: Profile) -> Resources:
     Raises ValueError if an operation asks for a security scheme without keys, or two resources share a name.
     """
     by_type: tuple[tuple[type[Message], Iterable[tuple[str, Message]]], ...] = (
+        (Secret, secrets(gateway)),
         (Cluster, ((cluster.name, cluster) for cluster in clusters(gateway, profile))),
+        (ClusterLoadAssignment, ((each.cluster_name, each) for each in assignments(gateway))),
         (TypedExtensionConfig, ((name, typed(name, config)) for name, config in extensions(gateway, profile))),
-        (Listener, [(names.LISTENER, _listener(gateway.schemes, gateway.edge, profile))]),
-        (RouteConfiguration, [(names.ROUTES, routes(gateway, profile))]),
+        (Listener, ((each.name, each) for each in _listening(gateway, profile))),
+        (RouteConfiguration, ((each.name, each) for each in (routes(gateway, profile), *redirects(gateway)))),
     )
-    return {type_url(kind): _by_name(resources) for kind, resources in by_type}
+    lowered = {type_url(kind): _by_name(resources) for kind, resources in by_type}
+    return {url: named for url, named in lowered.items() if named or url != type_url(Secret)}
+
+
+def _listening(gateway: Gateway, profile: Profile) -> tuple[Listener, ...]:
+    # Of certificates the listeners hold the names alone: new files for the same names are no new listener.
+    known = tuple(Material(each.name, b"", names=each.names) for each in gateway.secrets)
+    return _listeners(gateway.schemes, gateway.edge, gateway.listeners, known, profile)
 
 
 @lru_cache(maxsize=8)
-def _listener(schemes: tuple[JwtScheme, ...], edge: Edge, profile: Profile) -> Listener:
-    """The listener, which no service is in: changing it drains connections, and services change all the time."""
-    return gathered(listener(Gateway((), schemes, edge), profile))
+def _listeners(
+    schemes: tuple[JwtScheme, ...],
+    edge: Edge,
+    settings: tuple[Settings, ...],
+    known: tuple[Material, ...],
+    profile: Profile,
+) -> tuple[Listener, ...]:
+    """The listeners, which no service is in: changing one drains connections, and services change all the time."""
+    return tuple(gathered(each) for each in listeners(Gateway((), schemes, edge, settings, known), profile))
 
 
 def _by_name(resources: Iterable[tuple[str, Message]]) -> dict[str, Message]:

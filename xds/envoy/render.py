@@ -9,6 +9,11 @@ from typing import Any
 
 import betterproto2
 from betterproto2 import Message
+from envoy_data_plane.envoy.extensions.transport_sockets.tls.v3 import (
+    GenericSecret,
+    TlsCertificate,
+    TlsSessionTicketKeys,
+)
 from envoy_data_plane.google.protobuf import Any as AnyMessage
 from envoy_data_plane.google.protobuf import ListValue, Struct, Value
 
@@ -17,21 +22,36 @@ from xds.envoy.lower import Resources
 
 Json = dict[str, Any]
 
-SHORT = {"Cluster": "clusters", "TypedExtensionConfig": "extensions", "Listener": "listeners"}
+SHORT = {
+    "Cluster": "clusters",
+    "ClusterLoadAssignment": "endpoints",
+    "TypedExtensionConfig": "extensions",
+    "Listener": "listeners",
+    "Secret": "secrets",
+}
 """The names of resource types in rendered text; any other is its message's name in small letters."""
 
 
+REDACTED = "<redacted>"
+SECRET: Mapping[type[Message], tuple[str, ...]] = {
+    GenericSecret: ("secret",),
+    TlsCertificate: ("private_key", "password", "pkcs12"),
+    TlsSessionTicketKeys: ("keys",),
+}
+"""The fields that nobody is shown."""
+
+
 def render(resources: Resources, format: str = "yaml", type: str | None = None) -> str:
-    """All resources, or those of one type (`clusters`, `extensions`, `listeners`, `routes`, or a type URL).
+    """All resources, or those of one type (`clusters`, `endpoints`, `extensions`, `listeners`, `routes`, or a type URL).
 
     Raises ValueError for a type that is not there.
     """
     tree = {short_name(url): [plain(message) for message in named.values()] for url, named in resources.items()}
     if type is not None:
         wanted = short_name(type) if "/" in type else type
-        if wanted not in tree:
+        if wanted not in tree and wanted != SHORT["Secret"]:  # there are only some if there is TLS
             raise ValueError(f"no resources of type {type}: there are {', '.join(tree)}")
-        tree = {wanted: tree[wanted]}
+        tree = {wanted: tree.get(wanted, [])}
     if format == "json":
         return json.dumps(tree, indent=2, ensure_ascii=False) + "\n"
     return as_yaml(tree)
@@ -80,12 +100,13 @@ def _json_value(value: Value) -> Any:
 def _fields(message: Message) -> Json:
     out: Json = {}
     known = metadata(type(message))
+    hidden = SECRET.get(type(message), ())
     for name in known.meta_by_field_name:
         value = getattr(message, name)
         if value is None or value == known.default_gen[name]():
             continue
         cls = known.cls_by_field.get(f"{name}.value") or known.cls_by_field[name]
-        out[name.rstrip("_")] = _value(value, cls)
+        out[name.rstrip("_")] = REDACTED if name in hidden else _value(value, cls)
     return out
 
 

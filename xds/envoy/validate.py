@@ -13,8 +13,10 @@ from typing import Any
 
 from envoy_data_plane.envoy.config.cluster.v3 import Cluster
 from envoy_data_plane.envoy.config.core.v3 import TypedExtensionConfig
+from envoy_data_plane.envoy.config.endpoint.v3 import ClusterLoadAssignment
 from envoy_data_plane.envoy.config.listener.v3 import Listener
 from envoy_data_plane.envoy.config.route.v3 import RouteConfiguration
+from envoy_data_plane.envoy.extensions.transport_sockets.tls.v3 import Secret
 
 from xds.envoy.bootstrap import layered_runtime
 from xds.envoy.codec import type_url
@@ -66,8 +68,32 @@ def static(resources: Resources) -> Json:
         for chain in listener.get("filter_chains", []):
             for each in chain.get("filters", []):
                 _inline(each["typed_config"], route_configs, extensions)
-    clusters = [plain(message) for message in resources.get(type_url(Cluster), {}).values()]
-    return {"static_resources": {"listeners": listeners, "clusters": clusters}}
+    assignments = {name: plain(m) for name, m in resources.get(type_url(ClusterLoadAssignment), {}).items()}
+    clusters = [_static(plain(message), assignments) for message in resources.get(type_url(Cluster), {}).values()]
+    secrets = [_secret(message) for message in resources.get(type_url(Secret), {}).values()]
+    found = {"listeners": listeners, "clusters": clusters, **({"secrets": secrets} if secrets else {})}
+    return {"static_resources": _named_secrets(found)}
+
+
+def _secret(message: Any) -> Json:
+    """A secret with its key, which `plain` hides. Only for the temporary file of its owner's that Envoy reads."""
+    written: Json = plain(message)
+    if (pair := message.tls_certificate) is not None:
+        written["tls_certificate"]["private_key"] = plain(pair.private_key)
+    return written
+
+
+def _named_secrets(value: Any) -> Any:
+    """Without discovery, a secret is found by its name."""
+    if isinstance(value, dict):
+        return {key: _named_secrets(inner) for key, inner in value.items() if key != "sds_config"}
+    return [_named_secrets(item) for item in value] if isinstance(value, list) else value
+
+
+def _static(cluster: Json, assignments: Json) -> Json:
+    if cluster.pop("eds_cluster_config", None) is None:
+        return cluster
+    return {**cluster, "type": "STATIC", "load_assignment": assignments[cluster["name"]]}
 
 
 def _inline(manager: Json, route_configs: Json, extensions: Json) -> None:

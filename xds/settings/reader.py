@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from xds.diagnostics import Diagnostic, did_you_mean
+from xds.listeners import Secret
 from xds.place import Place
 from xds.settings.layers import FILE as FILE
 from xds.settings.layers import Layers
@@ -15,11 +17,19 @@ from xds.source.pointer import escape
 
 @dataclass(slots=True)
 class Reader:
-    """`found` collects what is wrong; `files` are the project's, by name."""
+    """`found` collects what is wrong; `files` are the project's, by name.
+
+    `secrets` collects key material and `wanted` the names of all that is asked for. `closed`: whoever compiles has no
+    business with it. `clock` gives the time by which certificates are judged; without one, their time is not looked at.
+    """
 
     document: Layers
     files: Mapping[str, bytes]
     found: list[Diagnostic]
+    closed: bool = False
+    clock: Callable[[], datetime] | None = None
+    secrets: dict[str, Secret] = field(default_factory=dict)
+    wanted: set[str] = field(default_factory=set)
 
     def mapping(self, value: Any, at: str, keys: Iterable[str] | None = None) -> dict[str, Any]:
         if value is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from xds.address import Address
 from xds.compile import Compilation
@@ -15,6 +16,44 @@ from xds.terminal import Palette, clean, table
 
 MOST_ROWS = 60
 """Operations that are listed; `sidegate explain` and the management API know them all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """How the gateway is reached: the URL, and what curl must be told to find it there."""
+
+    url: str
+    words: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, gateway: Gateway, listen: Address) -> Front:
+        """The first listener that serves in the clear, else the first with TLS, by a name that its certificate has."""
+        serving = sorted((x for x in gateway.listeners if x.redirect is None), key=lambda x: x.tls is not None)
+        if not serving:
+            return cls(f"http://{listen}")
+        first = serving[0]
+        at = Address(_LOCAL.get(first.host, first.host), first.port)
+        if first.tls is None:
+            return cls(f"http://{at}")
+        known = {secret.name: secret.names for secret in gateway.secrets}
+        names = (name for each in first.tls.certificates for name in known.get(each.secret, ()))
+        name = next((name.replace("*", "www", 1) for name in names), None)
+        if name is None:
+            return cls(f"https://{at}", ("-k",))
+        return cls(f"https://{name}:{first.port}", ("-k", "--resolve", f"{name}:{first.port}:{at.host}"))
+
+
+_LOCAL = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+
+
+def addresses(gateway: Gateway, listen: Address) -> str:
+    """Where the gateway listens, in a line."""
+    found = []
+    for each in gateway.listeners:
+        said = f"{'http' if each.tls is None else 'https'}://{Address(each.host, each.port)} ({each.name}"
+        said += f", to {each.redirect}" if each.redirect else ""
+        found.append(f"{said}{', HTTP/3' if each.http3 else ''})")
+    return ", ".join(found) or f"http://{listen}"
 
 
 def banner(compilation: Compilation, listen: Address, management: Address, palette: Palette) -> str:
@@ -34,7 +73,9 @@ def banner(compilation: Compilation, listen: Address, management: Address, palet
     lines[0] = palette.paint(lines[0], "bold")
     if len(rows) > MOST_ROWS:
         lines.append(f"  ... and {len(rows) - MOST_ROWS} more: curl http://{management}/services")
-    ready = f"{palette.paint('ready', 'green', 'bold')}: the gateway listens on http://{listen}"
+    ready = (
+        f"{palette.paint('ready', 'green', 'bold')}: the gateway listens on {addresses(compilation.gateway, listen)}"
+    )
     return "\n".join([f"{ready}, its management API on http://{management}", "", *lines])
 
 
@@ -46,7 +87,7 @@ def placement(operation: Operation) -> str:
     return "; ".join(f"{place}: {' '.join(kinds)}" for place, kinds in by_place.items())
 
 
-def curl_lines(tries: tuple[Try, ...], tokens: Mapping[str, str], listen: Address, palette: Palette) -> str:
+def curl_lines(tries: tuple[Try, ...], tokens: Mapping[str, str], listen: Address | Front, palette: Palette) -> str:
     """Each request as a curl command that works as pasted, below a comment with what to expect."""
     lines = []
     for each in tries:
@@ -56,12 +97,13 @@ def curl_lines(tries: tuple[Try, ...], tokens: Mapping[str, str], listen: Addres
     return "\n".join(lines)
 
 
-def curl(request: Try, token: str | None, listen: Address) -> str:
+def curl(request: Try, token: str | None, listen: Address | Front) -> str:
     """The request as one shell line."""
-    words = ["curl", "-i"]
+    front = listen if isinstance(listen, Front) else Front(f"http://{listen}")
+    words = ["curl", "-i", *front.words]
     if request.method != "GET":
         words += ["-X", request.method]
-    words.append(f"http://{listen}{request.path}")
+    words.append(f"{front.url}{request.path}")
     if token is not None:
         words += ["-H", f"authorization: Bearer {token}"]
     for name, value in request.headers.items():

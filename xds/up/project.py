@@ -17,8 +17,9 @@ from xds.contract import Cache, compile_contract
 from xds.dev import Dev, parse_dev
 from xds.diagnostics import Diagnostic
 from xds.failure import CannotRun, Misused
+from xds.listeners import Listener
 from xds.offline import read_offline
-from xds.settings import FILE
+from xds.settings import FILE, parse_settings
 from xds.single import Single, read_single
 from xds.up.stub import POLICY, package_of
 
@@ -43,6 +44,7 @@ class Ground:
     name: Callable[[str], str] = str
     command: str = "sidegate up"
     env: str | None = None
+    listeners: tuple[Listener, ...] = ()
 
 
 @contextlib.contextmanager
@@ -78,8 +80,9 @@ def _of_folder(path: Path, state: Path, env: str | None) -> Ground:
             f"Next: sidegate init {path} --service NAME"
         )
     dev, said = parse_dev(tree.files, env)
+    listeners = parse_settings(tree.files, env)[0].listeners
     command = f"sidegate up {path}" + (f" --env {env}" if env else "")
-    return Ground(path.absolute(), state, dev, said, command=command, env=env)
+    return Ground(path.absolute(), state, dev, said, command=command, env=env, listeners=listeners)
 
 
 def _of_contract(path: Path, upstream: str, scratch: Path) -> Ground:
@@ -149,7 +152,9 @@ def _state(root: Path) -> Path:
     """The state folder: in the project, or a temporary one if the project cannot be written to."""
     state = root.absolute() / ".sidegate"
     try:
-        state.mkdir(exist_ok=True)
+        state.mkdir(mode=0o700, exist_ok=True)
+        if state.stat().st_mode & 0o077:
+            state.chmod(0o700)  # the last good settings may hold private keys
         if os.access(state, os.W_OK):
             return state
     except OSError:

@@ -22,7 +22,7 @@ from xds.offline import read_offline
 from xds.settings import parse_settings
 from xds.terminal import Palette
 from xds.up import parts
-from xds.up.banner import banner, curl_lines, suggestions
+from xds.up.banner import Front, banner, curl_lines, suggestions
 from xds.up.child import Child, Command
 from xds.up.console import Console, progress
 from xds.up.keys import Keys, issued_by
@@ -191,7 +191,8 @@ class Supervisor:
         palette, listen = self.console.palette, self.wiring.listen
         self.console.say(banner(compilation, listen, self.wiring.management, palette))
         tries = self.ground.dev.tries or suggestions(compilation.gateway, self.ground.dev)
-        self.console.say("\n" + curl_lines(tries, tokens, listen, palette) + "\n")
+        front = Front.of(compilation.gateway, listen)
+        self.console.say("\n" + curl_lines(tries, tokens, front, palette) + "\n")
         if single := self.ground.single:
             contract = next(iter(single.shown.values()))
             self.console.say(
@@ -221,7 +222,10 @@ async def supervise(ground: Ground, listen: Address, management: Address, palett
     if listen.port == management.port and listen.port:
         advice = f"{ground.command} --management 127.0.0.1:{free_port()}"
         raise CannotRun(f"the gateway and the management API cannot share port {listen.port}. Next: {advice}")
-    require_free(listen, "the gateway's address", f"{ground.command} --listen 127.0.0.1:{free_port()}")
+    for each in ground.listeners:
+        require_free(Address(each.host, each.port), f"listener {each.name}", "change its `address` in sidegate.yaml")
+    if not ground.listeners:
+        require_free(listen, "the gateway's address", f"{ground.command} --listen 127.0.0.1:{free_port()}")
     require_free(management, "the management address", f"{ground.command} --management 127.0.0.1:{free_port()}")
     keeper = Keeper()
     try:
