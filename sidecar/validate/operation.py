@@ -33,6 +33,7 @@ class OperationJudge:
         self._query = queries.prepare(of[Location.QUERY], checks)
         self._querystring = tuple(whole_query(p, checks) for p in of[Location.QUERYSTRING])
         self._query_open = operation.query_open or bool(self._querystring)
+        self._keys = frozenset(c.name for a in operation.security for c in a.credentials if c.place == "query")
         self._headers = tuple(
             (text_field(p, checks), _is_list(p)) for p in of[Location.HEADER] if p.name not in _IGNORED_HEADERS
         )
@@ -72,7 +73,7 @@ class OperationJudge:
         for parameter in self._query:
             parameter.judge(found, into, report)
         if found and not self._query_open:
-            for name in found:
+            for name in (name for name in found if name not in self._keys):
                 report.add("query", pointer((name,)), "unknown-parameter", "is not a parameter of this operation")
         return into
 

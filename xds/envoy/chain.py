@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from betterproto2 import Message
 from envoy_data_plane.envoy.extensions.filters.http.cors.v3 import Cors
+from envoy_data_plane.envoy.extensions.filters.http.header_mutation.v3 import HeaderMutation
 from envoy_data_plane.envoy.extensions.filters.http.jwt_authn.v3 import JwtAuthentication
 from envoy_data_plane.envoy.extensions.filters.http.lua.v3 import Lua
 from envoy_data_plane.envoy.extensions.filters.http.router.v3 import Router
@@ -40,7 +41,8 @@ from xds.envoy.routed import Routed
 from xds.model import Gateway
 
 CHAIN: tuple[Row, ...] = (
-    Row(names.CONTEXT_FILTER, lambda gateway, profile: context.context()),  # first: all others read its headers
+    # first: all others read its headers
+    Row(names.CONTEXT_FILTER, lambda gateway, profile: context.context(gateway), discovered=HeaderMutation),
     Row(
         names.TRACE_FILTER, lambda gateway, profile: trace.trace()
     ),  # before whatever may refuse: refusals name the trace

@@ -42,6 +42,8 @@ from xds.model import Gateway
 
 PROTOCOL_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 RETRIES = 3
+FETCHES = 8
+"""How many fetches of one issuer's keys may be under way: a worker each may ask when there are none yet."""
 
 
 def clusters(gateway: Gateway, profile: Profile) -> Iterator[Cluster]:

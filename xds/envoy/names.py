@@ -72,6 +72,11 @@ def local_limit(slot: int) -> str:
     return f"limit-{slot}-local"
 
 
+def issuer(scheme: str) -> str:
+    """The cluster that the keys of a scheme's issuer are fetched from."""
+    return f"issuer:{scheme}"
+
+
 def route(version: Version, operation: Operation) -> str:
     """`service/version/operationId`."""
     return f"{version.service}/{version.name}/{operation.id}"

@@ -87,6 +87,13 @@ REPLIES: tuple[Reply, ...] = (
     Reply("method-not-allowed", 405, "The path has no operation with this method; Allow lists those it has."),
     *_auth(),
     Reply("token-missing", 401, "The operation needs a bearer token.", ("jwt_authn_access_denied{Jwt_is_missing",)),
+    Reply(
+        "keys-unavailable",
+        503,
+        "The keys that tokens are checked by cannot be had at the moment.",
+        ("jwt_authn_access_denied{Jwks_remote_fetch_is_failed",),
+        sent=401,
+    ),
     Reply("token-expired", 401, "The token has expired.", ("jwt_authn_access_denied{Jwt_is_expired",)),
     Reply("token-invalid", 401, "The token is not one that this operation takes."),
     Reply(

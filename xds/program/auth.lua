@@ -153,7 +153,7 @@ function present.jwt(request, wanted)
     local subject = type(claims.sub) == "string" and claims.sub ~= "" and claims.sub or nil
     return { subject = subject, scheme = wanted.scheme, scopes = granted(claims) }
   end
-  if not failed then return nil end
+  if not failed or find(failed.message or "", "missing", 1, true) then return nil end
   if find(failed.message or "", "expired", 1, true) then request.expired = true end
   return false
 end

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cache
 
-from envoy_data_plane.envoy.config.core.v3 import DataSource
+from envoy_data_plane.envoy.config.core.v3 import DataSource, HttpUri
 from envoy_data_plane.envoy.extensions.filters.http.jwt_authn.v3 import (
+    JwksAsyncFetch,
     JwtAuthentication,
     JwtCacheConfig,
     JwtClaimToHeader,
@@ -19,14 +20,16 @@ from envoy_data_plane.envoy.extensions.filters.http.jwt_authn.v3 import (
     JwtRequirementAndList,
     JwtRequirementOrList,
     PerRouteConfig,
+    RemoteJwks,
 )
 from envoy_data_plane.google.protobuf import Any, Empty
 
 from xds.envoy.codec import any_of, shared
-from xds.envoy.names import optional, requirement, schemes, tokens
+from xds.envoy.names import issuer, optional, requirement, schemes, tokens
 from xds.envoy.routed import Routed
+from xds.envoy.typed import seconds
 from xds.headers import CLAIMS, claims_header
-from xds.model import Alternative, Gateway, JwtScheme
+from xds.model import Alternative, Gateway, JwtScheme, RemoteKeys
 from xds.requirement import in_proxy
 
 HEADER_KEY = "header"
@@ -37,6 +40,8 @@ METADATA = "envoy.filters.http.jwt_authn"
 
 CACHED_TOKENS = 1000
 CLOCK_SKEW_S = 60
+FETCH_S = 3
+FETCH_AGAIN_S = 5
 
 
 def jwt(gateway: Gateway) -> JwtAuthentication:
@@ -54,7 +59,8 @@ def provider(scheme: JwtScheme) -> JwtProvider:
     return JwtProvider(
         issuer=scheme.issuer,
         audiences=list(scheme.audiences),
-        local_jwks=DataSource(inline_string=scheme.jwks),
+        local_jwks=None if scheme.remote else DataSource(inline_string=scheme.jwks),
+        remote_jwks=_fetched(scheme.name, scheme.remote) if scheme.remote else None,
         from_headers=[JwtHeader(name="authorization", value_prefix=prefix) for prefix in ("Bearer ", "bearer ")],
         require_expiration=True,
         clock_skew_seconds=CLOCK_SKEW_S,
@@ -65,6 +71,18 @@ def provider(scheme: JwtScheme) -> JwtProvider:
         failed_status_in_metadata=f"failed.{token_key(scheme.name)}",
         claim_to_headers=[JwtClaimToHeader(header_name=name, claim_name=claim) for name, claim in scheme.headers],
         jwt_cache_config=JwtCacheConfig(jwt_cache_size=CACHED_TOKENS),
+    )
+
+
+def _fetched(name: str, keys: RemoteKeys) -> RemoteJwks:
+    """Keys that Envoy fetches by itself, before they are needed and again before they are old, once for all its workers.
+
+    Redirects are not followed, an unknown `kid` fetches nothing, and after a fetch that failed the keys before it stay.
+    """
+    return RemoteJwks(
+        http_uri=HttpUri(uri=keys.url, cluster=issuer(name), timeout=seconds(FETCH_S)),
+        cache_duration=seconds(keys.refresh),
+        async_fetch=JwksAsyncFetch(failed_refetch_duration=seconds(FETCH_AGAIN_S)),
     )
 
 

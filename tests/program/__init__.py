@@ -1,0 +1,1 @@
+"""The Lua programs, run by LuaJIT in this process."""
