@@ -48,12 +48,14 @@ class Caller:
     """Who asks, as Envoy verified it: the claims of each scheme's token, the client's address, and a key's consumer.
 
     `auth` is what the proxy's program found, for operations whose credentials it judges: `pass`, or `lack` and scopes.
+    `peer` is what a verified client certificate says: `subject`, `uris`, `dns` and `fingerprint`.
     """
 
     claims: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     address: str | None = None
     consumer: str | None = None
     auth: str | None = None
+    peer: Mapping[str, Any] | None = None
 
     @property
     def payload(self) -> Mapping[str, Any]:
@@ -106,6 +108,8 @@ async def judge(
     records.add(_record(records.next_number(), plan, prepared, operation, request, trace_id, outcome))
     if outcome.refusal is not None and operation.mode is Mode.REPORT and outcome.code not in AUTHENTICATION:
         return replace(outcome, refusal=None)
+    if outcome.refusal is not None:
+        return replace(outcome, refusal=respond.worded(outcome.refusal, operation))
     return outcome
 
 
@@ -142,7 +146,7 @@ async def _outcome(
         return broken or Outcome(None, judgement=judgement)
     with trace.step("decide") as step:
         bundle = plan.bundles.get(prepared.version.service)
-        who = (caller.payload, caller.client, caller.consumer)
+        who = (caller.payload, caller.client, caller.consumer, caller.peer)
         decision = await decide(engine, bundle, prepared, operation, request, who, judgement)
         step.set("sidegate.policy.revision", decision.revision)
         step.set("sidegate.decision", "allow" if decision.allowed else decision.code)

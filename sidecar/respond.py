@@ -9,6 +9,9 @@ from typing import Any
 
 from sidecar.message import Response, Violation
 from xds.headers import CODE
+from xds.model import Operation
+from xds.native.errors import declared_media, wording
+from xds.native.errors import worded as own_words
 
 PROBLEM = "application/problem+json"
 STATUSES = frozenset(map(int, HTTPStatus))
@@ -37,6 +40,20 @@ def problem(
     }
     body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
     return Response(status, (("content-type", PROBLEM), (CODE, code), *headers), body)
+
+
+def worded(refusal: Response, operation: Operation) -> Response:
+    """The refusal in the words of its operation, if the contract has some (`errors`); a policy's own body stays."""
+    headers = dict(refusal.headers)
+    if not operation.native.errors or headers.get("content-type") != PROBLEM:
+        return refusal
+    document = json.loads(refusal.body)
+    own = wording(operation.native.errors, document["code"], refusal.status)
+    if own is None:
+        return refusal
+    media, body = own_words(own, document, declared_media(operation, refusal.status))
+    kept = tuple(header for header in refusal.headers if header[0] != "content-type")
+    return Response(refusal.status, (("content-type", media), *kept), body.encode("utf-8", "backslashreplace"))
 
 
 def entry(violation: Violation) -> Mapping[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from betterproto2 import Message
+from envoy_data_plane.envoy.extensions.filters.http.cache_v2.v3 import CacheV2Config
 from envoy_data_plane.envoy.extensions.filters.http.cors.v3 import Cors
 from envoy_data_plane.envoy.extensions.filters.http.header_mutation.v3 import HeaderMutation
 from envoy_data_plane.envoy.extensions.filters.http.jwt_authn.v3 import JwtAuthentication
@@ -17,9 +18,10 @@ from xds.envoy import names
 from xds.envoy.codec import any_of
 from xds.envoy.discovery import discovered
 from xds.envoy.filters import (
-    auth,
     addresses,
+    auth,
     buffer,
+    cache,
     companion,
     context,
     cors,
@@ -31,6 +33,7 @@ from xds.envoy.filters import (
     local_limits,
     mock,
     query,
+    service_errors,
     trace,
     transforms,
     verdict,
@@ -73,12 +76,22 @@ CHAIN: tuple[Row, ...] = (
     Row(names.COMPANION_FILTER, lambda gateway, profile: companion.companion(profile), companion.per_route),
     # where the companion would hold the body back
     Row(names.BUFFER_FILTER, lambda gateway, profile: buffer.buffer(profile), buffer.per_route, off=True),
+    Row(
+        names.SERVICE_ERRORS_FILTER,
+        lambda gateway, profile: service_errors.service_errors(),
+        service_errors.per_route,
+        off=True,
+    ),  # outside of what changes the answer: its own is nobody's to change
     # behind everything that judges: what was judged is the request as it came
     Row(names.QUERY_FILTER, lambda gateway, profile: query.query(), query.per_route, off=True),
     Row(names.TRANSFORMS_FILTER, lambda gateway, profile: transforms.transforms(), transforms.per_route, off=True),
     Row(names.MOCK_FILTER, lambda gateway, profile: mock.mock(), mock.per_route, off=True),  # in the service's place
     # behind what verifies tokens; the router chooses the endpoint
     Row(names.HASHED_FILTER, lambda gateway, profile: hashed.hashed(), hashed.per_route, off=True),
+    # behind everything that judges and changes requests: filters behind the cache see nothing of what is in it
+    Row(names.CACHE_HELD_FILTER, lambda gateway, profile: cache.held(), cache.held_per_route, off=True),
+    Row(names.CACHE_KEY_FILTER, lambda gateway, profile: cache.key(), cache.key_per_route, off=True),
+    Row(names.CACHE_FILTER, cache.config, cache.held_per_route, off=True, discovered=CacheV2Config),
     Row(names.ROUTER_FILTER, lambda gateway, profile: Router(suppress_envoy_headers=True)),
 )
 """Every filter is always there, so that a contract's change never drains connections; see `Row.off`."""

@@ -39,6 +39,7 @@ from xds.envoy.profile import Profile
 from xds.envoy.replies import local_replies
 from xds.envoy.tracing import tracing
 from xds.envoy.typed import overwrite, seconds, typed
+from xds.envoy.wordings import mappers
 
 SERVER = "sidegate"
 
@@ -101,7 +102,7 @@ def connection_manager(
         normalize_path=True,
         merge_slashes=True,
         path_with_escaped_slashes_action=HttpConnectionManagerPathWithEscapedSlashesAction.REJECT_REQUEST,
-        local_reply_config=local_replies(),
+        local_reply_config=local_replies(mappers()),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -154,24 +154,35 @@ REPLIES: tuple[Reply, ...] = (
 _COMPANION = "response.code_details == 'ext_authz_denied'"
 
 
-def local_replies() -> LocalReplyConfig:
-    """The connection manager's configuration of its own answers; the companion's refusals keep their body."""
-    keep = SubstitutionFormatString(
-        text_format_source=DataSource(inline_string="%LOCAL_REPLY_BODY%"), content_type=PROBLEM
-    )
-    passed = [ResponseMapper(filter=_when(each), body_format_override=keep) for each in (_COMPANION, mock.ANSWERED)]
+KEPT = SubstitutionFormatString(
+    text_format_source=DataSource(inline_string="%LOCAL_REPLY_BODY%"), content_type=PROBLEM
+)
+"""Leaves the body as it is, and its media type if it has one."""
+
+
+def local_replies(worded: Iterable[ResponseMapper] = ()) -> LocalReplyConfig:
+    """The connection manager's configuration of its own answers; the companion's refusals keep their body.
+
+    `worded` are mappers that come before the rows' own.
+    """
+    passed = [ResponseMapper(filter=when(each), body_format_override=KEPT) for each in (_COMPANION, mock.ANSWERED)]
     return LocalReplyConfig(
-        mappers=[*passed, *map(_mapper, REPLIES)], body_format=_document(REPLIES[-1], "%RESPONSE_CODE%")
+        mappers=[*passed, *worded, *map(_mapper, REPLIES)], body_format=_document(REPLIES[-1], "%RESPONSE_CODE%")
     )
 
 
 def _mapper(reply: Reply) -> ResponseMapper:
     return ResponseMapper(
-        filter=_when(reply.expression),
+        filter=when(reply.expression),
         status_code=reply.status if reply.sent else None,
         body_format_override=_document(reply, reply.status or "%RESPONSE_CODE%"),
-        headers_to_add=[*_challenge(reply), *(overwrite(*header) for header in reply.headers)],
+        headers_to_add=added(reply),
     )
+
+
+def added(reply: Reply) -> list[HeaderValueOption]:
+    """The headers of a row's answers."""
+    return [*_challenge(reply), *(overwrite(*header) for header in reply.headers)]
 
 
 def _challenge(reply: Reply) -> list[HeaderValueOption]:
@@ -194,7 +205,8 @@ def _document(reply: Reply, status: int | str) -> SubstitutionFormatString:
     return SubstitutionFormatString(json_format=struct(document), content_type=PROBLEM)
 
 
-def _when(expression: str) -> AccessLogFilter:
+def when(expression: str) -> AccessLogFilter:
+    """A mapper's condition, in CEL."""
     config = any_of(ExpressionFilter(expression=expression))
     return AccessLogFilter(
         extension_filter=ExtensionFilter(name="envoy.access_loggers.extension_filters.cel", typed_config=config)

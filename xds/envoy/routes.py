@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import replace
 from functools import cache, lru_cache
 
 from envoy_data_plane.envoy.config.core.v3 import Metadata
@@ -31,21 +32,24 @@ from envoy_data_plane.xds.type.matcher.v3 import (
 )
 
 from xds import headers
-from xds.envoy import credentials, names
+from xds.envoy import credentials, names, wordings
 from xds.envoy.actions import action
 from xds.envoy.chain import per_route
 from xds.envoy.codec import any_of, delimited, encode, entry, shared
 from xds.envoy.composed import composed, encoded, gathered
 from xds.envoy.filters import addresses, buffer, cors, mock
+from xds.envoy.filters.cache import rule as cache_rule
 from xds.envoy.kept import Kept, Offer, groups
 from xds.envoy.make import maker
 from xds.envoy.matcher import matcher, matches
+from xds.envoy.origin import ACTION, ASKED
 from xds.envoy.preflights import preflights, widest
 from xds.envoy.profile import Profile
 from xds.envoy.routed import Routed, surroundings
 from xds.envoy.typed import overwrite, struct
 from xds.listeners import ClientCertificate
 from xds.model import Gateway, JwtScheme, Operation, Service, Version
+from xds.native.caching import cache_of
 from xds.native.cors import Cors, cors_of
 
 AUTHORITY = (
@@ -86,7 +90,16 @@ def services_at(domain: str, gateway: Gateway) -> tuple[Service, ...]:
 def _internal(gateway: Gateway) -> list[str]:
     """The internal headers that requests have by now, and that no upstream sees."""
     claims = sorted(headers.claims_header(s.name) for s in gateway.schemes if isinstance(s, JwtScheme))
-    return [headers.OPERATION, headers.TRACE, headers.LENGTH, headers.CLIENT, headers.IDENTITY, headers.AUTH, headers.HASH, *claims, *_peer(gateway)]
+    return [
+        headers.OPERATION,
+        headers.TRACE,
+        headers.LENGTH,
+        headers.CLIENT,
+        headers.IDENTITY,
+        headers.AUTH,
+        *claims,
+        *_peer(gateway),
+    ]
 
 
 def _peer(gateway: Gateway) -> tuple[str, ...]:
@@ -149,9 +162,11 @@ def _routes(routed: Routed) -> Iterator[Route]:
     """An operation's routes: a body that says it is too large is refused before it is sent, all else is forwarded."""
     operation = routed.operation
     if (limit := buffer.announced(routed)) is not None:
-        yield _too_large(operation.method, limit, cors_of(operation))
+        yield _worded(_too_large(operation.method, limit, cors_of(operation)), routed)
     if buffer.must_announce(routed):
-        yield _without_length(operation.method, cors_of(operation))
+        yield _worded(_without_length(operation.method, cors_of(operation)), routed)
+    if cache_of(operation):
+        yield _asked_by_cache(routed)
     yield _route(routed)
 
 
@@ -165,7 +180,7 @@ def _route(routed: Routed) -> Route:
     return _new_route(
         name=names.route(version, operation),
         match=_method(operation.method),
-        route=action(routed),
+        route=ACTION if cache_of(operation) else action(routed),
         metadata=_metadata(version, operation),
         decorator=_new_decorator(operation=names.span(operation), propagate=False),
         typed_per_filter_config=per_route(routed),
@@ -173,17 +188,34 @@ def _route(routed: Routed) -> Route:
     )
 
 
+def _asked_by_cache(routed: Routed) -> Route:
+    """Where the cache's own requests go, and what may be kept of the answers. It names no digest: nothing is judged here."""
+    operation = routed.operation
+    return _new_route(
+        name=names.route(routed.version, operation),
+        match=RouteMatch(prefix="/", headers=[ASKED, *_method(operation.method).headers]),
+        route=action(routed),
+        metadata=encoded(Metadata, entry(1, names.METADATA, b"".join(_names(routed.version, operation)))),
+        decorator=_new_decorator(operation=names.span(operation), propagate=False),
+        typed_per_filter_config={names.CACHE_RULE_FILTER: rule} if (rule := cache_rule(routed)) else {},
+        request_headers_to_remove=credentials.spent(routed),
+    )
+
+
 def _metadata(version: Version, operation: Operation) -> Metadata:
     """Written as bytes: as messages, these would be most of what is made for a route."""
-    members = (
-        _known_member("digest", version.digest),
+    members = (_known_member("digest", version.digest), *_names(version, operation))
+    more = encode(struct(said)) if (said := {**mock.metadata(operation), **wordings.metadata(operation)}) else b""
+    return encoded(Metadata, entry(1, names.METADATA, b"".join((*members, more))))
+
+
+def _names(version: Version, operation: Operation) -> tuple[bytes, ...]:
+    return (
         _member("operation", operation.id),
         _member("operation_id", operation.name),
         _known_member("service", version.service),
         _known_member("version", version.name),
     )
-    more = encode(struct(said)) if (said := mock.metadata(operation)) else b""
-    return encoded(Metadata, entry(1, names.METADATA, b"".join((*members, more))))
 
 
 def _member(name: str, text: str) -> bytes:
@@ -241,6 +273,13 @@ def _by_length(status: int, method: str, length: HeaderMatcher, own: Cors | None
         typed_per_filter_config=_unasked(own),
     )
     return shared(refused)
+
+
+def _worded(refused: Route, routed: Routed) -> Route:
+    """The route, with the operation's own words for its refusals if it has any."""
+    if not routed.operation.native.errors:
+        return refused
+    return replace(refused, metadata=_metadata(routed.version, routed.operation))
 
 
 _INT64 = (1 << 63) - 1

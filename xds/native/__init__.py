@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from xds.native.addresses import ADDRESSES, Addresses
+from xds.native.caching import CACHE, Cache
 from xds.native.cors import CORS, Cors
 from xds.native.edge import Edge
 from xds.native.errors import ERRORS, Wordings
@@ -38,6 +39,7 @@ class Native:
     timeout: float | None = None
     slo: Objectives | None = None
     cors: Cors | None = None
+    cache: Cache | None = None
     retries: Retries | None = None
     idempotent: bool = False
     split: Split = ()
@@ -55,6 +57,7 @@ class Native:
 FEATURES: tuple[Feature, ...] = (
     TIMEOUT,
     CORS,
+    CACHE,
     RETRIES,
     DECLARED_IDEMPOTENT,
     SPLIT,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from xds.native.addresses import Addresses
+from xds.native.caching import Store
 from xds.native.rates import RateLimit, RateLimitService
 
 
@@ -20,6 +21,7 @@ class Edge:
     rate_limit: RateLimitService | None = None
     faults: bool = False
     addresses: Addresses | None = None
+    cache: Store = Store()
 
     @property
     def has(self) -> frozenset[str]:

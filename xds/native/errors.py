@@ -120,7 +120,7 @@ def _check(value: Wordings, operation: Operation, site: Site) -> Iterator[Proble
         media = own.get("mediaType", PROBLEM)
         if "body" in own and not isinstance(own["body"], str) and not _is_json(media.lower()):
             yield Problem(f"a body of {media} is a text", f"{at}/body")
-        traces = sum(text.count("${traceId}") for _, text in _texts(own, at))
+        traces = sum(text.count("${traceId}") for _, text in _texts(own, at)) + ("body" not in own)
         if traces > 1:
             yield Problem("the trace id can stand in one place only", at, "keep one `${traceId}`")
 

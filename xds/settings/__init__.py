@@ -12,6 +12,7 @@ from xds.listeners import Listener, Secret
 from xds.model import Scheme
 from xds.native import Edge
 from xds.settings.addresses import addresses
+from xds.settings.caching import store
 from xds.settings.faults import faults
 from xds.settings.layers import envs, layer_file, settings_document, settings_files
 from xds.settings.listeners import files_of as files_of_listeners
@@ -35,7 +36,7 @@ __all__ = [
     "settings_files",
 ]
 
-SECTIONS = ("listeners", "services", "security", "opa", "dev", "faults", "addresses")
+SECTIONS = ("listeners", "services", "security", "opa", "dev", "faults", "addresses", "cache")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,11 @@ def _settings(reader: Reader) -> Settings:
         schemes={name: scheme for name, scheme in read.items() if scheme},
         opa=opa(reader, top.get("opa")),
         dev=reader.mapping(top.get("dev"), "/dev"),
-        edge=Edge(faults=faults(reader, top.get("faults")), addresses=addresses(reader, top.get("addresses"))),
+        edge=Edge(
+            faults=faults(reader, top.get("faults")),
+            addresses=addresses(reader, top.get("addresses")),
+            cache=store(reader, top.get("cache")),
+        ),
         listeners=listening,
         secrets=reader.secrets,
         wanted=frozenset(reader.wanted),
