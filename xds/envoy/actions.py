@@ -8,9 +8,11 @@ from typing import Any
 from envoy_data_plane.envoy.config.route.v3 import RouteAction
 
 from xds.envoy.codec import shared
+from xds.envoy.hashing import hashing
 from xds.envoy.profile import Profile
 from xds.envoy.retries import retries
 from xds.envoy.routed import Routed
+from xds.envoy.splits import destination, mirrors
 from xds.envoy.typed import seconds
 from xds.native import Native
 
@@ -18,16 +20,12 @@ Part = Callable[[Routed], Mapping[str, Any]]
 """Some fields of the RouteAction; none of them another part's."""
 
 
-def _destination(routed: Routed) -> Mapping[str, Any]:
-    return {"cluster": routed.cluster}
-
-
 def _timeout(routed: Routed) -> Mapping[str, Any]:
     own = routed.operation.native.timeout
     return {"timeout": seconds(routed.profile.limits.upstream_s if own is None else own)}
 
 
-PARTS: tuple[Part, ...] = (_destination, _timeout, retries)
+PARTS: tuple[Part, ...] = (destination, mirrors, _timeout, retries, hashing)
 
 
 _PLAIN = Native()
@@ -36,7 +34,7 @@ _plain: dict[tuple[str, Profile], RouteAction] = {}
 
 def action(routed: Routed) -> RouteAction:
     """The action of an operation's route. Operations that ask for nothing of their own share one."""
-    if routed.operation.native == _PLAIN:
+    if routed.operation.native == _PLAIN and not routed.version.upstream.traffic.balance.source:
         key = routed.cluster, routed.profile
         known = _plain.get(key)
         if known is None:

@@ -2,43 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from ipaddress import ip_address
+from collections.abc import Iterator, Mapping
+from typing import Any as _Any
 
 from envoy_data_plane.envoy.config.cluster.v3 import (
-    CircuitBreakers,
-    CircuitBreakersThresholds,
     Cluster,
     ClusterDiscoveryType,
     ClusterDnsLookupFamily,
-    OutlierDetection,
+    ClusterEdsClusterConfig,
 )
-from envoy_data_plane.envoy.config.core.v3 import DataSource, Http1ProtocolOptions, TransportSocket
-from envoy_data_plane.envoy.config.endpoint.v3 import (
-    ClusterLoadAssignment,
-    Endpoint,
-    LbEndpoint,
-    LocalityLbEndpoints,
-)
-from envoy_data_plane.envoy.extensions.transport_sockets.tls.v3 import (
-    CertificateValidationContext,
-    CommonTlsContext,
-    SubjectAltNameMatcher,
-    SubjectAltNameMatcherSanType,
-    UpstreamTlsContext,
+from envoy_data_plane.envoy.config.core.v3 import (
+    Http1ProtocolOptions,
+    Http2ProtocolOptions,
 )
 from envoy_data_plane.envoy.extensions.upstreams.http.v3 import (
     HttpProtocolOptions,
     HttpProtocolOptionsExplicitHttpConfig,
 )
-from envoy_data_plane.envoy.type.matcher.v3 import StringMatcher
 from envoy_data_plane.google.protobuf import Any
 
-from xds.envoy import names
+from xds.envoy import names, origin
+from xds.envoy.balancing import health, limits, look_up, outliers, policy
 from xds.envoy.codec import any_of
+from xds.envoy.discovery import by_ads
+from xds.envoy.endpoints import assignment
 from xds.envoy.profile import Profile
-from xds.envoy.typed import address, seconds
-from xds.model import Gateway
+from xds.envoy.typed import seconds
+from xds.envoy.upstream_tls import upstream_tls
+from xds.model import Gateway, JwtScheme, Upstream, Version
+from xds.native.traffic import Circuit, RetryBudget, is_address
 
 PROTOCOL_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 RETRIES = 3
@@ -49,90 +41,72 @@ FETCHES = 8
 def clusters(gateway: Gateway, profile: Profile) -> Iterator[Cluster]:
     """Every cluster that a route or a filter names."""
     host, port = profile.companion
-    yield _cluster(names.COMPANION, host, port, profile, profile.limits.companion_requests)
+    yield _own(names.COMPANION, host, port, profile, profile.limits.companion_requests)
     if profile.otlp:
-        yield _cluster(
-            names.COLLECTOR, profile.otlp.host, profile.otlp.port, profile, tls=profile.otlp.scheme == "https"
-        )
+        yield _own(names.COLLECTOR, profile.otlp.host, profile.otlp.port, profile, tls=profile.otlp.scheme == "https")
+    for scheme in gateway.schemes:
+        if isinstance(scheme, JwtScheme) and (remote := scheme.remote):
+            tls = remote.scheme == "https"
+            yield _own(names.issuer(scheme.name), remote.host, remote.port, profile, FETCHES, tls=tls)
+    if origin.caches(gateway):
+        yield origin.cluster()
     for service in gateway.services:
         for version in service.versions:
-            upstream = version.upstream
-            name, tls = names.cluster(version), upstream.scheme == "https"
-            yield _cluster(name, upstream.host, upstream.port, profile, tls=tls, watched=True)
+            yield _upstream(version, profile)
 
 
-def _cluster(
-    name: str, host: str, port: int, profile: Profile, requests: int = 0, *, tls: bool = False, watched: bool = False
-) -> Cluster:
-    fixed = _is_address(host)
+def _own(name: str, host: str, port: int, profile: Profile, requests: int = 0, *, tls: bool = False) -> Cluster:
+    """A cluster of the proxy's own."""
+    upstream = Upstream("https" if tls else "http", host, port)
+    most = requests or profile.limits.upstream_requests
     return Cluster(
         name=name,
-        type=ClusterDiscoveryType.STATIC if fixed else ClusterDiscoveryType.STRICT_DNS,
-        dns_lookup_family=ClusterDnsLookupFamily.AUTO if fixed else ClusterDnsLookupFamily.V4_PREFERRED,
+        **_found(name, upstream),
         connect_timeout=seconds(profile.limits.connect_s),
         per_connection_buffer_limit_bytes=profile.limits.buffer,
-        load_assignment=_endpoint(name, host, port),
-        circuit_breakers=_limits(requests or profile.limits.upstream_requests),
-        outlier_detection=_outliers() if watched else None,
-        typed_extension_protocol_options={PROTOCOL_OPTIONS: _http1()},
-        transport_socket=_tls(host, profile.authorities) if tls else None,
+        circuit_breakers=limits(Circuit(retries=RETRIES), RetryBudget(), most),
+        typed_extension_protocol_options={PROTOCOL_OPTIONS: _protocol("http1")},
+        transport_socket=upstream_tls(host, profile.authorities) if tls else None,
     )
 
 
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
-def _endpoint(name: str, host: str, port: int) -> ClusterLoadAssignment:
-    endpoint = LbEndpoint(endpoint=Endpoint(address=address(host, port)))
-    return ClusterLoadAssignment(cluster_name=name, endpoints=[LocalityLbEndpoints(lb_endpoints=[endpoint])])
-
-
-def _limits(requests: int) -> CircuitBreakers:
-    """HTTP/1.1 has one request a connection, so one number bounds connections, requests and those that wait."""
-    threshold = CircuitBreakersThresholds(
-        max_connections=requests, max_pending_requests=requests, max_requests=requests, max_retries=RETRIES
-    )
-    return CircuitBreakers(thresholds=[threshold])
-
-
-def _outliers() -> OutlierDetection:
-    """Eject an endpoint that cannot be talked to, never one that answers 500: that is the service's own answer."""
-    return OutlierDetection(
-        split_external_local_origin_errors=True,
-        consecutive_local_origin_failure=5,
-        enforcing_consecutive_5xx=0,
-        enforcing_consecutive_gateway_failure=0,
-        enforcing_success_rate=0,
-        enforcing_local_origin_success_rate=0,
-        interval=seconds(5),
-        base_ejection_time=seconds(5),
-        max_ejection_time=seconds(60),
-        max_ejection_percent=50,
+def _upstream(version: Version, profile: Profile) -> Cluster:
+    """The cluster of a version."""
+    upstream, name = version.upstream, names.cluster(version)
+    traffic = upstream.traffic
+    return Cluster(
+        name=name,
+        **_found(name, upstream),
+        **policy(traffic.balance),
+        **health(upstream, version.service),
+        connect_timeout=seconds(profile.limits.connect_s),
+        per_connection_buffer_limit_bytes=profile.limits.buffer,
+        circuit_breakers=limits(traffic.circuit, traffic.retry_budget, profile.limits.upstream_requests),
+        outlier_detection=outliers(traffic.outliers),
+        typed_extension_protocol_options={PROTOCOL_OPTIONS: _protocol(traffic.protocol)},
+        transport_socket=upstream_tls(upstream.host, profile.authorities, upstream.tls)
+        if upstream.scheme == "https"
+        else None,
     )
 
 
-def _http1() -> Any:
-    explicit = HttpProtocolOptionsExplicitHttpConfig(http_protocol_options=Http1ProtocolOptions())
+def _found(name: str, upstream: Upstream) -> Mapping[str, _Any]:
+    """How the endpoints are found: they are delivered, looked up by name, or just there."""
+    traffic = upstream.traffic
+    if traffic.discovered:
+        eds = ClusterEdsClusterConfig(eds_config=by_ads(), service_name=name)
+        return {"type": ClusterDiscoveryType.EDS, "eds_cluster_config": eds}
+    there = {"load_assignment": assignment(name, upstream)}
+    if all(is_address(each.host) for each in upstream.endpoints or (upstream,)):
+        return {"type": ClusterDiscoveryType.STATIC, "dns_lookup_family": ClusterDnsLookupFamily.AUTO, **there}
+    logical = traffic.dns.kind == "logical"
+    kind = ClusterDiscoveryType.LOGICAL_DNS if logical else ClusterDiscoveryType.STRICT_DNS
+    return {"type": kind, **look_up(traffic.dns), **there}
+
+
+def _protocol(name: str) -> Any:
+    if name == "http2":
+        explicit = HttpProtocolOptionsExplicitHttpConfig(http2_protocol_options=Http2ProtocolOptions())
+    else:
+        explicit = HttpProtocolOptionsExplicitHttpConfig(http_protocol_options=Http1ProtocolOptions())
     return any_of(HttpProtocolOptions(explicit_http_config=explicit))
-
-
-def _tls(host: str, authorities: str) -> TransportSocket:
-    """TLS that checks chain and name.
-
-    Envoy 1.40 takes no check of names with `system_root_certs`, so the system's authorities come from their file.
-    """
-    fixed = _is_address(host)
-    kind = SubjectAltNameMatcherSanType.IP_ADDRESS if fixed else SubjectAltNameMatcherSanType.DNS
-    checked = CertificateValidationContext(
-        trusted_ca=DataSource(filename=authorities),
-        match_typed_subject_alt_names=[SubjectAltNameMatcher(san_type=kind, matcher=StringMatcher(exact=host))],
-    )
-    context = UpstreamTlsContext(
-        sni="" if fixed else host, common_tls_context=CommonTlsContext(validation_context=checked)
-    )
-    return TransportSocket(name="envoy.transport_sockets.tls", typed_config=any_of(context))

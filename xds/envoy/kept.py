@@ -1,9 +1,9 @@
 """Versions -> the encoded entries of a virtual host's prefix map, those that did not change kept from the last time.
 
-What an entry holds is a function of its operations, of which of their bodies stream, of their versions' names and upstreams,
-and of the gateway's surroundings; and of the versions' digests, which change with every edit. So entries are known by the
-identity of their operations (an operation that did not change is the same object from one compilation to the next), and
-kept in the pieces between the digests. What the last gateway did not have is let go.
+What an entry holds is a function of its operations, of which of their bodies stream, of their versions' names and of how
+their upstreams share requests, and of the gateway's surroundings; and of the versions' digests, which change with every edit.
+So entries are known by the identity of their operations (an operation that did not change is the same object from one
+compilation to the next), and kept in the pieces between the digests. What the last gateway did not have is let go.
 """
 
 from __future__ import annotations

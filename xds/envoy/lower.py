@@ -13,6 +13,7 @@ from envoy_data_plane.envoy.config.listener.v3 import Listener
 from envoy_data_plane.envoy.config.route.v3 import RouteConfiguration
 from envoy_data_plane.envoy.extensions.transport_sockets.tls.v3 import Secret
 
+from xds.envoy import origin
 from xds.envoy.chain import extensions
 from xds.envoy.clusters import clusters
 from xds.envoy.codec import type_url
@@ -43,11 +44,15 @@ def lower(gateway: Gateway, profile: Profile) -> Resources:
         (Cluster, ((cluster.name, cluster) for cluster in clusters(gateway, profile))),
         (ClusterLoadAssignment, ((each.cluster_name, each) for each in assignments(gateway))),
         (TypedExtensionConfig, ((name, typed(name, config)) for name, config in extensions(gateway, profile))),
-        (Listener, ((each.name, each) for each in _listening(gateway, profile))),
+        (Listener, ((each.name, each) for each in (*_listening(gateway, profile), *_origin(gateway, profile)))),
         (RouteConfiguration, ((each.name, each) for each in (routes(gateway, profile), *redirects(gateway)))),
     )
     lowered = {type_url(kind): _by_name(resources) for kind, resources in by_type}
     return {url: named for url, named in lowered.items() if named or url != type_url(Secret)}
+
+
+def _origin(gateway: Gateway, profile: Profile) -> tuple[Listener, ...]:
+    return (origin.listener(profile),) if origin.caches(gateway) else ()
 
 
 def _listening(gateway: Gateway, profile: Profile) -> tuple[Listener, ...]:

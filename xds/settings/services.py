@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 from xds.model import Place, Upstream
 from xds.settings.reader import FILE, Reader
+from xds.settings.upstreams import upstream
 from xds.source.pointer import escape
 
 
@@ -37,7 +37,7 @@ def service(reader: Reader, name: str, value: Any) -> ServiceSettings:
         if found := upstream(reader, own.get("upstream"), f"{inside}/upstream"):
             upstreams[version] = found
     every = upstream(reader, section["upstream"], f"{at}/upstream") if "upstream" in section else None
-    return ServiceSettings(every, upstreams, hosts(reader, section.get("hosts"), f"{at}/hosts"), Place(FILE, at))
+    return ServiceSettings(every, upstreams, hosts(reader, section.get("hosts"), f"{at}/hosts"), reader.place(at))
 
 
 def hosts(reader: Reader, value: Any, at: str) -> tuple[str, ...]:
@@ -46,19 +46,3 @@ def hosts(reader: Reader, value: Any, at: str) -> tuple[str, ...]:
         if not host or any(c in host for c in "/:@ ") or "*" in host.removeprefix("*."):
             reader.say("settings-invalid", f"'{host}' is not a host name", f"{at}/{index}", "write a name without port")
     return tuple(sorted({host.lower() for host in hosts}))
-
-
-def upstream(reader: Reader, value: Any, at: str) -> Upstream | None:
-    try:
-        url = urlsplit(value) if isinstance(value, str) else None
-        port = url.port if url else None
-    except ValueError:
-        url, port = None, None
-    if url is None or url.scheme not in ("http", "https") or not url.hostname or url.username or url.query:
-        reader.say("upstream-invalid", "an upstream is a URL like http://127.0.0.1:9000", at)
-        return None
-    if url.path not in ("", "/"):
-        help_ = "the upstream gets the public path as it is: leave the path out here"
-        reader.say("upstream-invalid", f"an upstream has no path, this one has '{url.path}'", at, help_)
-        return None
-    return Upstream(url.scheme, url.hostname, port or (443 if url.scheme == "https" else 80), Place(FILE, at))
