@@ -40,10 +40,17 @@ def bootstrap(
         "admin": {"address": _address(admin)},
         "dynamic_resources": _dynamic(),
         "static_resources": {"clusters": [_ads(ads)]},
+        "bootstrap_extensions": [_internal()],
         "stats_config": _stats(),
         "layered_runtime": layered_runtime(),
         "overload_manager": _overload(max_heap, max_connections),
     }
+
+
+def _internal() -> Json:
+    """Listeners without an address, for what the cache has not got."""
+    kind = f"{_TYPE}envoy.extensions.bootstrap.internal_listener.v3.InternalListener"
+    return {"name": "envoy.bootstrap.internal_listener", "typed_config": {ANY: kind}}
 
 
 def layered_runtime() -> Json:

@@ -12,11 +12,12 @@ from envoy_data_plane.envoy.config.route.v3 import (
     RouteAction,
     RouteMatch,
 )
+from envoy_data_plane.envoy.extensions.filters.http.ext_authz.v3 import ExtAuthzPerRoute
 from envoy_data_plane.envoy.type.matcher.v3 import RegexMatcher, StringMatcher
 
 from xds import headers
 from xds.envoy import names
-from xds.envoy.codec import shared
+from xds.envoy.codec import any_of, shared
 from xds.envoy.filters import cors
 from xds.envoy.routed import Routed
 from xds.model import Location, Operation
@@ -69,7 +70,11 @@ def _refused(operation: Operation) -> Route:
         match=_match(_ANYTHING, _ANYTHING),
         direct_response=DirectResponseAction(status=403),
         decorator=Decorator(operation=f"OPTIONS {operation.path.text}", propagate=False),
+        typed_per_filter_config={names.COMPANION_FILTER: _UNASKED},
     )
+
+
+_UNASKED = shared(any_of(ExtAuthzPerRoute(disabled=True)))
 
 
 def _match(origin: StringMatcher, method: StringMatcher) -> RouteMatch:

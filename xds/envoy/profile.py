@@ -56,7 +56,8 @@ class Profile:
 
     `trusted_hops` is how many proxies before this one are trusted to append to `x-forwarded-for`. `access_log` is a file's
     path, True for standard output, False for none. Without `otlp` no span leaves the proxy, and trace ids are still
-    made. `authorities` is the file of certificates that https upstreams are checked against, on the proxy's machine.
+    made. `authorities` is the file of certificates that https upstreams are checked against, on the proxy's machine; `cache`
+    the folder there for kept answers, which no other proxy may use.
     """
 
     listen: tuple[str, int]
@@ -68,4 +69,5 @@ class Profile:
     companion_timeout_s: float = 1.0
     sampling_percent: float = 100.0
     authorities: str = field(default_factory=system_authorities)
+    cache: str = "/dev/shm/sidegate-cache"
     limits: Limits = field(default_factory=Limits)

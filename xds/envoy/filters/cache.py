@@ -1,0 +1,198 @@
+"""Cache -> the filters that keep answers: what they are kept by, Envoy's cache_v2, and what may be kept at all.
+
+Envoy's filter knows host and path only, and keeps no answer with a `Vary`. So whatever else answers are told apart by, the
+identity before all, is written into the path while the filter looks at it; the service never sees that. Of its stores one is
+bounded, the one in files: in tmpfs it is one in memory.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from betterproto2 import Message
+from envoy_data_plane.envoy.config.common.mutation_rules.v3 import HeaderMutation as Mutation
+from envoy_data_plane.envoy.config.core.v3 import DataSource, HeaderValue, HeaderValueOption
+from envoy_data_plane.envoy.config.core.v3 import HeaderValueOptionHeaderAppendAction as Action
+from envoy_data_plane.envoy.config.route.v3 import FilterConfig
+from envoy_data_plane.envoy.extensions.common.async_files.v3 import (
+    AsyncFileManagerConfig,
+    AsyncFileManagerConfigThreadPool,
+)
+from envoy_data_plane.envoy.extensions.filters.http.cache_v2.v3 import CacheV2Config
+from envoy_data_plane.envoy.extensions.filters.http.header_mutation.v3 import (
+    HeaderMutation,
+    HeaderMutationPerRoute,
+    Mutations,
+)
+from envoy_data_plane.envoy.extensions.filters.http.lua.v3 import Lua, LuaPerRoute
+from envoy_data_plane.envoy.extensions.http.cache_v2.file_system_http_cache.v3 import FileSystemHttpCacheV2Config
+from envoy_data_plane.google.protobuf import Any
+
+from xds import headers
+from xds.envoy.codec import any_of, shared
+from xds.envoy.kept_answers import condition
+from xds.envoy.profile import Profile
+from xds.envoy.routed import Routed
+from xds.envoy.typed import set_header, struct
+from xds.model import Gateway
+from xds.native.caching import cache_of
+
+# Not among the internal headers that routes take off: they must get as far as to the origin listener.
+_HELD = f"{headers.PREFIX}held-"
+PATH, AUTHORIZATION, FORWARDED = f"{_HELD}path", f"{_HELD}authorization", f"{_HELD}forwarded"
+ASKED = f"{_HELD}asked"
+
+_CONTROL, _VARY, _TTL = f"{_HELD}cache-control", f"{_HELD}vary", f"{_HELD}ttl"
+
+_KEY = """\
+local function escaped(text)
+  return (text:gsub("[^A-Za-z0-9_.~-]", function(sign) return string.format("%%%02X", sign:byte()) end))
+end
+
+local function divide(handle)
+  local headers, context = handle:headers(), handle:filterContext()
+  local path = headers:get(":path")
+  local parts = {path, path:find("?", 1, true) and "&~" or "?~", headers:get("DIGEST_HEADER"):match("^%x*")}
+  if context:get("identity") then
+    local who = headers:get("IDENTITY_HEADER")
+    -- Somebody whom nothing names but the address is not told apart from others there: no cache for credentials of that kind.
+    if not who or (context:get("named") and who:sub(1, 5) == "addr:") then
+      headers:replace("authorization", "uncached")
+      return
+    end
+    parts[#parts + 1] = "/" .. escaped(who)
+  end
+  for _, name in ipairs(context:get("vary")) do
+    local value = headers:get(name)
+    parts[#parts + 1] = "/" .. name .. (value and "=" .. escaped(value) or "")
+  end
+  headers:replace(":path", table.concat(parts))
+end
+
+function envoy_on_request(handle)
+  -- An error would let the request through under a path that others share.
+  if not pcall(divide, handle) then handle:respond({[":status"] = "500"}, "") end
+end
+""".replace("DIGEST_HEADER", headers.OPERATION).replace("IDENTITY_HEADER", headers.IDENTITY)
+
+RESTORE = f"""\
+function envoy_on_request(handle)
+  local headers = handle:headers()
+  local path = headers:get("{PATH}")
+  if not path then handle:respond({{[":status"] = "500"}}, "") return end
+  headers:replace(":path", path)
+  headers:remove("{PATH}")
+  headers:remove("{ASKED}")
+end
+"""
+
+
+def held() -> HeaderMutation:
+    """The filter before: what the cache filter must not see is put aside, and what it keeps is not what the client sees.
+
+    The filter looks away from requests with `Authorization`, and writes its own address into `X-Forwarded-For`.
+    """
+    before = [
+        set_header(PATH, "%REQ(:path)%"),
+        set_header(FORWARDED, "%REQ(x-forwarded-for)%"),
+        set_header(AUTHORIZATION, "%REQ(authorization)%"),
+        Mutation(remove="authorization"),
+    ]
+    after = [
+        set_header("cache-control", f"%RESP({_CONTROL})%"),
+        Mutation(remove=_CONTROL),
+        _append("vary", f"%RESP({_VARY})%"),
+        Mutation(remove=_VARY),
+    ]
+    return HeaderMutation(mutations=Mutations(request_mutations=before, response_mutations=after))
+
+
+def restored() -> list[Mutation]:
+    """What the way to the origin puts back. The path comes last, behind the choice of the route."""
+    return [
+        Mutation(remove="authorization"),
+        set_header("authorization", f"%REQ({AUTHORIZATION})%"),
+        Mutation(remove=AUTHORIZATION),
+        set_header("x-forwarded-for", f"%REQ({FORWARDED})%"),
+        Mutation(remove=FORWARDED),
+        Mutation(remove="x-envoy-internal"),
+        set_header(ASKED, "1"),
+    ]
+
+
+def held_per_route(routed: Routed) -> Message | None:
+    """The filter runs for operations with a cache."""
+    return _turned_on() if cache_of(routed.operation) else None
+
+
+@cache
+def _turned_on() -> Any:
+    return shared(any_of(FilterConfig(config=Any())))
+
+
+def key() -> Lua:
+    """The filter that writes what answers are told apart by into the path."""
+    return Lua(default_source_code=DataSource(inline_string=_KEY), clear_route_cache=False, stat_prefix="cache_key")
+
+
+def key_per_route(routed: Routed) -> Any | None:
+    """What an operation's answers are told apart by beside host, path and query; a shared one without `vary` needs none."""
+    own = cache_of(routed.operation)
+    if own is None or (own.shared and not own.vary):
+        return None
+    return _apart(not own.shared, bool(routed.operation.security), own.vary)
+
+
+@cache
+def _apart(identity: bool, named: bool, vary: tuple[str, ...]) -> Any:
+    context = struct({"identity": identity, "named": named, "vary": list(vary)})
+    return shared(any_of(LuaPerRoute(filter_context=context)))
+
+
+def config(gateway: Gateway, profile: Profile) -> CacheV2Config:
+    """Envoy's filter. A client's `Cache-Control: no-cache` would be a way past the cache to the service for everybody."""
+    if not any(cache_of(o) for service in gateway.services for version in service.versions for o in version.operations):
+        return CacheV2Config(disabled=True)  # and no folder is made
+    store = gateway.edge.cache
+    files = FileSystemHttpCacheV2Config(
+        manager_config=AsyncFileManagerConfig(thread_pool=AsyncFileManagerConfigThreadPool(thread_count=2)),
+        cache_path=store.path or profile.cache,
+        max_cache_size_bytes=store.size,
+    )
+    return CacheV2Config(typed_config=any_of(files), ignore_request_cache_control_header=True)
+
+
+def rule(routed: Routed) -> Any | None:
+    """For the origin listener: which answers of an operation may be kept, and for how long; all others are `no-store`."""
+    own = cache_of(routed.operation)
+    return _rule(condition(own, routed.gateway.edge.cache.entry), own.shared, own.vary) if own else None
+
+
+@cache
+def _rule(kept: str, everybody: bool, vary: tuple[str, ...]) -> Any:
+    """What the service said goes to the client beside, and is put back there by the filter before."""
+    said = "response.headers['cache-control']"
+    unsaid = "no-cache" if everybody else "private, no-cache"
+    own = [_append(_VARY, ", ".join(vary))] if vary else []
+    mutations = [
+        set_header(_CONTROL, f"%CEL('cache-control' in response.headers ? {said} : '{unsaid}')%"),
+        set_header(_VARY, "%CEL(response.headers['vary'])%"),
+        *own,
+        set_header(_TTL, f"%CEL({kept})%"),
+        # Of an expression that fails nothing is written: then this stands.
+        set_header("cache-control", "no-store"),
+        set_header("cache-control", f"%RESP({_TTL})%"),
+        Mutation(remove=_TTL),
+        Mutation(remove="vary"),
+    ]
+    return shared(any_of(HeaderMutationPerRoute(mutations=Mutations(response_mutations=mutations))))
+
+
+def _append(name: str, value: str) -> Mutation:
+    option = HeaderValueOption(header=HeaderValue(key=name, value=value), append_action=Action.APPEND_IF_EXISTS_OR_ADD)
+    return Mutation(append=option)
+
+
+__all__ = [
+    "ASKED", "RESTORE", "config", "held", "held_per_route", "key", "key_per_route", "restored", "rule",
+]  # fmt: skip

@@ -1,0 +1,56 @@
+"""Cache -> the expression in CEL that says how long an answer of the service may be kept (RFC 9111, sections 3 and 4.2.1)."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from xds.native.caching import Cache
+
+_SAID = "response.headers['cache-control']"
+_FORBIDDEN = "no-store|no-cache|private|must-understand"
+
+
+@cache
+def condition(own: Cache, largest: int) -> str:
+    """`s-maxage=TTL`, what the service said itself if that is less, or nothing if the answer must not be kept.
+
+    Kept are whole answers (200, of a known length) and what confirms one (304), without cookies and `Expires`, which
+    nothing here can compare, and without a `Vary` on headers that the contract does not name.
+    """
+    whole = f"'content-length' in response.headers && int(response.headers['content-length']) <= {largest}"
+    names = "|".join((*own.vary, "accept-encoding"))
+    varies = f"response.headers['vary'].matches('(?i)^ *({names})( *, *({names}))* *$')"
+    allowed = " && ".join(
+        (
+            f"(response.code == 304 || (response.code == 200 && {whole}))",
+            "!('set-cookie' in response.headers)",
+            "!('expires' in response.headers && !(" + _says("(max-age|s-maxage)=[0-9]+") + "))",
+            f"(!('vary' in response.headers) || {varies})",
+            f"!({_says(_FORBIDDEN)})",
+            f"!({_less(1)})",  # Envoy would give it out again within the second
+        )
+    )
+    return f"{allowed} ? (({_less(own.ttl)}) ? {_SAID} : 's-maxage={own.ttl}') : ''"
+
+
+def _says(pattern: str) -> str:
+    return f"'cache-control' in response.headers && {_SAID}.matches('(?i)({pattern})')"
+
+
+def _less(ttl: int) -> str:
+    """Whether the service gives its answer less time; `s-maxage` counts before `max-age` (RFC 9111, section 4.2.1)."""
+    number = f'"?0*({below(ttl)})"?([ ,;]|$)'
+    shared, every = f"(^|[ ,])s-maxage={number}", f"(^|[ ,])max-age={number}"
+    return f"({_says(shared)}) || (!({_says('s-maxage')}) && {_says(every)})"
+
+
+def below(limit: int) -> str:
+    """A regex for the decimal numbers, without leading zeros, that are less than a limit of at least 1."""
+    digits = str(limit)
+    shorter = [] if len(digits) == 1 else ["[0-9]" + "[0-9]?" * (len(digits) - 2)]
+    same = [
+        digits[:place] + (f"[0-{int(digit) - 1}]" if digit > "1" else "0") + "[0-9]" * (len(digits) - place - 1)
+        for place, digit in enumerate(digits)
+        if digit > "0"
+    ]
+    return "|".join([*shorter, *same])

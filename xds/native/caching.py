@@ -1,0 +1,97 @@
+"""`cache: {ttl: 60s, shared: true}` -> how long the proxy answers for the service, and whom (RFC 9111)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from xds.native.feature import Feature, Problem, Site
+from xds.native.quantities import DURATION, seconds
+
+if TYPE_CHECKING:
+    from xds.model import Operation
+
+METHODS = ("GET", "HEAD")
+
+_UNKEYED = frozenset(("authorization", "connection", "cookie", "host", "range", "set-cookie"))
+"""Headers that divide by credentials, by connection, or not at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """How answers are kept. `ttl` is in seconds; `vary` names the request headers that tell answers apart, in lower case.
+
+    Unless `shared`, an answer is only ever given to the identity that got it first.
+    """
+
+    ttl: int
+    shared: bool = False
+    vary: tuple[str, ...] = ()
+
+
+def cache_of(operation: Operation) -> Cache | None:
+    """An operation's cache, or None: other methods than GET and HEAD have none, whatever holds around them."""
+    return operation.native.cache if operation.method in METHODS else None
+
+
+def _read(value: Mapping[str, Any]) -> Cache:
+    vary = tuple(sorted({name.lower() for name in value.get("vary", ())}))
+    return Cache(int(seconds(value["ttl"])), value.get("shared", False), vary)
+
+
+def _check(value: Cache, operation: Operation, site: Site) -> Iterator[Problem]:
+    own = operation.settings["cache"].place.pointer.startswith(operation.place.pointer)
+    if operation.method not in METHODS and own:
+        yield Problem(
+            f"the answer to a {operation.method} is not kept", help="take it off: only GET and HEAD have a cache"
+        )
+    if not value.ttl:
+        yield Problem("a cache whose answers live for less than a second keeps none", "/ttl", "leave `cache` out")
+    for name in value.vary:
+        if name in _UNKEYED or name.startswith("x-sidegate-"):
+            help_ = "without `shared: true` answers are kept by identity already"
+            yield Problem(f"answers cannot be told apart by `{name}`", "/vary", help_)
+
+
+CACHE = Feature(
+    key="cache",
+    field="cache",
+    schema={
+        "type": "object",
+        "description": "how long the proxy keeps answers to GET and HEAD; each request is still judged",
+        "required": ["ttl"],
+        "additionalProperties": False,
+        "properties": {
+            "ttl": {**DURATION, "description": "how long an answer lives, if the service does not say less: 60s"},
+            "shared": {"type": "boolean", "description": "whether one identity may be given what another one got"},
+            "vary": {
+                "type": "array",
+                "uniqueItems": True,
+                "maxItems": 8,
+                "items": {"type": "string", "pattern": "^[A-Za-z0-9-]+$"},
+                "description": "the request headers that tell answers apart: [accept-language]",
+            },
+        },
+    },
+    read=_read,
+    check=_check,
+    said=lambda value: (
+        f"answers are kept for {value.ttl} s "
+        + ("for everybody" if value.shared else "for each identity")
+        + (f", apart by {', '.join(value.vary)}" if value.vary else "")
+        + " (Envoy's cache_v2 filter, behind everything that judges)"
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Where answers are kept, `cache` in sidegate.yaml: the bound of all of them and of one in bytes, and the folder.
+
+    Without a `path` it is the proxy's own (`Profile.cache`); a folder in tmpfs keeps them in memory.
+    """
+
+    size: int = 64 << 20
+    entry: int = 1 << 20
+    path: str = ""
