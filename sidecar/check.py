@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from functools import lru_cache
 from typing import Any
 
@@ -25,6 +25,7 @@ from xds.telemetry import Traces
 PREFIX = b"/check"
 ROUTE, LENGTH, CLIENT = (name.encode() for name in (names.OPERATION, names.LENGTH, names.CLIENT))
 CONSUMER, AUTH = names.CONSUMER.encode(), names.AUTH.encode()
+PEER = tuple(name.encode() for name in names.PEER)
 CLAIMS, INTERNAL = names.CLAIMS.encode(), names.PREFIX.encode()
 BODY_LIMIT = 11 * 1024 * 1024
 """Above every limit that Envoy enforces; a body past it did not come from a route of ours."""
@@ -111,6 +112,7 @@ def _read(scope: Scope, body: bytes) -> tuple[Request, Route, Caller]:
     route, address, length, claims, headers = None, None, "", {}, []
     consumer: str | None = None
     auth: str | None = None
+    shown: dict[bytes, str] = {}
     for name, value in scope["headers"]:
         if not name.startswith(INTERNAL):
             headers.append((name.decode("latin-1"), value.decode("latin-1")))
@@ -124,6 +126,8 @@ def _read(scope: Scope, body: bytes) -> tuple[Request, Route, Caller]:
             consumer = value.decode("latin-1")
         elif name == AUTH:
             auth = value.decode("latin-1")
+        elif name in PEER:
+            shown[name] = value.decode("latin-1")
         elif name.startswith(CLAIMS):
             claims[_scheme(name)] = claims_of(value)
     if not body:  # a body that is not shown here may still come
@@ -132,7 +136,20 @@ def _read(scope: Scope, body: bytes) -> tuple[Request, Route, Caller]:
     # ASGI has the query without its question mark, and no way to tell `/a?` from `/a`: both hold no parameter.
     query = scope["query_string"].decode("latin-1") or None
     request = Request(scope["method"], raw[len(PREFIX) :].decode("latin-1"), query, tuple(headers), body)
-    return request, Route.read(route), Caller(claims, address, consumer, auth)
+    return request, Route.read(route), Caller(claims, address, consumer, auth, _peer(shown))
+
+
+def _peer(shown: Mapping[bytes, str]) -> dict[str, Any] | None:
+    """What the proxy read in the client's certificate, where there was one."""
+    if not shown:
+        return None
+    subject, uris, dns, fingerprint = (shown.get(name, "") for name in PEER)
+    return {
+        "subject": subject,
+        "uris": uris.split(",") if uris else [],
+        "dns": dns.split(",") if dns else [],
+        "fingerprint": fingerprint,
+    }
 
 
 @lru_cache(maxsize=256)

@@ -20,15 +20,16 @@ async def decide(
     prepared: Prepared,
     operation: Operation,
     request: Request,
-    caller: tuple[Mapping[str, Any], str | None, str | None],
+    caller: tuple[Mapping[str, Any], str | None, str | None, Mapping[str, Any] | None],
     judgement: Judgement,
 ) -> Decision:
-    """Ask the policy bound to an operation. `caller` is the verified claims, the client and a key's consumer; never raises for a policy."""
+    """Ask the policy bound to an operation. `caller` is the verified claims, the client, a key's consumer and what
+    the client's certificate says; never raises for a policy."""
     version = prepared.version
     entrypoint = operation.policy.entrypoint or (bundle.default_entrypoint if bundle else None)
     if bundle is None or entrypoint is None:
         return denial(UNBOUND, "no policy decides this operation")
-    claims, client, consumer = caller
+    claims, client, consumer, peer = caller
     params = judgement.params
     sidegate = {
         "service": version.service,
@@ -39,6 +40,7 @@ async def decide(
         "claims": claims,
         "client": client,
         "consumer": consumer,
+        "peer": peer,
     }
     body = {} if judgement.body is NO_BODY else {"parsed_body": judgement.body}
     document = build_input(

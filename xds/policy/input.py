@@ -13,7 +13,8 @@ from .reasons import reason_rules
 __all__ = ["NOT_CARRIED", "Reads", "build_input", "prune", "reads"]
 
 NOT_CARRIED = (
-    "attributes.source and attributes.destination: HTTP ext_authz does not send the peers' addresses and certificates; "
+    "attributes.source and attributes.destination: HTTP ext_authz does not send them; input.sidegate.peer is the "
+    "client's verified certificate, "
     "input.sidegate.client is the token's subject, or without a token the client's address",
     "attributes.request.time",
     "attributes.context_extensions and attributes.metadata_context: input.sidegate says which operation it is",
