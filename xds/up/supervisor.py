@@ -71,6 +71,7 @@ class Supervisor:
                 again = f"correct that, then `sidegate up`; `sidegate check {self.ground.root}` says it again"
                 self.console.say(f"nothing can be served. Next: {again}", "bold")
                 return 1
+            self._make_room(compilation)
             await self._start_envoy(binary)
             if await self._ready():
                 self._welcome(tokens)
@@ -104,6 +105,7 @@ class Supervisor:
             otlp=Collector(*otlp) if otlp else None,
             node=parts.NODE,
             access_log=str(access_log(ground.state)),
+            cache=str((ground.state / "cache").resolve()),
         )
         control = Control(
             ground.root,
@@ -123,6 +125,14 @@ class Supervisor:
             ) from error
         self.running = control
         return compilation
+
+    def _make_room(self, compilation: Compilation) -> None:
+        """The folder for kept answers: Envoy makes none."""
+        folder = Path(compilation.gateway.edge.cache.path or self.ground.state / "cache")
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise CannotRun(f"{folder} (the cache): {(error.strerror or '').lower()}") from error
 
     @property
     def _plane(self) -> ControlPlane:
