@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from envoy_data_plane.envoy.config.accesslog.v3 import AccessLog
+from collections.abc import Mapping
+
+from envoy_data_plane.envoy.config.accesslog.v3 import AccessLog, AccessLogFilter
 from envoy_data_plane.envoy.config.core.v3 import HttpService, HttpUri, SubstitutionFormatString
 from envoy_data_plane.envoy.extensions.access_loggers.file.v3 import FileAccessLog
 from envoy_data_plane.envoy.extensions.access_loggers.open_telemetry.v3 import OpenTelemetryAccessLogConfig
@@ -11,9 +13,10 @@ from envoy_data_plane.opentelemetry.proto.common.v1 import AnyValue, KeyValue, K
 
 from xds import headers
 from xds.envoy.codec import any_of
+from xds.envoy.log_filters import in_order, refused
 from xds.envoy.names import COLLECTOR, METADATA
-from xds.envoy.profile import Profile
-from xds.envoy.replies import CODE
+from xds.envoy.profile import Collector, Profile
+from xds.envoy.replies import CODE, TOLD
 from xds.envoy.stats import request_stats
 from xds.envoy.tracing import EXPORT_TIMEOUT_S, SERVICE
 from xds.envoy.typed import seconds, struct
@@ -46,35 +49,39 @@ LINE = {
 
 
 def access_log(profile: Profile) -> list[AccessLog]:
-    """The loggers of the connection manager: metrics always, lines where the profile wants them."""
-    return [*_lines(profile), *_exported(profile), *request_stats()]
+    """The loggers of the connection manager: lines where the profile wants them, records for a collector, metrics always."""
+    lines = [_logger(profile, {**LINE, "code": TOLD}, in_order()), _logger(profile, LINE, refused())]
+    return [*(line for line in lines if line is not None), *_exported(profile), *request_stats()]
+
+
+def _logger(profile: Profile, members: Mapping[str, str], which: AccessLogFilter) -> AccessLog | None:
+    line = SubstitutionFormatString(json_format=struct(members))
+    match profile.access_log:
+        case False:
+            return None
+        case True:
+            return AccessLog(name="stdout", typed_config=any_of(StdoutAccessLog(log_format=line)), filter=which)
+        case path:
+            return AccessLog(name="file", typed_config=any_of(FileAccessLog(path=path, log_format=line)), filter=which)
 
 
 def _exported(profile: Profile) -> list[AccessLog]:
-    """The same line as OTLP log records, to the collector that gets the traces; each has its trace and span."""
+    """The same lines as OTLP log records, to the collector that gets the traces; each has its trace and span."""
     if profile.otlp is None:
         return []
-    scheme, host, port, path = profile.otlp
+    each = (({**LINE, "code": TOLD}, in_order()), (LINE, refused()))
+    return [AccessLog(name="otlp", typed_config=any_of(_otlp(profile.otlp, m)), filter=which) for m, which in each]
+
+
+def _otlp(collector: Collector, members: Mapping[str, str]) -> OpenTelemetryAccessLogConfig:
+    scheme, host, port, path = collector
     url = f"{scheme}://{host}:{port}{path.removesuffix('/traces')}/logs"
-    service = HttpService(http_uri=HttpUri(uri=url, cluster=COLLECTOR, timeout=seconds(EXPORT_TIMEOUT_S)))
-    members = [KeyValue(key=key, value=AnyValue(string_value=value)) for key, value in LINE.items()]
+    attributes = [KeyValue(key=key, value=AnyValue(string_value=value)) for key, value in members.items()]
     resource = [KeyValue(key="service.name", value=AnyValue(string_value=SERVICE))]
-    config = OpenTelemetryAccessLogConfig(
-        http_service=service,
+    return OpenTelemetryAccessLogConfig(
+        http_service=HttpService(http_uri=HttpUri(uri=url, cluster=COLLECTOR, timeout=seconds(EXPORT_TIMEOUT_S))),
         disable_builtin_labels=True,
         resource_attributes=KeyValueList(values=resource),
-        attributes=KeyValueList(values=members),
+        attributes=KeyValueList(values=attributes),
         body=AnyValue(string_value="%REQ(:METHOD):32% %PATH(NQ):1024% %RESPONSE_CODE%"),
     )
-    return [AccessLog(name="otlp", typed_config=any_of(config))]
-
-
-def _lines(profile: Profile) -> list[AccessLog]:
-    line = SubstitutionFormatString(json_format=struct(LINE))
-    match profile.access_log:
-        case False:
-            return []
-        case True:
-            return [AccessLog(name="stdout", typed_config=any_of(StdoutAccessLog(log_format=line)))]
-        case path:
-            return [AccessLog(name="file", typed_config=any_of(FileAccessLog(path=path, log_format=line)))]

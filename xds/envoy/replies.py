@@ -239,6 +239,9 @@ def _by_status(statuses: Sequence[int]) -> str:
     return f"(response.code == {statuses[0]} ? ({text}) : '{REPLIES[-1].code}')"
 
 
+TOLD = f"%DYNAMIC_METADATA(envoy.filters.http.ext_authz:{headers.CODE})%"
+"""The code that the companion gave a request, also one that it let pass and would have refused."""
+
 CODE = f"%CEL({_code()})%"
 """The code of a request's problem document, as a format of the access log."""
 

@@ -1,9 +1,8 @@
-"""The access logger that counts requests by operation, status and code; see `xds.metrics`."""
+"""The access loggers that count requests by operation, status and code; see `xds.metrics`."""
 
 from __future__ import annotations
 
-from envoy_data_plane.envoy.config.accesslog.v3 import AccessLog, AccessLogFilter, ExtensionFilter
-from envoy_data_plane.envoy.extensions.access_loggers.filters.cel.v3 import ExpressionFilter
+from envoy_data_plane.envoy.config.accesslog.v3 import AccessLog
 from envoy_data_plane.envoy.extensions.access_loggers.stats.v3 import (
     Config,
     ConfigCounter,
@@ -14,8 +13,9 @@ from envoy_data_plane.envoy.extensions.access_loggers.stats.v3 import (
 )
 
 from xds.envoy.codec import any_of
+from xds.envoy.log_filters import in_order, refused
 from xds.envoy.names import METADATA
-from xds.envoy.replies import CODE
+from xds.envoy.replies import CODE, TOLD
 from xds.metrics import DURATION, REQUESTS, Metric
 
 _SOURCES = {
@@ -23,36 +23,30 @@ _SOURCES = {
     "version": f"%METADATA(ROUTE:{METADATA}:version)%",
     "operation": f"%METADATA(ROUTE:{METADATA}:operation_id)%",
     "status": "%RESPONSE_CODE%",
-    "code": CODE,
 }
 """Label -> where its value comes from. What no route matched has an empty operation."""
 
-ANSWERED = "response.code_details == 'via_upstream'"
+ANSWERED = "%COMMON_DURATION(DS_RX_BEG:US_RX_END:ms)%"
+"""Has a value only where an upstream answered to the end, and is no sample otherwise."""
 
 
 def request_stats() -> list[AccessLog]:
-    """The loggers: a counter of all requests, and a histogram of those that the service answered."""
-    counted = Config(stat_prefix="sidegate", counters=[ConfigCounter(stat=_stat(REQUESTS), value_fixed=1)])
-    timed = Config(
-        stat_prefix="sidegate",
-        histograms=[
-            ConfigHistogram(stat=_stat(DURATION), value_format="%DURATION%", unit=ConfigHistogramUnit.Milliseconds)
-        ],
-    )
+    """The loggers: counters of requests, those with an error apart, and a histogram of the service's answers."""
+    timed = ConfigHistogram(stat=_stat(DURATION), value_format=ANSWERED, unit=ConfigHistogramUnit.Milliseconds)
+    fine = Config(stat_prefix="sidegate", counters=[_counter(TOLD)], histograms=[timed])
+    failed = Config(stat_prefix="sidegate", counters=[_counter(CODE)], histograms=[timed])
     return [
-        AccessLog(name="requests", typed_config=any_of(counted)),
-        AccessLog(name="durations", typed_config=any_of(timed), filter=_only(ANSWERED)),
+        AccessLog(name="requests", typed_config=any_of(fine), filter=in_order()),
+        AccessLog(name="errors", typed_config=any_of(failed), filter=refused()),
     ]
 
 
-def _stat(metric: Metric) -> ConfigStat:
+def _counter(code: str) -> ConfigCounter:
+    return ConfigCounter(stat=_stat(REQUESTS, code), value_fixed=1)
+
+
+def _stat(metric: Metric, code: str = "") -> ConfigStat:
+    sources = {**_SOURCES, "code": code}
     return ConfigStat(
-        name=metric.name, tags=[ConfigTag(name=label, value_format=_SOURCES[label]) for label in metric.labels]
-    )
-
-
-def _only(expression: str) -> AccessLogFilter:
-    config = any_of(ExpressionFilter(expression=expression))
-    return AccessLogFilter(
-        extension_filter=ExtensionFilter(name="envoy.access_loggers.extension_filters.cel", typed_config=config)
+        name=metric.name, tags=[ConfigTag(name=label, value_format=sources[label]) for label in metric.labels]
     )
