@@ -1,0 +1,91 @@
+"""`http3: true`: the same gateway over QUIC, announced by alt-svc, with the same certificates and the same refusals."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.journal import unused_port
+from tests.features.hop import Hop, contract, operation, serve
+from tests.features.pki import authority
+from tests.features.test_tls import _files, _offered, ask, until, write_pair
+
+http3 = pytest.importorskip("tests.features.http3", reason="aioquic is not installed: make")
+
+A, B = "a.example.com", "b.example.com"
+
+
+@pytest.fixture(scope="module")
+def port() -> int:
+    return unused_port()
+
+
+@pytest.fixture(scope="module")
+def hop(tmp_path_factory: pytest.TempPathFactory, port: int) -> Iterator[Hop]:
+    tls = {"certificates": _offered("a", "b")}
+    listener = {"name": "edge", "address": f"127.0.0.1:{port}", "tls": tls, "http3": True, "hsts": {"maxAge": "1d"}}
+    paths = {"/open": {"get": operation()}, "/guarded": {"get": operation(security=[{"bearer": []}])}}
+    files = _files(a=authority().issue(A), b=authority().issue(B))
+    with serve(
+        tmp_path_factory.mktemp("http3"), contract(paths), settings={"listeners": [listener]}, files=files
+    ) as running:
+        yield running
+
+
+def test_it_is_announced_and_answers(hop: Hop, port: int) -> None:
+    assert ask(port, A).getheader("alt-svc") == f'h3=":{port}"; ma=86400'
+    answer = http3.ask(port, A, authority().pem, "/open")
+    assert (answer.status, answer.headers["strict-transport-security"]) == (200, "max-age=86400")
+    assert hop.reached()[-1].path == "/open"
+
+
+@pytest.mark.parametrize("name", [A, B])
+def test_the_certificate_is_the_one_for_the_name(hop: Hop, port: int, name: str) -> None:
+    assert http3.ask(port, name, authority().pem, "/open").status == 200
+
+
+def test_no_other_name_is_served(hop: Hop, port: int) -> None:
+    with pytest.raises((ConnectionError, TimeoutError)):
+        http3.ask(port, "c.example.com", authority().pem, "/open", patience=2)
+    answer = http3.ask(port, A, authority().pem, "/open", authority=B)
+    assert (answer.status, json.loads(answer.body)["code"]) == (421, "misdirected")
+
+
+def test_the_same_is_refused(hop: Hop, port: int) -> None:
+    reached = len(hop.server.log)
+    for path, more, status in (
+        ("/guarded", {}, 401),
+        ("/nowhere", {}, 404),
+        ("/open%2f..", {}, 400),
+        ("/open", {"under_scored": "1"}, 0),  # Envoy's codec for HTTP/3 resets the stream where others answer
+        ("/open", {"big": "x" * 20_000}, 0),
+    ):
+        assert http3.ask(port, A, authority().pem, path, more=more).status == status, path
+    assert len(hop.server.log) == reached
+
+
+def test_a_client_s_own_headers_are_taken_off(hop: Hop, port: int) -> None:
+    more = {"x-sidegate-client": "10.0.0.1", "x-forwarded-for": "10.0.0.1", "x-envoy-internal": "true"}
+    assert http3.ask(port, A, authority().pem, "/open", more=more).status == 200
+    received = {name.lower(): value for name, value in hop.reached()[-1].headers.items()}
+    ours = {name for name in received if name.startswith(("x-sidegate-", "x-envoy-"))}
+    assert ours <= {"x-envoy-external-address"}, "Envoy's own word"
+    assert "10.0.0.1" not in received.get("x-forwarded-for", "")
+
+
+def test_certificates_are_rotated(hop: Hop, port: int) -> None:
+    """The new one is of an authority that the client does not know until it is used."""
+    from tests.features.pki import Authority
+
+    other = Authority("another")
+    write_pair(hop.folder, "b", other.issue(B))
+
+    def taken() -> bool:
+        try:
+            return http3.ask(port, B, other.pem, "/open").status == 200
+        except (ConnectionError, TimeoutError):
+            return False
+
+    until("the new certificate", taken, 15)
