@@ -112,7 +112,9 @@ class Compiler:
         gateway = Gateway(
             tuple(services[name] for name in sorted(services)), schemes, settings.edge, settings.listeners, secrets
         )
-        return Compilation(gateway, bundles, frozenset(names) - services.keys(), tuple(diagnostics), settings)
+        refused = frozenset(names) - services.keys()
+        diagnostics.extend(() if refused else _unmatched(gateway, tree.files))
+        return Compilation(gateway, bundles, refused, tuple(diagnostics), settings)
 
     def _shared(self, services: Mapping[str, Service]) -> bool:
         """Whether a path is in two versions, whosever they are."""
@@ -323,6 +325,20 @@ def _setting_problems(version: Version, site: Site, files: Mapping[str, bytes]) 
                 where = setting.rule or span(files, place)
                 also = ((span(files, operation.place), "this operation"),) if setting.rule else ()
                 yield Diagnostic(problem.code, problem.message, where, problem.help, also)
+
+
+def _unmatched(gateway: Gateway, files: Mapping[str, bytes]) -> Iterator[Diagnostic]:
+    """Patches of clusters and routes that are not there: somebody meant a check that is not made."""
+    versions = [version for service in gateway.services for version in service.versions]
+    names = {
+        "cluster": [f"{v.service}/{v.name}" for v in versions],
+        "route": [f"{v.service}/{v.name}/{o.id}" for v in versions for o in v.operations],
+    }
+    for patch in gateway.edge.patches:
+        known = names.get(patch.resource)
+        if known is not None and not any(patch.touches(patch.resource, name) for name in known):
+            message = f"the patch {patch.name} matches no {patch.resource}: `{patch.match}`"
+            yield Diagnostic("patch-unmatched", message, span(files, patch.place), did_you_mean(patch.match, known))
 
 
 def _policy_problems(contract: Contract, bundle: Bundle | None, files: Mapping[str, bytes]) -> Iterator[Diagnostic]:

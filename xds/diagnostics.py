@@ -149,6 +149,11 @@ CODES: dict[str, Code] = {
     "keys-empty": Code(_W, "A file of keys holds none, so that nobody can bring one."),
     # sidegate.yaml's section for `sidegate up` (xds.dev)
     "dev-invalid": Code(_W, "A value in the `dev` section of sidegate.yaml means nothing."),
+    # sidegate.yaml's patches (xds.settings.patches)
+    "patch-invalid": Code(_E, "A patch is incomplete, or its resource's type has no such field or value."),
+    "patch-bypasses": Code(_E, "A patch leads around authentication or validation, and does not say why it may."),
+    "patch-weakens": Code(_W, "A patch leaves a check weaker than it was made."),
+    "patch-unmatched": Code(_W, "A patch matches no resource."),
     # the project as a whole (xds.compile)
     "no-contracts": Code(_E, "The project holds no contract at all."),
     "contract-misplaced": Code(_E, "A file in contracts/ is neither a version nor a part of one."),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from xds.model import Operation, Place, Version
+from xds.native.patches import Patch
 from xds.policy.bundle import Bundle
 from xds.source import span
 
@@ -29,7 +30,11 @@ def operation_rows(version: Version) -> list[dict[str, Any]]:
 
 
 def explain_operation(
-    version: Version, operation: Operation, bundle: Bundle | None, files: Mapping[str, bytes]
+    version: Version,
+    operation: Operation,
+    bundle: Bundle | None,
+    files: Mapping[str, bytes],
+    patches: Iterable[Patch] = (),
 ) -> dict[str, Any]:
     """Everything about one operation: its route, each check with placement and reason, and the policy bound to it."""
     entrypoint = operation.policy.entrypoint or (bundle.default_entrypoint if bundle else None)
@@ -51,7 +56,18 @@ def explain_operation(
             "revision": bundle.revision if bundle else None,
             "places": [str(place) for place in places],
         },
+        "patches": [
+            {"patch": p.name, "resource": p.resource, "merge": p.merge, "accept": p.accept, "place": where(p.place, files)}
+            for p in touching(version, operation, patches)
+        ],
     }
+
+
+def touching(version: Version, operation: Operation, patches: Iterable[Patch]) -> list[Patch]:
+    """The patches of sidegate.yaml that an operation's requests meet: its own, and those of every listener."""
+    cluster = f"{version.service}/{version.name}"
+    own = {"cluster": cluster, "route": f"{cluster}/{operation.id}"}
+    return [p for p in patches if p.resource not in own or p.touches(p.resource, own[p.resource])]
 
 
 def authentication(operation: Operation) -> str:

@@ -57,7 +57,8 @@ class Management:
             return NOT_FOUND
         files = self.plane.project.tree.files
         bundle = self.plane.publisher.wanted.bundles.get(service)
-        return explain_operation(found, chosen, bundle, files), 200
+        patches = self.plane.publisher.wanted.gateway.edge.patches
+        return explain_operation(found, chosen, bundle, files, patches), 200
 
     async def decisions(self, limit: int = 100) -> Answer:
         records: list[dict[str, Any]] = []

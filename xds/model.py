@@ -266,7 +266,7 @@ class Operation:
     asked for; `checks` is filled in by the `place` pass. An Operation Object under several base paths is several
     operations: the first has the contract's operationId as its `id`, the others have it as their `shared_name`.
     `settings` is what `x-sidegate` says of native features, as it was written; the `configure` pass makes `native` of it.
-    `answers` is what the contract says of responses, where a feature asks for it.
+    `answers` is what the contract says of responses, where a feature asks for it; `events` that one is an event stream.
     """
 
     id: str
@@ -286,6 +286,7 @@ class Operation:
     settings: Mapping[str, Setting] = field(default_factory=dict)
     native: Native = Native()
     answers: tuple[Answer, ...] = ()
+    events: bool = False
 
     @property
     def name(self) -> str:

@@ -12,7 +12,14 @@ from urllib.parse import unquote
 
 from xds.model import Body, MediaType, SchemaRef, Schemas
 
-_UNREAD = ("application/octet-stream", "application/zip", "application/gzip", "application/pdf")
+_UNREAD = (
+    "application/grpc",
+    "application/grpc+proto",
+    "application/octet-stream",
+    "application/zip",
+    "application/gzip",
+    "application/pdf",
+)
 _FAMILIES = ("image/", "audio/", "video/", "font/")
 _IDLE = frozenset(
     (

@@ -59,7 +59,8 @@ def _operation(root: Path, env: str | None, service: str, version: str, operatio
     operations = {o.id: o for o in versions[version].operations} if version in versions else {}
     if operation in operations:
         bundle = compilation.bundles.get(service)
-        return explain_operation(versions[version], operations[operation], bundle, tree.files)
+        patches = compilation.gateway.edge.patches
+        return explain_operation(versions[version], operations[operation], bundle, tree.files, patches)
     if service in compilation.refused and has_errors(compilation.diagnostics):
         print(as_text(compilation.diagnostics, tree.files), end="", file=sys.stderr)
     services = [s.name for s in compilation.gateway.services]

@@ -113,10 +113,12 @@ def _operation(
     identifier = report.text(node, "operationId")
     settings = extension.settings
     answers = responses.parse(node, scope) if not responses.ASKING.isdisjoint(settings) else ()
+    events = responses.events(node, scope)
     if "mock" in settings:
         responses.check(node, settings["mock"], answers, scope)
     return [
-        Operation(identifier, method, template, *common, settings=settings, answers=answers) for template in templates
+        Operation(identifier, method, template, *common, settings=settings, answers=answers, events=events)
+        for template in templates
     ]
 
 

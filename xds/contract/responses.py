@@ -11,6 +11,7 @@ from xds.model import Answer, Content, Example
 from xds.native import Setting
 from xds.native.feature import Problem
 from xds.native.mocks import MOCK, mocked
+from xds.native.streams import EVENTS
 
 from .node import Node
 from .scope import Scope
@@ -26,6 +27,27 @@ def parse(operation: Node, scope: Scope) -> tuple[Answer, ...]:
     responses = scope.report.mapping(operation, "responses")
     found = [_answer(status, child, scope) for status, child in responses.members()] if responses is not None else []
     return tuple(answer for answer in found if answer is not None)
+
+
+def events(operation: Node, scope: Scope) -> bool:
+    """Whether one of an operation's answers is an event stream. Looks at every operation, and at as little as it can."""
+    written = operation.value.get("responses") if isinstance(operation.value, dict) else None
+    if not isinstance(written, dict):
+        return False
+    return any(_of_events(_content_of(status, value, operation, scope)) for status, value in written.items())
+
+
+def _content_of(status: str, value: Any, operation: Node, scope: Scope) -> Any:
+    if isinstance(value, dict) and "$ref" in value and not status.startswith("x-"):
+        responses = operation.get("responses")
+        child = responses.get(status) if responses is not None else None
+        node = scope.object(child, "a response") if child is not None else None
+        value = node.value if node is not None else None
+    return value.get("content") if isinstance(value, dict) else None
+
+
+def _of_events(content: Any) -> bool:
+    return isinstance(content, dict) and any(key.partition(";")[0].strip().lower() == EVENTS for key in content)
 
 
 def _answer(status: str, child: Node, scope: Scope) -> Answer | None:

@@ -34,6 +34,7 @@ from xds.envoy.filters import (
     mock,
     query,
     service_errors,
+    shed,
     trace,
     transforms,
     verdict,
@@ -74,6 +75,8 @@ CHAIN: tuple[Row, ...] = (
     *local_limits.ROWS,
     local_limits.FORGET,
     Row(names.COMPANION_FILTER, lambda gateway, profile: companion.companion(profile), companion.per_route),
+    # behind everything that judges: a refused request says nothing of the service
+    Row(names.SHED_FILTER, lambda gateway, profile: shed.shed(), shed.per_route, off=True),
     # where the companion would hold the body back
     Row(names.BUFFER_FILTER, lambda gateway, profile: buffer.buffer(profile), buffer.per_route, off=True),
     Row(

@@ -28,6 +28,7 @@ from xds.envoy.connection_manager import connection_manager
 from xds.envoy.connection_manager import quic as quic_options
 from xds.envoy.downstream_tls import Chain, chains, quic, transport
 from xds.envoy.filters.listening import own_filters
+from xds.envoy.patches import patched
 from xds.envoy.profile import Profile
 from xds.envoy.typed import address, seconds
 from xds.listeners import Listener as Settings
@@ -111,4 +112,5 @@ def _http(
         target = next(each for each in gateway.listeners if each.name == settings.redirect)
         routes = names.redirect(target.public_port)
         manager = connection_manager(profile, redirecting(gateway, profile, own), routes)
+    manager = patched("connection-manager", settings.name, manager, gateway.edge)
     return Filter(name="http", typed_config=any_of(manager))

@@ -20,6 +20,7 @@ from xds.envoy.codec import type_url
 from xds.envoy.composed import gathered
 from xds.envoy.endpoints import assignments
 from xds.envoy.listener import listeners
+from xds.envoy.patches import patched
 from xds.envoy.profile import Profile
 from xds.envoy.redirects import redirects
 from xds.envoy.routes import routes
@@ -41,7 +42,7 @@ def lower(gateway: Gateway, profile: Profile) -> Resources:
     """
     by_type: tuple[tuple[type[Message], Iterable[tuple[str, Message]]], ...] = (
         (Secret, secrets(gateway)),
-        (Cluster, ((cluster.name, cluster) for cluster in clusters(gateway, profile))),
+        (Cluster, ((c.name, patched("cluster", c.name, c, gateway.edge)) for c in clusters(gateway, profile))),
         (ClusterLoadAssignment, ((each.cluster_name, each) for each in assignments(gateway))),
         (TypedExtensionConfig, ((name, typed(name, config)) for name, config in extensions(gateway, profile))),
         (Listener, ((each.name, each) for each in (*_listening(gateway, profile), *_origin(gateway, profile)))),
@@ -70,7 +71,8 @@ def _listeners(
     profile: Profile,
 ) -> tuple[Listener, ...]:
     """The listeners, which no service is in: changing one drains connections, and services change all the time."""
-    return tuple(gathered(each) for each in listeners(Gateway((), schemes, edge, settings, known), profile))
+    made = listeners(Gateway((), schemes, edge, settings, known), profile)
+    return tuple(gathered(patched("listener", each.name, each, edge)) for each in made)
 
 
 def _by_name(resources: Iterable[tuple[str, Message]]) -> dict[str, Message]:

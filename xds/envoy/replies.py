@@ -63,6 +63,8 @@ class Reply:
 
 
 LIMITED = ("local_rate_limited",)
+
+
 def _auth() -> Iterator[Reply]:
     """What the auth filter found, as the verdict filter tells it."""
     for code, status, detail in (
@@ -75,14 +77,23 @@ def _auth() -> Iterator[Reply]:
     ):
         details = (f"rbac_access_denied_matched_policy[auth-{code}]",)
         yield Reply(code, status, detail, details, sent=403, headers=(("www-authenticate", verdict.CHALLENGE),))
-    yield Reply("internal", 500, "The gateway failed.", (f"rbac_access_denied_matched_policy[{verdict.UNJUDGED}]",), sent=403)
+    yield Reply(
+        "internal", 500, "The gateway failed.", (f"rbac_access_denied_matched_policy[{verdict.UNJUDGED}]",), sent=403
+    )
 
 
 _RESET = "upstream_reset_before_response_started"
 
 REPLIES: tuple[Reply, ...] = (
-    Reply("fault-injected", ANY, "The gateway refuses on purpose, to see what its client does.", ("fault_filter_abort",)),
-    Reply("address-denied", 403, "Clients at this address may not ask.", (f"rbac_access_denied_matched_policy[{ADDRESSES}]",)),
+    Reply(
+        "fault-injected", ANY, "The gateway refuses on purpose, to see what its client does.", ("fault_filter_abort",)
+    ),
+    Reply(
+        "address-denied",
+        403,
+        "Clients at this address may not ask.",
+        (f"rbac_access_denied_matched_policy[{ADDRESSES}]",),
+    ),
     Reply("not-found", 404, "No operation has this path."),
     Reply("method-not-allowed", 405, "The path has no operation with this method; Allow lists those it has."),
     *_auth(),
@@ -120,7 +131,13 @@ REPLIES: tuple[Reply, ...] = (
     ),
     Reply("upgrade-refused", 403, "The gateway does not change protocols.", ("upgrade_failed",)),
     Reply("companion-unavailable", 503, "The gateway cannot judge requests at the moment.", ("ext_authz_error",)),
-    Reply("overloaded", 503, "The gateway takes no more requests at the moment.", ("overload", f"{_RESET}{{overflow")),
+    Reply(
+        "overloaded",
+        503,
+        "The gateway takes no more requests at the moment.",
+        ("overload", "denied_by_admission_control", f"{_RESET}{{overflow"),
+        headers=(("retry-after", "1"),),
+    ),
     Reply(
         "upstream-unavailable",
         503,
@@ -154,9 +171,7 @@ REPLIES: tuple[Reply, ...] = (
 _COMPANION = "response.code_details == 'ext_authz_denied'"
 
 
-KEPT = SubstitutionFormatString(
-    text_format_source=DataSource(inline_string="%LOCAL_REPLY_BODY%"), content_type=PROBLEM
-)
+KEPT = SubstitutionFormatString(text_format_source=DataSource(inline_string="%LOCAL_REPLY_BODY%"), content_type=PROBLEM)
 """Leaves the body as it is, and its media type if it has one."""
 
 

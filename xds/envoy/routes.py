@@ -12,6 +12,7 @@ from envoy_data_plane.envoy.config.route.v3 import (
     DirectResponseAction,
     HeaderMatcher,
     Route,
+    RouteAction,
     RouteConfiguration,
     RouteList,
     RouteMatch,
@@ -43,9 +44,11 @@ from xds.envoy.kept import Kept, Offer, groups
 from xds.envoy.make import maker
 from xds.envoy.matcher import matcher, matches
 from xds.envoy.origin import ACTION, ASKED
+from xds.envoy.patches import patched
 from xds.envoy.preflights import preflights, widest
 from xds.envoy.profile import Profile
 from xds.envoy.routed import Routed, surroundings
+from xds.envoy.targets import redirect
 from xds.envoy.typed import overwrite, struct
 from xds.listeners import ClientCertificate
 from xds.model import Gateway, JwtScheme, Operation, Service, Version
@@ -175,17 +178,23 @@ _new_extension, _new_decorator = maker(TypedExtensionConfig), maker(Decorator)
 _new_map = maker(MatcherMatcherTreeMatchMap)
 
 
+def _action(routed: Routed) -> RouteAction:
+    return ACTION if cache_of(routed.operation) else action(routed)
+
+
 def _route(routed: Routed) -> Route:
-    version, operation = routed.version, routed.operation
-    return _new_route(
+    version, operation, sent = routed.version, routed.operation, redirect(routed)
+    made = _new_route(
         name=names.route(version, operation),
         match=_method(operation.method),
-        route=ACTION if cache_of(operation) else action(routed),
+        route=_action(routed) if sent is None else None,
+        redirect=sent,
         metadata=_metadata(version, operation),
         decorator=_new_decorator(operation=names.span(operation), propagate=False),
         typed_per_filter_config=per_route(routed),
         request_headers_to_remove=credentials.spent(routed),
     )
+    return patched("route", made.name, made, routed.gateway.edge)
 
 
 def _asked_by_cache(routed: Routed) -> Route:

@@ -21,8 +21,11 @@ from xds.native.limits import BODY_LIMIT
 from xds.native.mocks import MOCK, Mock
 from xds.native.rates import RATE_LIMITS, RateLimit
 from xds.native.retries import DECLARED_IDEMPOTENT, RETRIES, Retries
+from xds.native.shedding import SHED, Shed
 from xds.native.slo import SLO, Objectives
 from xds.native.splits import MIRROR, SPLIT, Mirror, Split
+from xds.native.streams import UPGRADE
+from xds.native.targets import REDIRECT, REWRITE, Redirect, Rewrite
 from xds.native.timeouts import TIMEOUT
 from xds.native.transforms import HEADERS, QUERY, Changes, HeaderChanges
 
@@ -45,6 +48,10 @@ class Native:
     split: Split = ()
     mirror: Mirror | None = None
     addresses: Addresses | None = None
+    upgrade: str | None = None
+    rewrite: Rewrite | None = None
+    redirect: Redirect | None = None
+    shed: Shed | None = None
     body_limit: int | None = None
     headers: HeaderChanges | None = None
     query: Changes | None = None
@@ -63,6 +70,10 @@ FEATURES: tuple[Feature, ...] = (
     SPLIT,
     MIRROR,
     ADDRESSES,
+    UPGRADE,
+    REWRITE,
+    REDIRECT,
+    SHED,
     BODY_LIMIT,
     HEADERS,
     QUERY,

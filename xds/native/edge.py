@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from xds.native.addresses import Addresses
 from xds.native.caching import Store
+from xds.native.patches import Patch
 from xds.native.rates import RateLimit, RateLimitService
 
 
@@ -14,12 +15,13 @@ class Edge:
     """Gateway-wide settings of native features, each with a default that asks for nothing. Hashable: routes depend on it.
 
     `rate_limits` hold for every operation beside its own; `rate_limit` is the service that counts the shared ones.
-    `faults` says that operations may ask for faults.
+    `faults` says that operations may ask for faults; `patches` change what was made, at the very end.
     """
 
     rate_limits: tuple[RateLimit, ...] = ()
     rate_limit: RateLimitService | None = None
     faults: bool = False
+    patches: tuple[Patch, ...] = ()
     addresses: Addresses | None = None
     cache: Store = Store()
 

@@ -18,6 +18,7 @@ from xds.settings.layers import envs, layer_file, settings_document, settings_fi
 from xds.settings.listeners import files_of as files_of_listeners
 from xds.settings.listeners import listeners
 from xds.settings.opa import opa
+from xds.settings.patches import patches
 from xds.settings.reader import FILE, Reader
 from xds.settings.security import files_of as files_of_security
 from xds.settings.security import scheme
@@ -36,7 +37,7 @@ __all__ = [
     "settings_files",
 ]
 
-SECTIONS = ("listeners", "services", "security", "opa", "dev", "faults", "addresses", "cache")
+SECTIONS = ("listeners", "services", "security", "opa", "dev", "faults", "addresses", "cache", "patches")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,7 @@ def _settings(reader: Reader) -> Settings:
         dev=reader.mapping(top.get("dev"), "/dev"),
         edge=Edge(
             faults=faults(reader, top.get("faults")),
+            patches=patches(reader, top.get("patches")),
             addresses=addresses(reader, top.get("addresses")),
             cache=store(reader, top.get("cache")),
         ),
