@@ -71,7 +71,7 @@ SAME = '{issuer: "https://issuer.test", audiences: [pets], jwks: {file: keys.jso
         (SAME.replace("[pets]", "[dogs]"), {"sub": "ada", "scope": "y"}, 403, "insufficient-scope"),
     ],
 )
-@pytest.mark.parametrize("mode", ["enforce", "report", "off"])
+@pytest.mark.parametrize("mode", ["enforce", "report"])
 def test_one_of_two_schemes_of_one_issuer_is_enough(other, claims, status, code, mode):
     """The claims come under the first scheme, `bearer`, as Envoy sends them."""
     contract = EITHER.replace("paths:", f"x-sidegate: {{mode: {mode}}}\npaths:", 1)

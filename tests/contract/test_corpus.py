@@ -62,7 +62,6 @@ def test_digitalocean_compiles() -> None:
 REFUSED = {
     # example: codes of its errors
     "v2.0": {"openapi-version": 1},
-    "v3.1/tictactoe": {"security-unsupported": 1},  # an alternative is an API key
 }
 
 

@@ -50,6 +50,10 @@ def clusters(gateway: Gateway, profile: Profile) -> Iterator[Cluster]:
             yield _own(names.issuer(scheme.name), remote.host, remote.port, profile, FETCHES, tls=tls)
     if origin.caches(gateway):
         yield origin.cluster()
+    for scheme in gateway.schemes:
+        if isinstance(scheme, JwtScheme) and (remote := scheme.remote):
+            tls = remote.scheme == "https"
+            yield _own(names.issuer(scheme.name), remote.host, remote.port, profile, FETCHES, tls=tls)
     for service in gateway.services:
         for version in service.versions:
             yield _upstream(version, profile)

@@ -12,7 +12,7 @@ from xds.native.quantities import DURATION, seconds
 from xds.settings.reader import Reader
 
 REFRESH_S = 300.0
-SHORTEST_S = 10.0
+SHORTEST_S = 1.0
 
 
 def jwks(reader: Reader, value: Any, at: str) -> tuple[str | None, RemoteKeys | None]:

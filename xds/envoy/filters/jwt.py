@@ -42,6 +42,8 @@ CACHED_TOKENS = 1000
 CLOCK_SKEW_S = 60
 FETCH_S = 3
 FETCH_AGAIN_S = 5
+EARLY_S = 5
+"""Envoy fetches keys anew so long before they are old."""
 
 
 def jwt(gateway: Gateway) -> JwtAuthentication:
@@ -81,7 +83,7 @@ def _fetched(name: str, keys: RemoteKeys) -> RemoteJwks:
     """
     return RemoteJwks(
         http_uri=HttpUri(uri=keys.url, cluster=issuer(name), timeout=seconds(FETCH_S)),
-        cache_duration=seconds(keys.refresh),
+        cache_duration=seconds(keys.refresh + EARLY_S),
         async_fetch=JwksAsyncFetch(failed_refetch_duration=seconds(FETCH_AGAIN_S)),
     )
 
