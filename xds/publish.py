@@ -178,7 +178,12 @@ class Publisher:
         }
         wanted = {s.name for s in self.wanted.gateway.schemes}
         kept = tuple(schemes[n] for n in sorted(schemes) if n in used or n in wanted)
-        return replace(self.wanted.gateway, services=tuple(services), schemes=kept)
+        # So does one whose upstream is reached with other key material than is wanted now.
+        named = {n for s in services for v in s.versions if (t := v.upstream.tls) for n in (t.ca, t.certificate)}
+        secrets = {s.name: s for s in group.gateway.secrets if s.name in named}
+        secrets |= {s.name: s for s in self.wanted.gateway.secrets}
+        known = tuple(secrets[name] for name in sorted(secrets))
+        return replace(self.wanted.gateway, services=tuple(services), schemes=kept, secrets=known)
 
     def _publish(self, group: Group, gateway: Gateway) -> None:
         started = time.perf_counter()
