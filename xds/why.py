@@ -8,7 +8,7 @@ from typing import Any
 from xds.compile import Compilation
 from xds.diagnostics import Span
 from xds.envoy.replies import REPLIES
-from xds.model import Gateway, JwtScheme, Operation, Place, Version
+from xds.model import Credential, Gateway, JwtScheme, Operation, Place, Version
 from xds.source import excerpt, span
 
 Files = Mapping[str, bytes]
@@ -99,6 +99,8 @@ def _pass(record: Record, operation: Operation | None, compilation: Compilation)
         )
     if code.startswith("token-"):
         yield from _tokens(operation, compilation)
+    elif code.startswith("credentials-"):
+        yield from _ways_in(operation)
     elif code == "insufficient-scope":
         yield f"a token with what lacks: {record.get('reason')}"
     elif code in ("policy-denied", "policy-undefined"):
@@ -110,6 +112,17 @@ def _pass(record: Record, operation: Operation | None, compilation: Compilation)
     elif code == "method-not-allowed":
         methods = _methods(str(record.get("path")), compilation.gateway)
         yield f"a method that the path has: {', '.join(methods)}" if methods else "a method that the path has"
+
+
+def _ways_in(operation: Operation | None) -> Iterator[str]:
+    """The alternatives of an operation, one a line."""
+    for alternative in operation.security if operation else ():
+        together = " and ".join(f"{c.kind} {c.scheme}{_carried(c)}" for c in alternative.credentials)
+        yield together or "no credentials at all, and no wrong ones"
+
+
+def _carried(credential: Credential) -> str:
+    return f" in the {credential.place} {credential.name}" if credential.place else ""
 
 
 def _tokens(operation: Operation | None, compilation: Compilation) -> Iterator[str]:

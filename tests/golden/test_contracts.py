@@ -61,6 +61,7 @@ wrong-type unknown-field not-supported ref-remote ref-unresolved ref-cycle ref-m
 path-unreachable path-parameter path-duplicate path-overlap path-budget method operation-id operation-id-changed
 operation-id-duplicate parameter-field parameter-style parameter-duplicate parameter-ignored media-type body-content
 body-meaningless security-scheme security-unknown security-unsupported security-roles security-optional security-none
+scope-meaningless
 scope-undeclared
 extension-unknown extension-value extension-misplaced schema-type schema-number schema-impossible schema-id schema-dialect
 schema-budget pattern-unsupported discriminator discriminator-ignored unknown-keyword

@@ -22,7 +22,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         sub = verbs.add_parser(action, help=summary, description=summary[0].upper() + summary[1:] + ".")
         if action != "list":
             sub.add_argument("consumer", help="up to 64 letters, digits and . _ @ + -")
-        sub.add_argument("dir", nargs="?", type=Path, default=Path(), metavar="DIR", help="the project's folder")
+        sub.add_argument("--dir", type=Path, default=Path(), help="the project's folder")
         sub.add_argument(
             "--scheme", metavar="NAME", help="of sidegate.yaml's `security`; may be left out if it is the only one"
         )
