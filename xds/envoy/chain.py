@@ -23,6 +23,7 @@ from xds.envoy.filters import (
     buffer,
     cache,
     companion,
+    compression,
     context,
     cors,
     crit,
@@ -85,6 +86,8 @@ CHAIN: tuple[Row, ...] = (
         service_errors.per_route,
         off=True,
     ),  # outside of what changes the answer: its own is nobody's to change
+    # before the cache and whatever words answers: those are kept and changed as they are, and compressed last
+    *compression.ROWS,
     # behind everything that judges: what was judged is the request as it came
     Row(names.QUERY_FILTER, lambda gateway, profile: query.query(), query.per_route, off=True),
     Row(names.TRANSFORMS_FILTER, lambda gateway, profile: transforms.transforms(), transforms.per_route, off=True),

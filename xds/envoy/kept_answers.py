@@ -24,6 +24,7 @@ def condition(own: Cache, largest: int) -> str:
         (
             f"(response.code == 304 || (response.code == 200 && {whole}))",
             "!('set-cookie' in response.headers)",
+            "!('content-encoding' in response.headers)",
             "!('expires' in response.headers && !(" + _says("(max-age|s-maxage)=[0-9]+") + "))",
             f"(!('vary' in response.headers) || {varies})",
             f"!({_says(_FORBIDDEN)})",

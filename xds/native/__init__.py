@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from xds.native.addresses import ADDRESSES, Addresses
 from xds.native.caching import CACHE, Cache
+from xds.native.compression import COMPRESSION
 from xds.native.cors import CORS, Cors
 from xds.native.edge import Edge
 from xds.native.errors import ERRORS, Wordings
@@ -43,6 +44,7 @@ class Native:
     slo: Objectives | None = None
     cors: Cors | None = None
     cache: Cache | None = None
+    compression: bool = False
     retries: Retries | None = None
     idempotent: bool = False
     split: Split = ()
@@ -65,6 +67,7 @@ FEATURES: tuple[Feature, ...] = (
     TIMEOUT,
     CORS,
     CACHE,
+    COMPRESSION,
     RETRIES,
     DECLARED_IDEMPOTENT,
     SPLIT,

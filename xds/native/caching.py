@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 METHODS = ("GET", "HEAD")
 
-_UNKEYED = frozenset(("authorization", "connection", "cookie", "host", "range", "set-cookie"))
-"""Headers that divide by credentials, by connection, or not at all."""
+_UNKEYED = frozenset(("accept-encoding", "authorization", "connection", "cookie", "host", "range", "set-cookie"))
+"""Headers that divide by credentials, by connection, or not at all: what is kept is not encoded."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,6 +97,7 @@ def held() -> HeaderMutation:
         set_header(FORWARDED, "%REQ(x-forwarded-for)%"),
         set_header(AUTHORIZATION, "%REQ(authorization)%"),
         Mutation(remove="authorization"),
+        Mutation(remove="accept-encoding"),  # what is kept is for every client; the compressors are before
     ]
     after = [
         set_header("cache-control", f"%RESP({_CONTROL})%"),
