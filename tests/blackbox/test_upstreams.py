@@ -1,0 +1,159 @@
+"""U: what a service can do to its gateway. What needs a check of responses is not here."""
+
+from __future__ import annotations
+
+import re
+import socket
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.blackbox.raw import Raw
+from tests.e2e.processes import Process
+from tests.features.hop import Hop, contract, operation, serve
+
+MIB = 1 << 20
+LARGE = 10 * MIB
+
+
+def _answer(head: str, body: bytes = b"ok") -> bytes:
+    return b"HTTP/1.1 %s\r\n\r\n%s" % (head.encode("latin-1"), body)
+
+
+GOOD = "200 OK\r\ncontent-length: 2\r\ncontent-type: text/plain"
+ANSWERS = {
+    "/good": _answer(GOOD),
+    "/large": _answer(f"200 OK\r\ncontent-length: {LARGE}", b"x" * LARGE),
+    # U04
+    "/bare-cr": _answer(f"{GOOD}\r\nx-a: one\rx-b: two"),
+    "/nul": _answer(f"{GOOD}\r\nx-a: o\0ne"),
+    "/bad-name": _answer(f"{GOOD}\r\nx a: one"),
+    "/huge-headers": _answer(GOOD + "".join(f"\r\nx-{n}: {'v' * 2000}" for n in range(100))),
+    "/many-headers": _answer(GOOD + "".join(f"\r\nx-{n}: v" for n in range(2000))),
+    "/two-lengths": _answer(f"{GOOD}\r\ncontent-length: 3"),
+    "/length-and-chunks": _answer(f"{GOOD}\r\ntransfer-encoding: chunked", b"2\r\nok\r\n0\r\n\r\n"),
+    "/bad-length": _answer("200 OK\r\ncontent-length: -2"),
+    "/bad-status": _answer("20x OK\r\ncontent-length: 2"),
+    "/no-http": b"ssh-2.0 hello\r\n\r\n",
+    # U05
+    "/leaky": _answer(f"{GOOD}\r\nserver: Apache/1.3\r\nx-powered-by: PHP/4\r\nx-aspnet-version: 1\r\nx-fine: yes"),
+    "/trace": _answer("500 Oops\r\ncontent-length: 23\r\nx-powered-by: PHP/4", b"Traceback: db.py line 3"),
+    "/trace-open": _answer("500 Oops\r\ncontent-length: 23\r\nx-powered-by: PHP/4", b"Traceback: db.py line 3"),
+    # U08
+    "/early": _answer(GOOD),
+    "/early-close": _answer(f"413 Too Large\r\nconnection: close\r\n{GOOD.partition(chr(10))[2]}"),
+}
+UPLOADS = ("/early", "/early-close")
+MALFORMED = ("/nul", "/bad-name", "/huge-headers", "/many-headers", "/two-lengths", "/length-and-chunks",
+             "/bad-length", "/bad-status", "/no-http")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def hop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hop]:
+    strip = {"headers": {"response": {"remove": ["server", "x-powered-by", "x-aspnet-version"]}}}
+    hidden = {**strip, "errors": {"service-error": {"detail": "The catalogue failed."}}}
+    image = {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}
+    paths = {path: {"get": operation()} for path in ANSWERS if path not in UPLOADS}
+    paths |= {path: {"post": operation(requestBody=image)} for path in UPLOADS}
+    paths["/trace"] = {"get": operation(x_sidegate=hidden)}
+    with Raw(ANSWERS, frozenset(["/early"])) as raw:
+        settings = {"services": {"svc": {"upstream": raw.url}}}
+        document = contract(paths, **{"x-sidegate": strip})
+        with serve(tmp_path_factory.mktemp("upstreams"), document, settings=settings) as running:
+            yield running
+
+
+@pytest.fixture(autouse=True)
+def _unharmed(hop: Hop) -> Iterator[None]:
+    """O3: the same processes, and they serve."""
+    before = {role: process.pid for role, process in hop.gateway.roles().items()}
+    yield
+    assert hop.client.get("/good").text == "ok"
+    assert {role: process.pid for role, process in hop.gateway.roles().items()} == before
+
+
+def _envoy(hop: Hop) -> Process:
+    return hop.gateway.roles()["envoy"]
+
+
+def test_u02_a_large_answer_streams_and_is_held_by_nobody(hop: Hop) -> None:
+    """Nothing checks answers here, so that they stream; a client that does not read makes the service wait, not Envoy."""
+    began = _envoy(hop).rss
+    host = b"GET /large HTTP/1.1\r\nHost: gateway.test\r\nConnection: close\r\n\r\n"
+    idle = [socket.create_connection(("127.0.0.1", hop.gateway.port)) for _ in range(20)]
+    for connection in idle:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.sendall(host)
+    time.sleep(0.5)
+    held = _envoy(hop).rss - began
+    for connection in idle:
+        connection.close()
+    assert held < 40 * MIB, f"{held // MIB} MiB for 20 clients that read nothing of {LARGE // MIB} MiB each"
+    answer = hop.client.get("/large")
+    assert (answer.status_code, len(answer.content)) == (200, LARGE)
+
+
+@pytest.mark.parametrize("path", MALFORMED)
+def test_u04_what_is_not_http_is_502_and_nothing_of_it_is_shown(hop: Hop, path: str) -> None:
+    answer = hop.client.get(path)
+    assert answer.status_code == 502, (answer.status_code, answer.headers)
+    assert (answer.headers["content-type"], answer.json()["code"]) == ("application/problem+json", "upstream-failed")
+    assert re.fullmatch(r"[0-9a-f]{32}", answer.json()["traceId"])
+    assert not [name for name in answer.headers if name.startswith("x-")]
+
+
+def test_u04_a_bare_carriage_return_makes_no_header(hop: Hop) -> None:
+    """Envoy 1.40 does not refuse it in answers, as it does in requests: it takes it out, and the rest is one value."""
+    answer = hop.client.get("/bare-cr")
+    assert "x-b" not in answer.headers
+    assert not any("\r" in value or "\n" in value for value in answer.headers.values())
+
+
+def test_u05_what_the_service_runs_on_is_not_told(hop: Hop) -> None:
+    answer = hop.client.get("/leaky")
+    assert answer.text == "ok"
+    assert answer.headers["server"] == "sidegate"
+    assert answer.headers["x-fine"] == "yes"
+    assert not {"x-powered-by", "x-aspnet-version"} & set(answer.headers)
+
+
+def test_u05_nor_why_it_failed_when_asked(hop: Hop) -> None:
+    answer = hop.client.get("/trace")
+    assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
+    assert (answer.json()["code"], answer.json()["detail"]) == ("service-error", "The catalogue failed.")
+    assert "Traceback" not in answer.text
+    shown = hop.client.get("/trace-open")
+    assert (shown.status_code, shown.text) == (500, "Traceback: db.py line 3")
+    assert "x-powered-by" not in shown.headers
+
+
+@pytest.mark.parametrize(("path", "status"), [("/early", 200), ("/early-close", 413)])
+def test_u08_an_answer_before_the_bodys_end(hop: Hop, path: str, status: int) -> None:
+    """The client gets it while it still has to send; nobody waits for the other."""
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: gateway.test\r\nContent-Type: image/png\r\nContent-Length: {8 * MIB}\r\n\r\n"
+    ).encode()
+    began = time.monotonic()
+    with socket.create_connection(("127.0.0.1", hop.gateway.port), timeout=5) as connection:
+        connection.sendall(head + b"x" * 1000)
+        answer = connection.recv(65536)
+        assert answer.startswith(b"HTTP/1.1 %d " % status), answer[:200]
+    assert time.monotonic() - began < 3
+
+
+def test_u08_and_clients_that_send_all_of_it_do_not_hang(hop: Hop) -> None:
+    began = time.monotonic()
+    for path, status in (("/early", 200), ("/early-close", 413)):
+        statuses = _upload(hop, path)
+        assert statuses in (status, 0), statuses  # 0: the connection was ended under the client's hands
+    assert time.monotonic() - began < 8
+
+
+def _upload(hop: Hop, path: str) -> int:
+    """The status, 0 if the connection ended before there was one."""
+    try:
+        return hop.client.post(path, content=b"x" * (4 * MIB), headers={"content-type": "image/png"}).status_code
+    except (httpx.WriteError, httpx.ReadError, httpx.RemoteProtocolError):
+        return 0
