@@ -117,6 +117,7 @@ CODES: dict[str, Code] = {
     "config-failed": Code(_E, "A compile-time rule has no value for an operation: it fails, or takes too long."),
     "config-invalid": Code(_E, "A compile-time rule gives something that is no setting, or no denial."),
     "retries-unsafe": Code(_W, "A method that is not idempotent has retries that its service could see twice."),
+    "rate-limit-service": Code(_E, "A shared limit needs `rateLimit` in sidegate.yaml: the service that counts."),
     "extension-misplaced": Code(_E, "`x-sidegate` is misspelled or stands where nobody reads it."),
     "schema-type": Code(_E, "A schema names a type that does not exist in its version of OpenAPI."),
     "schema-number": Code(_E, "A schema's number is out of the range that means something."),

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
 from httpx import Response
+from werkzeug import Request
+from werkzeug import Response as WerkzeugResponse
 
+from tests.e2e.shop import echo
 from tests.features.hop import Hop, contract, operation, serve
+from tests.projects import compiled_with, pets, tree
+from tests.ratelimit_server import wait
+from xds.compile import Compiler
 
 
 def limit(name: str, **more: object) -> dict[str, object]:
@@ -22,14 +29,50 @@ def query(name: str, **schema: object) -> dict[str, object]:
     return {"name": name, "in": "query", "schema": {"type": "integer", **schema}}
 
 
+BEARER = [{"bearer": []}]
+PATHS = {
+    "/address": {"get": limited(limit("addresses", by=["address"]))},
+    "/client": {"get": limited(limit("clients", by=["client"]), security=[*BEARER, {}])},
+    "/claim": {"get": limited(limit("tenants", by=["claim:tenant"], limit=2), security=BEARER)},
+    "/header": {"get": limited(limit("teams", by=["header:x-team", "param:kind"]), parameters=[query("kind")])},
+    "/items/{id}": {
+        "get": limited(
+            limit("items", by=["param:id"]),
+            parameters=[{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}],
+        )
+    },
+    "/several": {"get": limited(limit("watched", limit=1, shadow=True), limit("first", limit=4), limit("second"))},
+    "/cost": {
+        "get": limited(
+            limit("pages", limit=10, cost="ceil(default(param.size, 25) / 10)"),
+            parameters=[query("size", default=25, maximum=1000)],
+        )
+    },
+    "/five": {"get": limited(limit("fives", limit=10, cost=5))},
+    "/burst": {"get": limited(limit("bursts", limit=3600, burst=2))},
+    "/one": {"get": operation(), "post": operation()},
+    "/own": {
+        "x-sidegate": {"rateLimits": [limit("each", scope="operation", limit=1)]},
+        "get": operation(),
+        "post": operation(),
+    },
+    "/retried": {
+        "get": operation(x_sidegate={"rateLimits": [limit("tries")], "retries": {"attempts": 2, "on": ["503"]}})
+    },
+    "/judged": {"get": limited(limit("judged", limit=2), parameters=[query("size")])},
+}
+DOCUMENT = {"x-sidegate": {"rateLimits": [limit("document", limit=3)]}}
+SETTINGS = {"rateLimits": [{"name": "everything", "by": [], "limit": 100_000, "per": "day"}]}
+
+
+def _answer(request: Request) -> WerkzeugResponse:
+    return WerkzeugResponse("", 503) if request.path == "/retried" else echo(request)
+
+
 @pytest.fixture(scope="module")
 def hop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hop]:
-    bearer = [{"bearer": []}]
-    paths = {
-        "/address": {"get": limited(limit("addresses", by=["address"]))},
-        "/client": {"get": limited(limit("clients", by=["client"]), security=[*bearer, {}])},
-    }
-    with serve(tmp_path_factory.mktemp("limits"), contract(paths)) as running:
+    document = contract(PATHS, **DOCUMENT)
+    with serve(tmp_path_factory.mktemp("limits"), document, settings=SETTINGS, answer=_answer) as running:
         yield running
 
 
@@ -37,18 +80,174 @@ def statuses(answers: list[Response]) -> list[int]:
     return [answer.status_code for answer in answers]
 
 
+def refused_by(answer: Response) -> str:
+    assert answer.status_code == 429, answer.text
+    return str(answer.json()["limit"])
+
+
+def fields(answer: Response, name: str) -> list[str]:
+    """The members of a List (RFC 9651) without that of the limit for everything."""
+    return [member for member in answer.headers[name].split(", ") if not member.startswith('"everything"')]
+
+
 def test_a_limit_by_address(hop: Hop) -> None:
     answers = [hop.client.get("/address") for _ in range(4)]
     assert statuses(answers) == [200, 200, 200, 429]
-    assert [a.headers["ratelimit"] for a in answers[:2]] == ['"addresses";r=2;t=0', '"addresses";r=1;t=0']
+    assert [fields(a, "ratelimit") for a in answers[:2]] == [['"addresses";r=2;t=0'], ['"addresses";r=1;t=0']]
     refused = answers[-1]
-    assert refused.headers["ratelimit-policy"] == '"addresses";q=3;w=3600'
-    assert refused.headers["ratelimit"] == '"addresses";r=0;t=1200'
+    assert fields(refused, "ratelimit-policy") == ['"addresses";q=3;w=3600']
+    assert fields(refused, "ratelimit") == ['"addresses";r=0;t=1200']
     assert refused.headers["retry-after"] == "1200"
     assert refused.headers["content-type"] == "application/problem+json"
     document = refused.json()
     assert (document["code"], document["limit"], document["status"]) == ("rate-limited", "addresses", 429)
     assert not [name for answer in answers for name in answer.headers if name.startswith(("x-ratelimit", "x-sidegate"))]
-    assert len(hop.reached()) == 3
+    assert len([request for request in hop.reached() if request.path == "/address"]) == 3
     upstream = {name.lower() for request in hop.reached() for name, _ in request.headers.items()}
     assert not [name for name in upstream if name.startswith("x-sidegate")]
+
+
+def test_a_client_is_its_subject_else_its_address(hop: Hop) -> None:
+    ada, bob = (hop.issuer.token(sub=name) for name in ("ada", "bob"))
+    for caller in ({"authorization": f"Bearer {ada}"}, {"authorization": f"Bearer {bob}"}, {}):
+        answers = [hop.client.get("/client", headers=caller) for _ in range(4)]
+        assert statuses(answers) == [200, 200, 200, 429]
+    forged = hop.client.get(
+        "/client", headers={"x-sidegate-identity": "sub:bearer:eve", "x-forwarded-for": "192.0.2.7"}
+    )
+    assert refused_by(forged) == "clients"
+
+
+def test_a_claim_is_counted_behind_the_check_of_the_token(hop: Hop) -> None:
+    one, other = (f"Bearer {hop.issuer.token(sub=name, tenant=name)}" for name in ("one", "other"))
+    assert statuses([hop.client.get("/claim") for _ in range(4)]) == [401] * 4
+    assert statuses([hop.client.get("/claim", headers={"authorization": one}) for _ in range(3)]) == [200, 200, 429]
+    assert hop.client.get("/claim", headers={"authorization": other}).status_code == 200
+
+
+def test_a_header_and_a_parameter_together(hop: Hop) -> None:
+    for team, kind in (("a", 1), ("a", 2), ("b", 1)):
+        answers = [hop.client.get("/header", params={"kind": kind}, headers={"x-team": team}) for _ in range(4)]
+        assert statuses(answers) == [200, 200, 200, 429]
+    encoded = hop.client.get("/header?kind=%31", headers={"x-team": "a"})
+    assert refused_by(encoded) == "teams"
+    assert statuses([hop.client.get("/header") for _ in range(4)]) == [200, 200, 200, 429], (
+        "without either is one bucket"
+    )
+
+
+def test_a_path_parameter(hop: Hop) -> None:
+    assert statuses([hop.client.get("/items/a") for _ in range(4)]) == [200, 200, 200, 429]
+    assert hop.client.get("/items/b").status_code == 200
+
+
+def test_all_must_have_room_and_a_shadow_never_refuses(hop: Hop) -> None:
+    """R10: what is only watched is used up at once; the others still count."""
+    answers = [hop.client.get("/several") for _ in range(4)]
+    assert statuses(answers) == [200, 200, 200, 429]
+    assert refused_by(answers[-1]) == "second"
+    assert fields(answers[1], "ratelimit") == ['"second";r=1;t=0', '"first";r=2;t=0', '"watched";r=0;t=3600']
+
+
+def test_a_cost_is_an_expression_of_parameters(hop: Hop) -> None:
+    def left(path: str) -> str:
+        return fields(hop.client.get(path), "ratelimit")[0]
+
+    assert left("/cost?size=10") == '"pages";r=9;t=0'
+    assert left("/cost?size=11") == '"pages";r=7;t=0'
+    assert left("/cost") == '"pages";r=4;t=0', "where it is left out"
+    assert refused_by(hop.client.get("/cost?size=100")) == "pages"
+    assert refused_by(hop.client.get("/cost?size=0x1")) == "pages", "what is no number costs all there is"
+    answers = [hop.client.get("/five") for _ in range(3)]
+    assert (statuses(answers), answers[-1].headers["retry-after"]) == ([200, 200, 429], "1800")
+
+
+def test_a_burst_is_what_may_come_at_once(hop: Hop) -> None:
+    """R05: at most `burst` at once and one a second from then on, however the periods fall."""
+    assert statuses([hop.client.get("/burst") for _ in range(3)])[:2] == [200, 200]
+    answers = [hop.client.get("/burst") for _ in range(4)]
+    assert 429 in statuses(answers)
+    assert next(a for a in answers if a.status_code == 429).headers["retry-after"] == "1"
+
+
+def test_who_shares_a_bucket(hop: Hop) -> None:
+    """What is written on the document is one bucket for all its operations, unless it says `scope: operation`."""
+    assert statuses([hop.client.get("/one"), hop.client.post("/one"), hop.client.get("/one")]) == [200] * 3
+    assert refused_by(hop.client.post("/one")) == "document"
+    assert statuses([hop.client.get("/own"), hop.client.post("/own")]) == [200, 200]
+    assert statuses([hop.client.get("/own"), hop.client.post("/own")]) == [429, 429]
+
+
+def test_retries_count_once(hop: Hop) -> None:
+    """R11."""
+    answers = [hop.client.get("/retried") for _ in range(4)]
+    assert statuses(answers) == [503, 503, 503, 429]
+    assert len([request for request in hop.reached() if request.path == "/retried"]) == 9
+
+
+def test_a_limit_for_everything_is_told_too(hop: Hop) -> None:
+    answer = hop.client.get("/judged")
+    assert '"everything";q=100000;w=86400' in answer.headers["ratelimit-policy"]
+
+
+def test_limits_stand_before_the_contract_and_in_the_access_log(hop: Hop) -> None:
+    """What is counted is what comes, sound or not; what is over the limit is not judged any more."""
+    answers = [hop.client.get("/judged?size=x") for _ in range(3)]
+    assert 429 in statuses(answers)
+    assert set(statuses(answers)) <= {400, 429}
+    log = hop.folder / ".sidegate" / "access.log"
+    wait(lambda: '"status":429,' in log.read_text() and "/judged" in log.read_text())
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    told = [(line["code"], line["limit"]) for line in lines if line["status"] == 429 and line["path"] == "/judged"]
+    assert told
+    assert set(told) == {("rate-limited", "judged")}
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("{name: a, limit: 0, per: day}", "0 is less than the minimum of 1"),
+        ("{name: a, limit: 1, per: fortnight}", "fortnight"),
+        ("{name: a, limit: 1, per: day, by: [claims]}", "claims"),
+        ("{name: a, limit: 1, per: day, by: ['param:nope']}", "has no parameter `nope`"),
+        ("{name: a, limit: 1, per: day}, {name: a, limit: 2, per: day}", "two limits are called `a`"),
+        ("{name: a, limit: 1, per: day, store: shared}", "needs a rate limit service"),
+        ("{name: a, limit: 1, per: day, onFailure: open}", "`onFailure` is of shared limits"),
+        ("{name: a, limit: 1, per: day, store: shared, burst: 2}", "`burst` is of local limits"),
+        ("{name: a, limit: 1, per: day, cost: 'ceil(param.limit'}", "a `)` is missing"),
+        ("{name: a, limit: 1, per: day, cost: param.other}", "has no parameter `other`"),
+        ("{name: a, limit: 1, per: day, cots: 2}", "there is no key `cots` here"),
+    ],
+)
+def test_bad_limits_have_a_place(written: str, message: str) -> None:
+    found = compiled_with(f"rateLimits: [{written}]")
+    assert any(message in diagnostic.message for diagnostic in found), found
+    assert {d.code for d in found} <= {"extension-value", "extension-unknown", "rate-limit-service"}
+    assert all(d.span and d.span.file == "contracts/pets/v1.yaml" and d.span.line for d in found)
+
+
+def test_a_claim_needs_a_token() -> None:
+    text = pets()["contracts/pets/v1.yaml"].replace(
+        "{policy: none, reason: a public page}",
+        "{policy: none, reason: x, rateLimits: [{name: a, limit: 1, per: day, by: ['claim:sub']}]}",
+    )
+    (found,) = Compiler().compile(tree(pets(contract=text))).diagnostics
+    assert "asks for no token" in found.message
+
+
+@pytest.mark.parametrize(
+    ("settings", "code"),
+    [
+        ("rateLimits: [{name: a, limit: 0, per: day}]", "settings-invalid"),
+        ("rateLimits: [{name: a, limit: 1, per: day, by: ['claim:sub']}]", "settings-invalid"),
+        ("rateLimits: [{name: a, limit: 1, per: day, store: shared}]", "rate-limit-service"),
+        ("rateLimit: {service: nowhere}", "settings-invalid"),
+        ("rateLimit: {service: 'h:1', onFailure: maybe}", "settings-invalid"),
+        ("rateLimit: {service: 'h:1', timeout: 0s}", "settings-invalid"),
+        ("rateLimit: {servce: 'h:1'}", "settings-unknown-key"),
+    ],
+)
+def test_bad_settings_have_a_place(settings: str, code: str) -> None:
+    found = Compiler().compile(tree(pets(settings=pets()["sidegate.yaml"] + settings + "\n"))).diagnostics
+    assert code in {diagnostic.code for diagnostic in found}
+    assert all(d.span and d.span.file == "sidegate.yaml" and d.span.line == 3 for d in found if d.is_error)

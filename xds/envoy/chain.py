@@ -35,6 +35,7 @@ from xds.envoy.filters import (
     mock,
     query,
     service_errors,
+    shared_limits,
     shed,
     trace,
     transforms,
@@ -74,6 +75,7 @@ CHAIN: tuple[Row, ...] = (
     Row(names.IDENTITY_FILTER, lambda gateway, profile: identity.identity(), identity.per_route),
     # behind everything that tells who asks, before the companion, so that no flood reaches it
     *local_limits.ROWS,
+    *shared_limits.ROWS,  # behind the local ones: what those refuse need not be asked
     local_limits.FORGET,
     Row(names.COMPANION_FILTER, lambda gateway, profile: companion.companion(profile), companion.per_route),
     # behind everything that judges: a refused request says nothing of the service

@@ -27,6 +27,7 @@ from xds.envoy.codec import any_of
 from xds.envoy.discovery import by_ads
 from xds.envoy.endpoints import assignment
 from xds.envoy.profile import Profile
+from xds.envoy.rate_limit_cluster import rate_limit_clusters
 from xds.envoy.typed import seconds
 from xds.envoy.upstream_tls import upstream_tls
 from xds.model import Gateway, JwtScheme, Upstream, Version
@@ -54,6 +55,7 @@ def clusters(gateway: Gateway, profile: Profile) -> Iterator[Cluster]:
         if isinstance(scheme, JwtScheme) and (remote := scheme.remote):
             tls = remote.scheme == "https"
             yield _own(names.issuer(scheme.name), remote.host, remote.port, profile, FETCHES, tls=tls)
+    yield from rate_limit_clusters(gateway, profile)
     for service in gateway.services:
         for version in service.versions:
             yield _upstream(version, profile)

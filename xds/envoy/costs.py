@@ -15,21 +15,21 @@ def constant(cost: Cost) -> int | None:
     return max(1, int(cost.value)) if cost.op == "number" else None
 
 
-def cel(cost: Cost, values: Mapping[str, tuple[str, float]], otherwise: int) -> str:
+def cel(cost: Cost, headers: Mapping[str, str], otherwise: int) -> str:
     """The cost as an integer, rounded up and at least 1.
 
-    `values` has for each parameter the header that holds it and its default. A parameter that is no plain number costs
+    `headers` has for each parameter the header that holds it. A parameter that is no plain number costs
     `otherwise`, all that there is: what is read differently further on must not be cheap here.
     """
-    number = _number(cost, values)
+    number = _number(cost, headers)
     up = f"(double(int({number})) < {number} ? int({number}) + 1 : int({number}))"
     bounded = f"{number} < {MOST} ? ({number} > 1.0 ? {up} : 1) : {otherwise}"
-    sound = " && ".join(f"({_absent(h)} || {_plain(h)})" for h in _headers(cost, values))
+    sound = " && ".join(f"({_absent(h)} || {_plain(h)})" for h in _headers(cost, headers))
     return f"{sound} ? ({bounded}) : {otherwise}" if sound else bounded
 
 
-def _headers(cost: Cost, values: Mapping[str, tuple[str, float]]) -> Iterable[str]:
-    return (values[name][0] for name in cost.parameters)
+def _headers(cost: Cost, headers: Mapping[str, str]) -> Iterable[str]:
+    return (headers[name] for name in cost.parameters)
 
 
 def _absent(header: str) -> str:
@@ -40,14 +40,15 @@ def _plain(header: str) -> str:
     return f"(request.headers['{header}'].matches('^[0-9]+$') && request.headers['{header}'].size() < 10)"
 
 
-def _number(cost: Cost, values: Mapping[str, tuple[str, float]]) -> str:
+def _number(cost: Cost, headers: Mapping[str, str]) -> str:
     match cost.op:
         case "number":
             return repr(cost.value)
         case "param":
-            header, default = values[cost.name]
-            return f"({_absent(header)} ? {default!r} : double(request.headers['{header}']))"
-    args = [_number(arg, values) for arg in cost.args]
+            return _value(headers[cost.name], 0.0)
+        case "default":
+            return _value(headers[cost.args[0].name], cost.args[1].value)
+    args = [_number(arg, headers) for arg in cost.args]
     match cost.op:
         case "floor":
             return f"double(int({args[0]}))"  # nothing is below zero here but what ends as 1 in any case
@@ -58,3 +59,7 @@ def _number(cost: Cost, values: Mapping[str, tuple[str, float]]) -> str:
         case "max":
             return f"({args[0]} > {args[1]} ? {args[0]} : {args[1]})"
     return f"({args[0]} {cost.op} {args[1]})"
+
+
+def _value(header: str, default: float) -> str:
+    return f"({_absent(header)} ? {default!r} : double(request.headers['{header}']))"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from urllib.parse import unquote
+from collections.abc import Iterator
 
 from envoy_data_plane.envoy.config.common.mutation_rules.v3 import HeaderMutation as Mutation
 
@@ -12,8 +11,8 @@ from xds.envoy.filters.jwt import METADATA, payload_key
 from xds.envoy.routed import Routed
 from xds.envoy.typed import set_header
 from xds.headers import IDENTITY, LIMIT, PREFIX
-from xds.model import Operation, Parameter
-from xds.native.rates import PARTS, RateLimit, parameter
+from xds.model import Operation
+from xds.native.rates import PARTS, PER_OPERATION, RateLimit, parameter
 
 LENGTH = 256
 """So many characters of a value count: what a client fills freely must not fill the memory."""
@@ -26,6 +25,9 @@ MAPPED = "%CEL(source.address.startsWith('[::ffff:') ? source.address : '')%"
 """An IPv4 address as IPv6, which only trusted hops write: all of them have one network."""
 
 ARGUMENT = f"{PREFIX}argument-"
+
+SHARED_LIMIT = f"{PREFIX}shared"
+"""`<this>-N-key-M`, `-cost`, `-name` and `-quota`: what a request counts for in the Nth shared limit."""
 
 
 def keys(limit: RateLimit, routed: Routed, prefix: str = LIMIT) -> Iterator[Mutation]:
@@ -40,19 +42,19 @@ def costs(limit: RateLimit, routed: Routed, header: str) -> Iterator[Mutation]:
     if fixed is not None:
         yield set_header(header, str(fixed))
         return
-    values = {}
+    values: dict[str, str] = {}
     for index, name in enumerate(limit.cost.parameters):
         found = parameter(routed.operation, name)
         if found is None:
             raise ValueError(f"{limit.name}: there is no parameter {name}")
         if found.location == "header":
-            values[name] = found.name, _default(found, routed)
+            values[name] = found.name
         else:
-            values[name] = f"{ARGUMENT}{index}", _default(found, routed)
-            yield Mutation(remove=values[name][0])
-            yield set_header(values[name][0], f"%QUERY_PARAM({found.name}):16%")
+            values[name] = f"{ARGUMENT}{index}"
+            yield Mutation(remove=values[name])
+            yield set_header(values[name], f"%QUERY_PARAM({found.name}):16%")
     yield set_header(header, f"%CEL({cel(limit.cost, values, limit.burst or limit.limit)})%")
-    yield from (Mutation(remove=name) for name, _ in values.values() if name.startswith(ARGUMENT))
+    yield from (Mutation(remove=name) for name in values.values() if name.startswith(ARGUMENT))
 
 
 def _key(header: str, by: str, routed: Routed) -> Iterator[Mutation]:
@@ -102,14 +104,15 @@ def _parameter(name: str, operation: Operation) -> str:
     raise ValueError(f"there is no parameter {name} to count by")
 
 
-def _default(found: Parameter, routed: Routed) -> float:
-    """The default that the parameter's schema has, if it is a number."""
-    uri, _, fragment = found.schema.uri.partition("#") if found.schema else ("", "", "")
-    value = routed.version.schemas.resources.get(uri)
-    for token in unquote(fragment).split("/")[1:]:
-        value = value.get(token.replace("~1", "/").replace("~0", "~")) if isinstance(value, Mapping) else None
-    default = value.get("default") if isinstance(value, Mapping) else None
-    return float(default) if isinstance(default, (int, float)) and not isinstance(default, bool) else 0.0
+def shared_name() -> str:
+    """In CEL the name of the shared limit that refused: the one whose quota Envoy's older field begins with."""
+    name = f"request.headers['{SHARED_LIMIT}-0-name']"
+    for index in range(PER_OPERATION - 1, 0, -1):
+        header = f"{SHARED_LIMIT}-{index}"
+        known = f"'{header}-quota' in request.headers"
+        held = f"response.headers['x-ratelimit-limit'].startsWith(request.headers['{header}-quota'])"
+        name = f"({known} && {held} ? request.headers['{header}-name'] : {name})"
+    return name
 
 
 def internal() -> Iterator[str]:
@@ -117,3 +120,10 @@ def internal() -> Iterator[str]:
     yield LIMIT
     yield from (f"{LIMIT}-{each}" for each in ("quota", "bucket", "cost", "wait"))
     yield from (f"{LIMIT}-key-{index}" for index in range(PARTS))
+
+
+def internal_shared(count: int) -> Iterator[str]:
+    """Those of so many shared limits."""
+    for limit in range(count):
+        yield from (f"{SHARED_LIMIT}-{limit}-{each}" for each in ("name", "quota", "cost"))
+        yield from (f"{SHARED_LIMIT}-{limit}-key-{index}" for index in range(PARTS))

@@ -25,6 +25,7 @@ from xds.envoy.profile import Profile
 from xds.envoy.redirects import redirects
 from xds.envoy.routes import routes
 from xds.envoy.secrets import secrets
+from xds.envoy.service_config import RateLimitConfig, service_configs
 from xds.envoy.typed import typed
 from xds.listeners import Listener as Settings
 from xds.listeners import Secret as Material
@@ -46,6 +47,7 @@ def lower(gateway: Gateway, profile: Profile) -> Resources:
         (ClusterLoadAssignment, ((each.cluster_name, each) for each in assignments(gateway))),
         (TypedExtensionConfig, ((name, typed(name, config)) for name, config in extensions(gateway, profile))),
         (Listener, ((each.name, each) for each in (*_listening(gateway, profile), *_origin(gateway, profile)))),
+        (RateLimitConfig, service_configs(gateway)),
         (RouteConfiguration, ((each.name, each) for each in (routes(gateway, profile), *redirects(gateway)))),
     )
     lowered = {type_url(kind): _by_name(resources) for kind, resources in by_type}

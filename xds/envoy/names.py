@@ -87,6 +87,16 @@ def issuer(scheme: str) -> str:
     return f"issuer:{scheme}"
 
 
+def shared_counted(closed: bool) -> str:
+    """The filter that writes down what a request counts for in shared limits, by what they do while nobody counts."""
+    return f"limits-{'closed' if closed else 'open'}-counted"
+
+
+def shared_limit(closed: bool) -> str:
+    """The filter of an operation's shared limits."""
+    return f"limits-{'closed' if closed else 'open'}-shared"
+
+
 def route(version: Version, operation: Operation) -> str:
     """`service/version/operationId`."""
     return f"{version.service}/{version.name}/{operation.id}"

@@ -16,6 +16,7 @@ from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v
 
 from xds import headers
 from xds.envoy.codec import any_of
+from xds.envoy.counted import shared_name
 from xds.envoy.filters import mock, trace, verdict
 from xds.envoy.filters.addresses import POLICY as ADDRESSES
 from xds.envoy.filters.crit import POLICY
@@ -130,6 +131,7 @@ REPLIES: tuple[Reply, ...] = (
         sent=403,
     ),
     Reply("upgrade-refused", 403, "The gateway does not change protocols.", ("upgrade_failed",)),
+    Reply("limits-unavailable", 503, "The gateway cannot count requests at the moment.", ("rate_limiter_error",)),
     Reply("companion-unavailable", 503, "The gateway cannot judge requests at the moment.", ("ext_authz_error",)),
     Reply(
         "overloaded",
@@ -161,6 +163,14 @@ REPLIES: tuple[Reply, ...] = (
         LIMITED,
         more=(("limit", f"%REQ({headers.LIMIT})%"),),
         headers=(("retry-after", f"%REQ({headers.LIMIT}-wait)%"),),
+    ),
+    Reply(
+        "rate-limited",
+        429,
+        "A limit has no room for the request; Retry-After says when it may have.",
+        ("request_rate_limited",),
+        more=(("limit", f"%CEL({shared_name()})%"),),
+        headers=(("retry-after", "%RESP(X-RATELIMIT-RESET)%"),),
     ),
     Reply("forbidden", 403, "The request is refused."),
     Reply("not-implemented", 501, "The request uses something of HTTP that the gateway does not."),

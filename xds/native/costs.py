@@ -1,7 +1,8 @@
 """`ceil(param.limit / 10)` -> Cost: what a request takes of a limit, as an expression of its parameters.
 
-The language is small: numbers, `param.NAME`, `+ - * /`, parentheses, `ceil(x)`, `floor(x)`, `min(x, y)`, `max(x, y)`. Whatever
-comes out is rounded up, and is at least 1.
+The language is small: numbers, `param.NAME`, `+ - * /`, parentheses, `ceil(x)`, `floor(x)`, `min(x, y)`, `max(x, y)`, and
+`default(param.NAME, number)` for where the parameter is left out, which else counts as 0. Whatever comes out is rounded up, and
+is at least 1.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_TOKEN = re.compile(r"\s*(?:(\d+(?:\.\d+)?)|param\.([A-Za-z0-9_-]+)|(ceil|floor|min|max)(?=\s*\()|([-+*/(),]))")
+_TOKEN = re.compile(r"\s*(?:(\d+(?:\.\d+)?)|param\.([A-Za-z0-9_-]+)|(ceil|floor|min|max|default)(?=\s*\()|([-+*/(),]))")
 _PRECEDENCE = {"+": 1, "-": 1, "*": 2, "/": 2}
-_ARGUMENTS = {"ceil": 1, "floor": 1, "min": 2, "max": 2}
+_ARGUMENTS = {"ceil": 1, "floor": 1, "min": 2, "max": 2, "default": 2}
 DEPTH, SIZE = 8, 100
 """So deep and so large may an expression be: CEL in Envoy nests no deeper than 32, and has no names for parts."""
 
@@ -110,6 +111,8 @@ class _Reader:
         self._expect(")")
         if len(args) != _ARGUMENTS[function]:
             raise CostError(f"`{function}` takes {_ARGUMENTS[function]}, not {len(args)}")
+        if function == "default" and [arg.op for arg in args] != ["param", "number"]:
+            raise CostError("`default` takes a parameter and a number")
         return tuple(args)
 
     def _expect(self, sign: str) -> None:

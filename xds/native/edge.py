@@ -28,4 +28,5 @@ class Edge:
     @property
     def has(self) -> frozenset[str]:
         """Words for what operations may refer to, as `Site.has` holds them."""
-        return frozenset(["faults"] if self.faults else [])
+        there = (("faults", self.faults), ("rateLimit", self.rate_limit))
+        return frozenset(word for word, present in there if present)

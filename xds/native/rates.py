@@ -19,7 +19,7 @@ LOCAL, SHARED = "local", "shared"
 PARTS = 3
 """So many things may one limit be counted by at once."""
 PER_OPERATION = 4
-"""So many local limits one operation may have, those for the whole gateway apart: each is a filter of its own."""
+"""So many local limits, and as many shared ones, one operation may have: each local one is a filter of its own."""
 PER_GATEWAY = 2
 
 
@@ -162,9 +162,9 @@ def owned(limit: RateLimit, operation: str) -> RateLimit:
 
 def _check(value: tuple[RateLimit, ...], operation: Operation, site: Site) -> Iterator[Problem]:
     written = operation.settings["rateLimits"].value
-    local = [limit for limit in value if limit.store == LOCAL]
-    if len(local) > PER_OPERATION:
-        yield Problem(f"an operation has at most {PER_OPERATION} local limits, these are {len(local)}")
+    for store in (LOCAL, SHARED):
+        if (count := sum(limit.store == store for limit in value)) > PER_OPERATION:
+            yield Problem(f"an operation has at most {PER_OPERATION} {store} limits, these are {count}")
     for index, (limit, item) in enumerate(zip(value, written, strict=True)):
         for problem in limit_problems(limit, item, value[:index], site.has):
             yield replace(problem, pointer=f"/{index}{problem.pointer}")
@@ -193,7 +193,7 @@ def limit_problems(
         try:
             parse_cost(str(item["cost"]))
         except CostError as error:
-            help_ = "numbers, param.NAME, + - * /, ceil(x), floor(x), min(x, y), max(x, y)"
+            help_ = "numbers, param.NAME, + - * /, ceil(x), floor(x), min(x, y), max(x, y), default(param.NAME, 20)"
             yield Problem(f"`cost`: {error}", "/cost", help_)
 
 

@@ -19,6 +19,7 @@ from xds.settings.listeners import files_of as files_of_listeners
 from xds.settings.listeners import listeners
 from xds.settings.opa import opa
 from xds.settings.patches import patches
+from xds.settings.rates import rate_limit_service, rate_limits
 from xds.settings.reader import FILE, Reader
 from xds.settings.security import files_of as files_of_security
 from xds.settings.security import scheme
@@ -37,7 +38,19 @@ __all__ = [
     "settings_files",
 ]
 
-SECTIONS = ("listeners", "services", "security", "opa", "dev", "faults", "addresses", "cache", "patches")
+SECTIONS = (
+    "listeners",
+    "services",
+    "security",
+    "opa",
+    "dev",
+    "faults",
+    "addresses",
+    "cache",
+    "patches",
+    "rateLimit",
+    "rateLimits",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +121,15 @@ def _settings(reader: Reader) -> Settings:
     read = {name: scheme(reader, name, value) for name, value in schemes.items()}
     found = {name: service(reader, name, value) for name, value in services.items()}
     listening = listeners(reader, top.get("listeners"))
+    counting = rate_limit_service(reader, top.get("rateLimit"))
     return Settings(
         services=found,
         schemes={name: scheme for name, scheme in read.items() if scheme},
         opa=opa(reader, top.get("opa")),
         dev=reader.mapping(top.get("dev"), "/dev"),
         edge=Edge(
+            rate_limits=rate_limits(reader, top.get("rateLimits"), counting),
+            rate_limit=counting,
             faults=faults(reader, top.get("faults")),
             patches=patches(reader, top.get("patches")),
             addresses=addresses(reader, top.get("addresses")),

@@ -12,6 +12,7 @@ SECRET = PREFIX + "envoy.extensions.transport_sockets.tls.v3.Secret"
 EXTENSION = PREFIX + "envoy.config.core.v3.TypedExtensionConfig"
 LISTENER = PREFIX + "envoy.config.listener.v3.Listener"
 ROUTES = PREFIX + "envoy.config.route.v3.RouteConfiguration"
+LIMITS = PREFIX + "ratelimit.config.ratelimit.v3.RateLimitConfig"
 RUNTIME = PREFIX + "envoy.service.runtime.v3.Runtime"
 
 
@@ -37,6 +38,7 @@ ORDER: tuple[ResourceType, ...] = (
     ResourceType(ENDPOINTS, "eds"),  # a cluster of this kind is warm, and acknowledged, only when it has them
     ResourceType(EXTENSION, "ecds"),  # a filter's configuration names clusters
     ResourceType(LISTENER, "lds", whole=True, root=True),
+    ResourceType(LIMITS, "rlds", whole=True, root=True),  # the rate limit service's; routes name what it counts
     ResourceType(ROUTES, "rds"),  # last: what it names is there
 )
 """Make before break: a type comes after those it names (Envoy, xDS protocol, "Eventual consistency considerations")."""

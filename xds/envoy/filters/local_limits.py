@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
+from functools import cache
 
 from betterproto2 import Message
 from envoy_data_plane.envoy.config.common.mutation_rules.v3 import HeaderMutation as Mutation
@@ -44,7 +45,7 @@ from envoy_data_plane.google.protobuf import Any
 from xds.envoy import names
 from xds.envoy.codec import shared
 from xds.envoy.costs import constant
-from xds.envoy.counted import costs, internal, keys
+from xds.envoy.counted import costs, internal, internal_shared, keys
 from xds.envoy.filters.http_filter import Row
 from xds.envoy.routed import Routed
 from xds.envoy.typed import set_header
@@ -204,14 +205,15 @@ def _row(slot: int) -> tuple[Row, Row]:
 
 def forget(routed: Routed) -> Message | None:
     """Take off what the limits were told."""
-    if not routed.operation.native.rate_limits and not routed.gateway.edge.rate_limits:
-        return None
-    return _forgotten
+    limits = (*routed.operation.native.rate_limits, *routed.gateway.edge.rate_limits)
+    return _forgotten(sum(limit.store != LOCAL for limit in limits)) if limits else None
 
 
-_forgotten = shared(
-    HeaderMutationPerRoute(mutations=Mutations(request_mutations=[Mutation(remove=name) for name in internal()]))
-)
+@cache
+def _forgotten(count: int) -> Message:
+    going = [Mutation(remove=name) for name in (*internal(), *internal_shared(count))]
+    return shared(HeaderMutationPerRoute(mutations=Mutations(request_mutations=going)))
+
 
 ROWS: tuple[Row, ...] = tuple(row for slot in range(SLOTS) for row in _row(slot))
 FORGET = Row(names.LIMITS_FORGET_FILTER, lambda gateway, profile: HeaderMutation(), forget, off=True)

@@ -1,0 +1,202 @@
+"""Limits in a shared store: a real rate limit service on a real Valkey, fed by the control plane, and what if it is away."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+from httpx import Response
+
+from tests.features.hop import Hop, contract, operation, serve
+from tests.projects import compiled, pets
+from tests.ratelimit_server import RateLimitServer, Valkey, free_port, ratelimit_binary, wait
+
+__all__ = ["ratelimit_binary"]
+
+PERIODS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 604_800, "month": 2_592_000}
+
+
+def limited(name: str, **more: object) -> dict[str, object]:
+    limit = {"name": name, "by": [], "limit": 3, "per": "day", "store": "shared", **more}
+    return operation(x_sidegate={"rateLimits": [limit]})
+
+
+def paths() -> dict[str, object]:
+    both = [
+        {"name": "small", "by": ["client"], "limit": 2, "per": "day", "store": "shared"},
+        {"name": "large", "by": [], "limit": 50, "per": "month", "store": "shared"},
+    ]
+    return {
+        "/team": {"get": limited("teams", by=["header:x-team", "address"])},
+        **{f"/per/{per}": {"get": limited(f"per-{per}", per=per, limit=1000)} for per in PERIODS},
+        "/both": {"get": operation(x_sidegate={"rateLimits": both})},
+        "/shadow": {"get": limited("watched", limit=1, shadow=True)},
+        "/five": {"get": limited("fives", limit=10, cost=5)},
+        "/open": {"get": limited("opens", onFailure="open")},
+        "/closed": {"get": limited("closeds", onFailure="closed")},
+        "/said": {"get": limited("said")},
+    }
+
+
+@dataclass
+class Counted:
+    """A gateway, the service that counts for it, and where that keeps its counts."""
+
+    hop: Hop
+    service: RateLimitServer
+    valkey: Valkey
+
+    def get(self, path: str, **headers: str) -> Response:
+        return self.hop.client.get(path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+
+    def statuses(self, path: str, times: int) -> list[int]:
+        return [self.get(path).status_code for _ in range(times)]
+
+
+@pytest.fixture(scope="module")
+def counted(ratelimit_binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counted]:
+    folder, port = tmp_path_factory.mktemp("shared"), free_port()
+    settings = {"rateLimit": {"service": f"127.0.0.1:{port}", "onFailure": "closed", "timeout": "1s"}}
+    valkey = Valkey(folder)
+    try:
+        with serve(folder, contract(paths()), settings=settings) as hop:
+            service = RateLimitServer(ratelimit_binary, valkey, folder, port, ads_of(hop))
+            wait(lambda: "teams" in service.configuration())
+            wait(lambda: hop.client.get("/per/month").status_code == 200)
+            try:
+                yield Counted(hop, service, valkey)
+            finally:
+                service.stop()
+    finally:
+        valkey.stop()
+
+
+def ads_of(hop: Hop) -> str:
+    """Where the control plane streams, as Envoy was told."""
+    bootstrap = yaml.safe_load((hop.folder / ".sidegate" / "envoy.json").read_text())
+    (cluster,) = bootstrap["static_resources"]["clusters"]
+    address = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]["address"]["socket_address"]
+    return f"{address['address']}:{address['port_value']}"
+
+
+def test_a_shared_limit_refuses_and_is_seen_in_the_store(counted: Counted) -> None:
+    answers = [counted.get("/team", x_team="a") for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    refused = answers[-1]
+    assert (refused.json()["code"], refused.json()["limit"]) == ("rate-limited", "teams")
+    assert refused.headers["ratelimit-policy"] == '"teams";q=3;w=86400'
+    assert refused.headers["ratelimit"] == f'"teams";r=0;t={refused.headers["retry-after"]}'
+    assert 0 < int(refused.headers["retry-after"]) <= 86_400
+    assert answers[0].headers["ratelimit"].startswith('"teams";r=2;t=')
+    assert not [
+        n for answer in answers for n in answer.headers if n.startswith(("x-ratelimit", "x-envoy-r", "x-sidegate"))
+    ]
+    assert counted.get("/team", x_team="b").status_code == 200
+    counts = {key: value for key, value in counted.valkey.counters().items() if "teams" in key}
+    assert sorted(counts.values()) == [1, 4]
+    assert any("h:a" in key and "127.0.0.1" in key for key in counts)
+
+
+@pytest.mark.parametrize("per", PERIODS)
+def test_every_period(counted: Counted, per: str) -> None:
+    """Quotas by day, week and month are counted in periods of the clock, and kept so long."""
+    answer = counted.get(f"/per/{per}")
+    assert answer.headers["ratelimit-policy"] == f'"per-{per}";q=1000;w={PERIODS[per]}'
+    reset = int(answer.headers["ratelimit"].rpartition("t=")[2])
+    assert abs((reset + time.time()) % PERIODS[per] - PERIODS[per] / 2) >= PERIODS[per] / 2 - 3
+
+
+def test_of_several_the_one_that_refused_is_named(counted: Counted) -> None:
+    answers = [counted.get("/both") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert answers[-1].json()["limit"] == "small"
+    assert answers[0].headers["ratelimit-policy"] == '"small";q=2;w=86400, "large";q=50;w=2592000'
+    assert answers[0].headers["ratelimit"].startswith('"small";r=1;')
+
+
+def test_a_shadow_counts_and_never_refuses(counted: Counted) -> None:
+    assert counted.statuses("/shadow", 4) == [200] * 4
+    (count,) = (value for key, value in counted.valkey.counters().items() if "watched" in key)
+    assert count == 4
+
+
+def test_a_cost_counts_in_the_store(counted: Counted) -> None:
+    assert counted.statuses("/five", 3) == [200, 200, 429]
+
+
+def test_a_restarted_service_goes_on_where_it_was(counted: Counted) -> None:
+    assert counted.get("/team", x_team="kept").status_code == 200
+    counted.service.stop()
+    counted.service.start()
+    wait(lambda: "teams" in counted.service.configuration())
+    wait(lambda: counted.get("/per/hour").status_code == 200)
+    left = counted.get("/team", x_team="kept").headers["ratelimit"]
+    assert left.startswith('"teams";r=1;')
+
+
+@pytest.fixture(scope="module")
+def strict(counted: Counted) -> Counted:
+    """The same, with no patience: the second that the other tests have is for a busy machine."""
+    settings, path = (counted.hop.folder / name for name in ("sidegate.yaml", "contracts/svc/v1.yaml"))
+    settings.write_text(settings.read_text().replace("timeout: 1s", "timeout: 5ms"))
+    path.write_text(path.read_text().replace("name: fives", "name: fivers"))
+    wait(lambda: "fivers" in counted.service.configuration())
+    wait(lambda: '"fivers"' in counted.get("/five").headers.get("ratelimit-policy", ""))
+    return counted
+
+
+def test_a_changed_limit_reaches_proxy_and_service(strict: Counted) -> None:
+    assert "/fivers: unit=DAY requests_per_unit=10" in strict.service.configuration()
+
+
+@pytest.mark.parametrize("away", ["stopped", "hangs", "no store"])
+def test_while_the_store_is_away(strict: Counted, away: str) -> None:
+    """R08: what happens is said by each limit, and no request waits longer than 5 ms for it."""
+    strict.statuses("/open", 1)
+    process = strict.valkey.process if away == "no store" else strict.service.process
+    if away == "stopped":
+        strict.service.stop()
+    else:
+        process.send_signal(19)  # SIGSTOP: it takes what is sent and never answers
+    try:
+        began = time.monotonic()
+        answers = {path: [strict.get(path) for _ in range(20)] for path in ("/open", "/closed", "/said")}
+        each = (time.monotonic() - began) / 60
+        assert {answer.status_code for answer in answers["/open"]} == {200}
+        for path in ("/closed", "/said"):
+            assert {answer.status_code for answer in answers[path]} == {503}
+            assert answers[path][0].json()["code"] == "limits-unavailable"
+        assert "ratelimit" not in answers["/open"][0].headers
+        assert each < 0.05, "5 ms for the store, and what the rest of the hop takes"
+    finally:
+        if away == "stopped":
+            strict.service.start()
+        else:
+            process.send_signal(18)
+        wait(lambda: strict.get("/per/minute").status_code == 200)
+
+
+def test_the_same_as_a_file(ratelimit_binary: Path, tmp_path: Path) -> None:
+    """`sidegate compile --type rate-limits`: what a service that knows no control plane reads."""
+    from xds.envoy.service_config import as_file
+
+    limits = "[{name: a, by: [address], limit: 7, per: week, store: shared}]"
+    written = f"x-sidegate: {{policy: none, reason: x, rateLimits: {limits}}}"
+    text = pets()["contracts/pets/v1.yaml"].replace("x-sidegate: {policy: none, reason: a public page}", written)
+    settings = pets()["sidegate.yaml"] + "rateLimit: {service: '127.0.0.1:1'}\n"
+    gateway = compiled(pets(contract=text, settings=settings)).gateway
+    (tmp_path / "limits" / "config").mkdir(parents=True)
+    (tmp_path / "limits" / "config" / "sidegate.yaml").write_text(yaml.safe_dump(as_file(gateway)))
+    valkey = Valkey(tmp_path)
+    try:
+        service = RateLimitServer(ratelimit_binary, valkey, tmp_path, free_port(), None)
+        try:
+            wait(lambda: "/a.key-0: unit=WEEK requests_per_unit=7" in service.configuration(), 5)
+        finally:
+            service.stop()
+    finally:
+        valkey.stop()

@@ -1,0 +1,165 @@
+"""RateLimit -> ratelimit: limits that all proxies count together, in a service that is asked over gRPC.
+
+All of an operation's limits that fail alike are asked for at once, so that a request waits once; those that refuse while the
+service is away come first, so that a request that will be refused does not wait twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from betterproto2 import Message
+from envoy_data_plane.envoy.config.common.mutation_rules.v3 import HeaderMutation as Mutation
+from envoy_data_plane.envoy.config.core.v3 import (
+    ApiVersion,
+    GrpcService,
+    GrpcServiceEnvoyGrpc,
+    HeaderValue,
+    HeaderValueOption,
+    HeaderValueOptionHeaderAppendAction,
+)
+from envoy_data_plane.envoy.config.ratelimit.v3 import RateLimitServiceConfig
+from envoy_data_plane.envoy.config.route.v3 import RateLimit as Counted
+from envoy_data_plane.envoy.config.route.v3 import (
+    RateLimitAction,
+    RateLimitActionGenericKey,
+    RateLimitActionRequestHeaders,
+    RateLimitHitsAddend,
+)
+from envoy_data_plane.envoy.extensions.filters.http.header_mutation.v3 import (
+    HeaderMutation,
+    HeaderMutationPerRoute,
+    Mutations,
+)
+from envoy_data_plane.envoy.extensions.filters.http.ratelimit.v3 import (
+    RateLimit as Filter,
+)
+from envoy_data_plane.envoy.extensions.filters.http.ratelimit.v3 import (
+    RateLimitPerRoute,
+    RateLimitXRateLimitHeadersRfcVersion,
+)
+from envoy_data_plane.envoy.type.v3 import HttpStatus, StatusCode
+
+from xds.envoy import names
+from xds.envoy.counted import SHARED_LIMIT, costs, keys
+from xds.envoy.filters.http_filter import Row
+from xds.envoy.filters.local_limits import untold
+from xds.envoy.routed import Routed
+from xds.envoy.service_config import DOMAIN
+from xds.envoy.typed import seconds, set_header
+from xds.model import Gateway
+from xds.native.rates import SHARED, RateLimit, owned
+
+_REPORT = "x-ratelimit-limit"
+"""Envoy's older field: the quota of the limit that is closest to refuse, a comma, and all of them."""
+
+
+def limits_of(routed: Routed, closed: bool) -> tuple[RateLimit, ...]:
+    """The shared limits of an operation that refuse, or do not, while the service is away."""
+    service = routed.gateway.edge.rate_limit
+    if service is None:
+        return ()
+    own = (owned(limit, names.route(routed.version, routed.operation)) for limit in routed.operation.native.rate_limits)
+    each = (limit for limit in (*routed.gateway.edge.rate_limits, *own) if limit.store == SHARED)
+    return tuple(limit for limit in each if (service.closed if limit.closed is None else limit.closed) is closed)
+
+
+def asks(gateway: Gateway, closed: bool) -> Filter:
+    """The filter's configuration. Without a service no route turns it on, and the cluster that Envoy wants is any."""
+    service = gateway.edge.rate_limit
+    cluster = names.RATE_LIMIT if service else names.COMPANION
+    return Filter(
+        domain=DOMAIN,
+        stat_prefix="closed" if closed else "open",
+        timeout=seconds(service.timeout) if service else None,
+        failure_mode_deny=closed,
+        status_on_error=HttpStatus(code=StatusCode.ServiceUnavailable),
+        enable_x_ratelimit_headers=RateLimitXRateLimitHeadersRfcVersion.DRAFT_VERSION_03,
+        disable_x_envoy_ratelimited_header=True,
+        rate_limit_service=RateLimitServiceConfig(
+            grpc_service=GrpcService(envoy_grpc=GrpcServiceEnvoyGrpc(cluster_name=cluster)),
+            transport_api_version=ApiVersion.V3,
+        ),
+    )
+
+
+def counted(routed: Routed, closed: bool) -> Message | None:
+    """What a request counts for, and what is told of it in the answer."""
+    limits = limits_of(routed, closed)
+    if not limits:
+        return None
+    request = [mutation for index, limit in enumerate(limits) for mutation in _counted(index, limit, routed)]
+    return HeaderMutationPerRoute(
+        mutations=Mutations(request_mutations=request, response_mutations=list(_told(limits)))
+    )
+
+
+def _counted(index: int, limit: RateLimit, routed: Routed) -> Iterator[Mutation]:
+    header = f"{SHARED_LIMIT}-{index}"
+    yield set_header(f"{header}-name", limit.name)
+    yield set_header(f"{header}-quota", f"{limit.limit}, ")
+    yield from keys(limit, routed, header)
+    yield from costs(limit, routed, f"{header}-cost")
+
+
+def _told(limits: tuple[RateLimit, ...]) -> Iterator[Mutation]:
+    """`RateLimit-Policy` of all of them; `RateLimit` of the one that is closest, where the service was there to say so."""
+    policy = ", ".join(f'"{limit.name}";q={limit.limit};w={limit.seconds}' for limit in limits)
+    yield _appended("ratelimit-policy", policy)
+    name = f"'{limits[-1].name}'"
+    for limit in reversed(limits[:-1]):
+        name = f"(response.headers['{_REPORT}'].startsWith('{limit.limit}, ') ? '{limit.name}' : {name})"
+    name = f"%CEL({name})%" if len(limits) > 1 else limits[0].name
+    value = f'"{name}";r=%RESP(X-RATELIMIT-REMAINING)%;t=%RESP(X-RATELIMIT-RESET)%'
+    # Envoy's CEL joins no texts: the field is written over the one that is there only if the service answered
+    over = HeaderValueOptionHeaderAppendAction.OVERWRITE_IF_EXISTS
+    yield _changed("x-ratelimit-reset", value, over)
+    yield _appended("ratelimit", "%RESP(X-RATELIMIT-RESET)%")
+    yield from untold()
+
+
+def _appended(name: str, value: str) -> Mutation:
+    return _changed(name, value, HeaderValueOptionHeaderAppendAction.APPEND_IF_EXISTS_OR_ADD)
+
+
+def _changed(name: str, value: str, action: HeaderValueOptionHeaderAppendAction) -> Mutation:
+    return Mutation(append=HeaderValueOption(header=HeaderValue(key=name, value=value), append_action=action))
+
+
+def asked(routed: Routed, closed: bool) -> Message | None:
+    """What of an operation's requests the service is asked."""
+    limits = limits_of(routed, closed)
+    return RateLimitPerRoute(rate_limits=[_asked(*each) for each in enumerate(limits)]) if limits else None
+
+
+def _asked(index: int, limit: RateLimit) -> Counted:
+    header = f"{SHARED_LIMIT}-{index}"
+    actions = [
+        RateLimitAction(generic_key=RateLimitActionGenericKey(descriptor_key="limit", descriptor_value=limit.bucket))
+    ]
+    for part in range(len(limit.by)):
+        read = RateLimitActionRequestHeaders(header_name=f"{header}-key-{part}", descriptor_key=f"key-{part}")
+        actions.append(RateLimitAction(request_headers=read))
+    return Counted(actions=actions, hits_addend=RateLimitHitsAddend(format=f"%REQ({header}-cost)%"))
+
+
+def _rows(closed: bool) -> tuple[Row, Row]:
+    """No listener names the service: its address may change."""
+    return (
+        Row(
+            names.shared_counted(closed),
+            lambda gateway, profile: HeaderMutation(),
+            lambda routed: counted(routed, closed),
+            off=True,
+        ),
+        Row(
+            names.shared_limit(closed),
+            lambda gateway, profile: asks(gateway, closed),
+            lambda routed: asked(routed, closed),
+            off=True,
+            discovered=Filter,
+        ),
+    )
+
+
+ROWS: tuple[Row, ...] = (*_rows(True), *_rows(False))
