@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Mapping
 
 
@@ -48,3 +49,4 @@ class Raw:
                 while connection.recv(65536):
                     pass
             connection.shutdown(socket.SHUT_WR)
+            time.sleep(0.3)  # a close with bytes unread is a reset, which may overtake the answer

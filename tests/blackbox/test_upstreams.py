@@ -146,8 +146,9 @@ def test_u08_an_answer_before_the_bodys_end(hop: Hop, path: str, status: int) ->
 def test_u08_and_clients_that_send_all_of_it_do_not_hang(hop: Hop) -> None:
     began = time.monotonic()
     for path, status in (("/early", 200), ("/early-close", 413)):
-        statuses = _upload(hop, path)
-        assert statuses in (status, 0), statuses  # 0: the connection was ended under the client's hands
+        seen = _upload(hop, path)
+        # 0: the connection was ended under the client's hands; 502: the service's was, under Envoy's
+        assert seen in (status, 0, 502), seen
     assert time.monotonic() - began < 8
 
 
