@@ -17,6 +17,7 @@ from xds.native import Edge, Native, Setting
 from xds.native.traffic import Endpoint as Endpoint
 from xds.native.traffic import Traffic
 from xds.place import Place as Place
+from xds.plain import Plain
 
 # --- schemas -----------------------------------------------------------------------------------------------------------
 
@@ -286,6 +287,8 @@ class Operation:
     settings: Mapping[str, Setting] = field(default_factory=dict)
     native: Native = Native()
     answers: tuple[Answer, ...] = ()
+    plain: Plain | None = None
+    """The form of requests that keep the contract, and that nothing else is asked about; the `place` pass fills it in."""
     events: bool = False
 
     @property

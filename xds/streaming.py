@@ -61,7 +61,7 @@ def says_nothing(media: MediaType, schemas: Schemas) -> bool:
 
     What nothing parses can only be let through if this holds.
     """
-    return media.schema is None or _says_nothing(_resolve(media.schema, schemas))
+    return media.schema is None or _says_nothing(resolved(media.schema, schemas))
 
 
 def _says_nothing(schema: Any) -> bool:
@@ -74,7 +74,7 @@ def _says_nothing(schema: Any) -> bool:
     return all(key in _IDLE or key.startswith("x-") for key in schema)
 
 
-def _resolve(reference: SchemaRef, schemas: Schemas) -> Any:
+def resolved(reference: SchemaRef, schemas: Schemas) -> Any:
     """The schema that a reference names; None if it is not there."""
     uri, _, pointer = reference.uri.partition("#")
     value = schemas.resources.get(uri)

@@ -13,19 +13,16 @@ from xds.envoy.profile import Profile
 from xds.envoy.retries import retries
 from xds.envoy.routed import Routed
 from xds.envoy.splits import destination, mirrors
-from xds.envoy.typed import seconds
+from xds.envoy.streams import timeouts, upgrades
+from xds.envoy.targets import rewrites
 from xds.native import Native
+from xds.native.streams import lasts
 
 Part = Callable[[Routed], Mapping[str, Any]]
 """Some fields of the RouteAction; none of them another part's."""
 
 
-def _timeout(routed: Routed) -> Mapping[str, Any]:
-    own = routed.operation.native.timeout
-    return {"timeout": seconds(routed.profile.limits.upstream_s if own is None else own)}
-
-
-PARTS: tuple[Part, ...] = (destination, mirrors, _timeout, retries, hashing)
+PARTS: tuple[Part, ...] = (destination, mirrors, rewrites, timeouts, upgrades, retries, hashing)
 
 
 _PLAIN = Native()
@@ -34,7 +31,8 @@ _plain: dict[tuple[str, Profile], RouteAction] = {}
 
 def action(routed: Routed) -> RouteAction:
     """The action of an operation's route. Operations that ask for nothing of their own share one."""
-    if routed.operation.native == _PLAIN and not routed.version.upstream.traffic.balance.source:
+    operation = routed.operation
+    if operation.native == _PLAIN and not lasts(operation) and not routed.version.upstream.traffic.balance.source:
         key = routed.cluster, routed.profile
         known = _plain.get(key)
         if known is None:

@@ -82,14 +82,14 @@ CHAIN: tuple[Row, ...] = (
     Row(names.SHED_FILTER, lambda gateway, profile: shed.shed(), shed.per_route, off=True),
     # where the companion would hold the body back
     Row(names.BUFFER_FILTER, lambda gateway, profile: buffer.buffer(profile), buffer.per_route, off=True),
+    # before the cache and whatever words answers: those are kept and changed as they are, and compressed last
+    *compression.ROWS,
     Row(
         names.SERVICE_ERRORS_FILTER,
         lambda gateway, profile: service_errors.service_errors(),
         service_errors.per_route,
         off=True,
     ),  # outside of what changes the answer: its own is nobody's to change
-    # before the cache and whatever words answers: those are kept and changed as they are, and compressed last
-    *compression.ROWS,
     # behind everything that judges: what was judged is the request as it came
     Row(names.QUERY_FILTER, lambda gateway, profile: query.query(), query.per_route, off=True),
     Row(names.TRANSFORMS_FILTER, lambda gateway, profile: transforms.transforms(), transforms.per_route, off=True),

@@ -45,6 +45,7 @@ from xds.envoy.make import maker
 from xds.envoy.matcher import matcher, matches
 from xds.envoy.origin import ACTION, ASKED
 from xds.envoy.patches import patched
+from xds.envoy.plain import PROTOCOL, plain
 from xds.envoy.preflights import preflights, widest
 from xds.envoy.profile import Profile
 from xds.envoy.routed import Routed, surroundings
@@ -100,6 +101,7 @@ def _internal(gateway: Gateway) -> list[str]:
         headers.CLIENT,
         headers.IDENTITY,
         headers.AUTH,
+        PROTOCOL,
         *claims,
         *_peer(gateway),
     ]
@@ -170,7 +172,10 @@ def _routes(routed: Routed) -> Iterator[Route]:
         yield _worded(_without_length(operation.method, cors_of(operation)), routed)
     if cache_of(operation):
         yield _asked_by_cache(routed)
-    yield _route(routed)
+    route = _route(routed)
+    if operation.plain:
+        yield plain(operation.plain, route)
+    yield route
 
 
 _new_route, _new_list, _new_action = maker(Route), maker(RouteList), maker(MatcherOnMatch)

@@ -43,6 +43,8 @@ def companion(profile: Profile) -> ExtAuthz:
         validate_mutations=True,
         enforce_response_header_limits=True,
         allowed_headers=any_name(regexes=[".*"]),
+        # The question is no WebSocket, whatever the request that is asked about wants to become.
+        disallowed_headers=any_name(exact=("connection", "upgrade")),
         with_request_body=_buffer(profile.limits.body),
         stat_prefix="companion",
     )
@@ -64,8 +66,8 @@ def _answer() -> AuthorizationResponse:
 
 
 def asked(operation: Operation) -> bool:
-    """Whether anything of an operation is left to the companion."""
-    return any(check.placement is Placement.COMPANION for check in operation.checks)
+    """Whether anything of an operation is left to the companion, if only requests that are not plain."""
+    return operation.plain is not None or any(check.placement is Placement.COMPANION for check in operation.checks)
 
 
 def per_route(routed: Routed) -> ExtAuthzPerRoute | None:
