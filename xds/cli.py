@@ -7,6 +7,7 @@ it needs only when it runs: `--help` must not wait for an Envoy library.
 from __future__ import annotations
 
 import argparse
+import keyword
 import os
 import sys
 from importlib import import_module
@@ -24,6 +25,7 @@ VERBS = {
     "dashboards": "write a Grafana dashboard and alert rules for a project",
     "key": "make, list and revoke the keys of API consumers",
     "init": "write a service's folder: contract, policy with a test, sidegate.yaml",
+    "import": "turn another gateway's export into contracts, policies and settings, and name what has no equivalent",
 }
 
 COULD_NOT_RUN = 3
@@ -44,7 +46,8 @@ def parser(argv: list[str]) -> argparse.ArgumentParser:
 
 
 def _module(verb: str) -> str:
-    return f"xds.commands.{verb.replace('-', '_')}"
+    name = verb.replace("-", "_")
+    return f"xds.commands.{name}_" if keyword.iskeyword(name) else f"xds.commands.{name}"
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -166,6 +166,12 @@ CODES: dict[str, Code] = {
     "scheme-mismatch": Code(_E, "A security scheme is of one type in a contract, and of another in sidegate.yaml."),
     "policy-unbound": Code(_W, "No policy decides an operation, so it refuses every request."),
     "envoy-rejected": Code(_E, "A proxy refused resources that were compiled for it."),
+    # what another gateway's export becomes (xds.importing)
+    "import-no-equivalent": Code(_W, "Something of the imported API has no equivalent and is not carried over."),
+    "import-refused": Code(_W, "Imported operations are refused by the policy until somebody has done something."),
+    "import-left-out": Code(_W, "An imported route is not in the contract, since no contract can say it."),
+    "import-differs": Code(_N, "Something imported behaves a little differently here."),
+    "import-todo": Code(_N, "A value is needed that the export does not hold."),
     # policies (xds.policy)
     "rego-syntax": Code(_E, "The text is not a Rego module."),
     "rego-v0": Code(_E, "The text is Rego from before version 1."),

@@ -1,0 +1,8 @@
+"""Another gateway's export -> a project's files, and notes on whatever has no equivalent. Pure: documents in, texts out."""
+
+from __future__ import annotations
+
+from xds.importing.api import Imported, Sources, import_aws
+from xds.importing.export import NoExport
+
+__all__ = ["Imported", "NoExport", "Sources", "import_aws"]
