@@ -12,6 +12,7 @@ from werkzeug import Request, Response
 
 from tests.features.hop import Hop, contract, operation, serve
 from tests.projects import compiled_with
+from xds.keyfile import add
 
 TRACE = re.compile(r"[0-9a-f]{32}")
 
@@ -35,7 +36,15 @@ def _leaky(request: Request) -> Response:
 
 
 @pytest.fixture(scope="module")
-def hop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hop]:
+def keys() -> dict[str, str]:
+    return {}
+
+
+@pytest.fixture(scope="module")
+def hop(tmp_path_factory: pytest.TempPathFactory, keys: dict[str, str]) -> Iterator[Hop]:
+    folder = tmp_path_factory.mktemp("transforms")
+    keys["mobile"] = add(folder / "consumers.yaml", "mobile")
+    who = {"headers": {"request": {"set": {"x-who": "<${consumer}>", "x-maybe": "${consumer}"}}}}
     limit = [{"name": name, "in": "query", "schema": {"type": "string"}} for name in ("a", "debug", "source", "b")]
     listed = [{"name": "x-source", "in": "header", "required": True, "schema": {"enum": ["client"]}}]
     paths = {
@@ -49,10 +58,17 @@ def hop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hop]:
                 x_sidegate={"query": {"set": {"source": "a&b=c ${operationId}"}, "remove": ["debug", "a.b"]}},
             )
         },
+        "/mine": {"get": operation(security=[{"key": []}, {}], x_sidegate=who)},
         "/traced": {"get": operation(parameters=limit, x_sidegate={"query": {"set": {"t": "${traceId}"}}})},
     }
-    document = contract(paths, **{"x-sidegate": {"headers": {"response": {"remove": ["x-powered-by"]}}}})
-    with serve(tmp_path_factory.mktemp("transforms"), document, answer=_leaky) as running:
+    document = contract(
+        paths,
+        components={"securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "x-api-key"}}},
+        **{"x-sidegate": {"headers": {"response": {"remove": ["x-powered-by"]}}}},
+    )
+    settings = {"security": {"key": {"keys": {"file": "keys/consumers.yaml"}}}}
+    files = {"keys/consumers.yaml": (folder / "consumers.yaml").read_text()}
+    with serve(folder, document, answer=_leaky, settings=settings, files=files) as running:
         yield running
 
 
@@ -72,6 +88,13 @@ def test_the_service_sees_changed_headers(hop: Hop) -> None:
     name, _, trace = request.headers["x-operation"].partition("/")
     assert name == "readIt"
     assert TRACE.fullmatch(trace)
+
+
+def test_a_header_may_name_the_consumer(hop: Hop, keys: dict[str, str]) -> None:
+    _, request = _seen(hop, "/mine", [("x-api-key", keys["mobile"])])
+    assert (request.headers["x-who"], request.headers["x-maybe"]) == ("<mobile>", "mobile")
+    _, request = _seen(hop, "/mine", [("x-sidegate-consumer", "admin"), ("x-maybe", "admin")])
+    assert "admin" not in str(request.headers)
 
 
 def test_the_client_sees_changed_headers(hop: Hop) -> None:

@@ -44,6 +44,9 @@ class HeaderChanges:
 WORDS = ("operationId", "traceId")
 """Placeholders."""
 
+REQUEST_WORDS = ("consumer", *WORDS)
+"""Those of request headers: who asks is not known any more when the response comes."""
+
 PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
 
 _CONNECTION = (
@@ -109,7 +112,7 @@ def _check(written: Mapping[str, Any], side: str) -> Iterator[Problem]:
     for kind in ("set", "add"):
         for name, text in written.get(kind, {}).items():
             yield from _reserved(name, side, join("", kind, name))
-            yield from _words(text, join("", kind, name))
+            yield from _words(text, join("", kind, name), REQUEST_WORDS if side == "request" else WORDS)
     for number, name in enumerate(written.get("remove", ())):
         yield from _reserved(name, side, join("", "remove", str(number)))
     yield from _twice(written)
@@ -122,10 +125,10 @@ def _reserved(name: str, side: str, pointer: str) -> Iterator[Problem]:
         yield Problem(f"no transform may touch the {side} header `{lower}`", pointer, help_)
 
 
-def _words(text: str, pointer: str) -> Iterator[Problem]:
+def _words(text: str, pointer: str, words: tuple[str, ...] = WORDS) -> Iterator[Problem]:
     for word in PLACEHOLDER.findall(text):
-        if word not in WORDS:
-            yield Problem(f"there is no placeholder `${{{word}}}` here", pointer, nearest(word, WORDS))
+        if word not in words:
+            yield Problem(f"there is no placeholder `${{{word}}}` here", pointer, nearest(word, words))
 
 
 def _twice(written: Mapping[str, Any]) -> Iterator[Problem]:
@@ -165,7 +168,7 @@ _NAME = "^[A-Za-z0-9][A-Za-z0-9.-]*$"
 _TEXT = {
     "type": "string",
     "pattern": "^[!-~]([ -~]{0,1022}[!-~])?$",
-    "description": "printable ASCII; ${operationId} and ${traceId} stand for what they say",
+    "description": "printable ASCII; ${operationId} and ${traceId} stand for what they say, and ${consumer} in request headers",
 }
 _PAIRS = {
     "type": "object",

@@ -37,7 +37,11 @@ def per_route(routed: Routed) -> HeaderMutationPerRoute | None:
     changes = routed.operation.native.headers
     if changes is None:
         return None
-    going = {**_words(routed.operation), "traceId": f"%REQ({headers.TRACE})%"}
+    going = {
+        **_words(routed.operation),
+        "traceId": f"%REQ({headers.TRACE})%",
+        "consumer": f"%REQ({headers.CONSUMER})%",
+    }
     coming = {**_words(routed.operation), "traceId": trace.FORMAT}
     mutations = Mutations(
         request_mutations=list(_mutations(changes.request, going)),
@@ -54,6 +58,8 @@ def _mutations(changes: Changes, words: Mapping[str, str]) -> Iterator[Mutation]
     for name in changes.remove:
         yield Mutation(remove=name)
     for name, value in changes.set:
+        if PLACEHOLDER.search(value):  # one that comes out empty is not written: a client's own must not stay then
+            yield Mutation(remove=name)
         yield set_header(name, formatted(value, words))
     for name, value in changes.add:
         action = HeaderValueOptionHeaderAppendAction.APPEND_IF_EXISTS_OR_ADD
