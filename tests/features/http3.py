@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, cast
 
 from aioquic.asyncio.client import connect
@@ -71,12 +72,18 @@ def ask(
     authority: str | None = None,
     more: Mapping[str, str] | None = None,
     patience: float = 8,
+    own: tuple[Path, Path] | None = None,
 ) -> Answer:
-    """GET over a new QUIC connection that asks for `name`. Raises ConnectionError or TimeoutError if there is none."""
+    """GET over a new QUIC connection that asks for `name`. `own` are the files of a certificate and its key.
+
+    Raises ConnectionError or TimeoutError if there is no connection.
+    """
 
     async def run() -> Answer:
         configuration = QuicConfiguration(is_client=True, alpn_protocols=["h3"], server_name=name)
         configuration.load_verify_locations(cadata=ca.encode())
+        if own is not None:
+            configuration.load_cert_chain(*own)
         async with connect("127.0.0.1", port, configuration=configuration, create_protocol=_Client) as client:
             return await cast(_Client, client).ask(authority or f"{name}:{port}", path, more or {})
 

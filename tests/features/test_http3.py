@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.e2e.journal import unused_port
 from tests.features.hop import Hop, contract, operation, serve
-from tests.features.pki import authority
+from tests.features.pki import Authority, authority
 from tests.features.test_tls import _files, _offered, ask, until, write_pair
 
 http3 = pytest.importorskip("tests.features.http3", reason="aioquic is not installed: make")
 
 A, B = "a.example.com", "b.example.com"
+
+
+CLIENTS = Authority("clients")
+POLICY = """\
+package svc.authz
+
+default allow := false
+
+allow if not input.sidegate.operation_id == "peers"
+
+allow if input.sidegate.peer.dns == ["ada.clients.test"]
+"""
 
 
 @pytest.fixture(scope="module")
@@ -23,13 +36,28 @@ def port() -> int:
 
 
 @pytest.fixture(scope="module")
-def hop(tmp_path_factory: pytest.TempPathFactory, port: int) -> Iterator[Hop]:
+def mutual() -> int:
+    return unused_port()
+
+
+@pytest.fixture(scope="module")
+def hop(tmp_path_factory: pytest.TempPathFactory, port: int, mutual: int) -> Iterator[Hop]:
     tls = {"certificates": _offered("a", "b")}
     listener = {"name": "edge", "address": f"127.0.0.1:{port}", "tls": tls, "http3": True, "hsts": {"maxAge": "1d"}}
-    paths = {"/open": {"get": operation()}, "/guarded": {"get": operation(security=[{"bearer": []}])}}
+    asking = {"certificates": _offered("a"), "clientCa": "tls/clients.pem"}
+    strict = {"name": "strict", "address": f"127.0.0.1:{mutual}", "tls": asking, "http3": True}
+    paths = {
+        "/peers": {"get": operation(operationId="peers")},
+        "/open": {"get": operation()},
+        "/guarded": {"get": operation(security=[{"bearer": []}])},
+    }
     files = _files(a=authority().issue(A), b=authority().issue(B))
     with serve(
-        tmp_path_factory.mktemp("http3"), contract(paths), settings={"listeners": [listener]}, files=files
+        tmp_path_factory.mktemp("http3"),
+        contract(paths),
+        policies={"authz.rego": POLICY},
+        settings={"listeners": [listener, strict]},
+        files={**files, "tls/clients.pem": CLIENTS.pem},
     ) as running:
         yield running
 
@@ -75,10 +103,24 @@ def test_a_client_s_own_headers_are_taken_off(hop: Hop, port: int) -> None:
     assert "10.0.0.1" not in received.get("x-forwarded-for", "")
 
 
+def test_clients_show_certificates_there_too(hop: Hop, mutual: int, tmp_path: Path) -> None:
+    def get(signed_by: Authority | None) -> int:
+        own = tmp_path / "own.cert", tmp_path / "own.key"
+        if signed_by is not None:
+            pair = signed_by.issue("ada.clients.test")
+            own[0].write_text(pair.cert)
+            own[1].write_text(pair.key)
+        shown = own if signed_by else None
+        return int(http3.ask(mutual, A, authority().pem, "/peers", own=shown, patience=2).status)
+
+    assert get(CLIENTS) == 200
+    for stranger in (None, authority()):
+        with pytest.raises((ConnectionError, TimeoutError)):
+            get(stranger)
+
+
 def test_certificates_are_rotated(hop: Hop, port: int) -> None:
     """The new one is of an authority that the client does not know until it is used."""
-    from tests.features.pki import Authority
-
     other = Authority("another")
     write_pair(hop.folder, "b", other.issue(B))
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import socket
 import ssl
 import stat
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -169,6 +171,7 @@ def test_the_plain_listener_sends_to_https(hop: Hop, ports: dict[str, int], meth
     assert answer.headers["location"] == f"https://{A}:{ports['strict']}/open?x=1&y=%20"
 
 
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
 def test_alpn_and_versions(hop: Hop, ports: dict[str, int]) -> None:
     with closing(shake(ports["strict"], A, alpn=("h2", "http/1.1"))) as secure:
         assert secure.selected_alpn_protocol() == "h2"
@@ -216,6 +219,16 @@ def test_nothing_shows_the_keys(hop: Hop) -> None:
     theirs = [name for each in zips if "companion" in each.parts for name in unpacked(each.read_bytes())]
     assert theirs
     assert not [name for name in theirs if name.startswith("tls/")], "the companion has no business with it"
+
+
+def test_up_says_where_and_how(hop: Hop, ports: dict[str, int]) -> None:
+    printed = hop.gateway.output
+    assert f"http://127.0.0.1:{ports['plain']} (plain)" in printed
+    assert f"http://127.0.0.1:{ports['redirect']} (redirect, to strict)" in printed
+    assert f"https://127.0.0.1:{ports['strict']} (strict)" in printed
+    (line,) = (line for line in printed.splitlines() if line.startswith("curl -i") and line.endswith("/open"))
+    done = subprocess.run(shlex.split(line), capture_output=True, text=True, timeout=20, check=True)
+    assert done.stdout.startswith("HTTP/1.1 200"), "as pasted"
 
 
 def test_envoy_s_own_validation_takes_it(hop: Hop) -> None:

@@ -33,14 +33,14 @@ class Front:
             return cls(f"http://{listen}")
         first = serving[0]
         at = Address(_LOCAL.get(first.host, first.host), first.port)
-        if first.tls is None:
-            return cls(f"http://{at}")
         known = {secret.name: secret.names for secret in gateway.secrets}
-        names = (name for each in first.tls.certificates for name in known.get(each.secret, ()))
-        name = next((name.replace("*", "www", 1) for name in names), None)
-        if name is None:
-            return cls(f"https://{at}", ("-k",))
-        return cls(f"https://{name}:{first.port}", ("-k", "--resolve", f"{name}:{first.port}:{at.host}"))
+        offered = first.tls.certificates if first.tls else ()
+        names = first.hosts or tuple(name for each in offered for name in known.get(each.secret, ()))
+        scheme, words = ("http", ()) if first.tls is None else ("https", ("-k",))
+        if not names:
+            return cls(f"{scheme}://{at}", words)
+        name = names[0].replace("*", "www", 1)
+        return cls(f"{scheme}://{name}:{first.port}", (*words, "--resolve", f"{name}:{first.port}:{at.host}"))
 
 
 _LOCAL = {"0.0.0.0": "127.0.0.1", "::": "::1"}
