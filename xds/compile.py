@@ -27,6 +27,7 @@ from xds.model import (
 )
 from xds.native import Site
 from xds.native import problems as problems_of
+from xds.native.matching import apart
 from xds.passes import PASSES
 from xds.policy.bundle import Bundle, check_entrypoint, default_entrypoint, load_bundle
 from xds.policy.config import Configurer, Spans, rules_of
@@ -249,9 +250,7 @@ def digest_of(contract: Contract, configured: ServiceSettings, settings: Setting
 
     `hashes` are those of the contract's files.
     """
-    schemes = [
-        asdict(_without_keys(settings.schemes[n])) for n in sorted(contract.schemes) if n in settings.schemes
-    ]
+    schemes = [asdict(_without_keys(settings.schemes[n])) for n in sorted(contract.schemes) if n in settings.schemes]
     upstream = configured.upstream_of(contract.version)
     about = {
         "format": FORMAT,
@@ -370,12 +369,12 @@ def _collisions(
     owners: dict[str, list[_Claim]] = {}
     for name in sorted(services, key=lambda n: (n not in served, n)):
         claims = list(_claims(services[name]))
-        mine: dict[str, _Claim] = {}
+        mine: dict[str, list[_Claim]] = {}
         for claim in claims:
             others = [c for c in owners.get(claim.shape, ()) if _share_host(claim.service, c.service)]
-            first = mine.setdefault(claim.shape, claim)
-            if first.version is not claim.version:
-                others.append(first)
+            before = mine.setdefault(claim.shape, [])
+            others += [c for c in before if c.version is not claim.version and not _apart(claim.operation, c.operation)]
+            before.append(claim)
             if others:
                 yield name, _collision(claim, others[0], files)
                 break
@@ -400,13 +399,19 @@ def _claims(service: Service) -> Iterator[_Claim]:
             yield _Claim(_shape(operation), service, version, operation)
 
 
+def _apart(one: Operation, other: Operation) -> bool:
+    """Whether requests for one path of two versions tell which is meant: by method, where either asks for more than that."""
+    mine, theirs = one.native.match, other.native.match
+    return bool(mine or theirs) and (one.method != other.method or apart(mine, theirs))
+
+
 def _collision(claim: _Claim, other: _Claim, files: Mapping[str, bytes]) -> Diagnostic:
     mine, theirs = claim.version, other.version
     message = (
         f"{claim.operation.path.text} of {mine.service} {mine.name} is also a path of {theirs.service} {theirs.name}"
         f" ({other.operation.path.text})"
     )
-    help_ = "give the versions different `servers` paths, or the services different hosts"
+    help_ = "give the versions different `servers` paths or a `match` that tells them apart, or the services different hosts"
     also = ((span(files, other.operation.place), "the other one"),)
     return Diagnostic("path-collision", message, span(files, claim.operation.place), help_, also)
 

@@ -38,9 +38,11 @@ from xds.envoy.actions import action
 from xds.envoy.chain import per_route
 from xds.envoy.codec import any_of, delimited, encode, entry, shared
 from xds.envoy.composed import composed, encoded, gathered
+from xds.envoy.conditions import in_order, left_over, only_for
 from xds.envoy.filters import addresses, buffer, cors, mock
 from xds.envoy.filters.cache import rule as cache_rule
 from xds.envoy.kept import Kept, Offer, groups
+from xds.envoy.login import with_logins
 from xds.envoy.make import maker
 from xds.envoy.matcher import matcher, matches
 from xds.envoy.origin import ACTION, ASKED
@@ -115,7 +117,7 @@ def _peer(gateway: Gateway) -> tuple[str, ...]:
 def _virtual_host(domain: str, gateway: Gateway, profile: Profile) -> VirtualHost:
     offered = [version for service in services_at(domain, gateway) for version in service.versions]
     inner = matcher(_groups(domain, offered, gateway, profile), refusal(404))
-    return VirtualHost(name=names.virtual_host(domain), domains=[domain], matcher=sound_authority(inner))
+    return VirtualHost(name=names.virtual_host(domain), domains=[domain], matcher=sound_authority(with_logins(inner, gateway)))
 
 
 def _groups(
@@ -158,9 +160,12 @@ def _methods(by_method: Sequence[Routed]) -> MatcherOnMatch:
 
 
 def _every_route(by_method: Sequence[Routed]) -> list[Route]:
-    allow = ", ".join(routed.operation.method for routed in by_method)
-    each = (route for routed in by_method for route in _routes(routed))
-    return [*preflights(by_method), *each, _refusal_route(405, allow, widest(by_method))]
+    allow = ", ".join(dict.fromkeys(routed.operation.method for routed in by_method))
+    each = (
+        route for routed in in_order(by_method) for route in only_for(_routes(routed), routed.operation.native.match)
+    )
+    unmatched = (_unmatched(method, widest(by_method)) for method in left_over(by_method))
+    return [*preflights(by_method), *each, *unmatched, _refusal_route(405, allow, widest(by_method))]
 
 
 def _routes(routed: Routed) -> Iterator[Route]:
@@ -262,6 +267,19 @@ def _refusal_route(status: int, allow: str = "", own: Cors | None = None) -> Rou
         decorator=Decorator(operation=str(status), propagate=False),
         typed_per_filter_config=_unasked(own),
         response_headers_to_add=[overwrite("allow", allow)] if allow else [],
+    )
+    return shared(refused)
+
+
+@cache
+def _unmatched(method: str, own: Cors | None) -> Route:
+    """404 for a method that the path has, but not for this request."""
+    refused = Route(
+        name="404",
+        match=_method(method),
+        direct_response=DirectResponseAction(status=404),
+        decorator=Decorator(operation="404", propagate=False),
+        typed_per_filter_config=_unasked(own),
     )
     return shared(refused)
 

@@ -19,6 +19,7 @@ from xds.native.errors import ERRORS, Wordings
 from xds.native.fault import FAULT, Fault
 from xds.native.feature import Feature, Problem, Setting, Site
 from xds.native.limits import BODY_LIMIT
+from xds.native.matching import MATCH, Conditions
 from xds.native.mocks import MOCK, Mock
 from xds.native.rates import RATE_LIMITS, RateLimit
 from xds.native.retries import DECLARED_IDEMPOTENT, RETRIES, Retries
@@ -50,6 +51,7 @@ class Native:
     split: Split = ()
     mirror: Mirror | None = None
     addresses: Addresses | None = None
+    match: Conditions | None = None
     upgrade: str | None = None
     rewrite: Rewrite | None = None
     redirect: Redirect | None = None
@@ -73,6 +75,7 @@ FEATURES: tuple[Feature, ...] = (
     SPLIT,
     MIRROR,
     ADDRESSES,
+    MATCH,
     UPGRADE,
     REWRITE,
     REDIRECT,

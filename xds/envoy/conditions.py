@@ -1,0 +1,44 @@
+"""Routes of operations that are only for some requests of their path and method -> the same routes, for those only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from envoy_data_plane.envoy.config.route.v3 import HeaderMatcher, QueryParameterMatcher, Route, RouteMatch
+from envoy_data_plane.envoy.type.matcher.v3 import StringMatcher
+
+from xds.envoy.make import maker
+from xds.envoy.routed import Routed
+from xds.native.matching import NONE, Conditions
+
+_route = maker(Route)
+
+
+def in_order(by_method: Iterable[Routed]) -> list[Routed]:
+    """Operations with more conditions first; those with none are for all other requests."""
+    return sorted(by_method, key=lambda routed: -len((routed.operation.native.match or NONE).each))
+
+
+def only_for(routes: Iterable[Route], conditions: Conditions | None) -> Iterator[Route]:
+    """An operation's routes, each with the conditions beside its own."""
+    for route in routes:
+        yield _with(route, conditions) if conditions else route
+
+
+def _with(route: Route, conditions: Conditions) -> Route:
+    before = route.match
+    assert before is not None, "every route has a match"
+    headers = [HeaderMatcher(name=name, string_match=StringMatcher(exact=text)) for name, text in conditions.headers]
+    query = [QueryParameterMatcher(name=n, string_match=StringMatcher(exact=text)) for n, text in conditions.query]
+    match = RouteMatch(
+        prefix=before.prefix,
+        headers=[*before.headers, *headers],
+        query_parameters=[*before.query_parameters, *query],
+    )
+    return _route(**{name: value for name, value in route.__dict__.items() if name != "match"}, match=match)
+
+
+def left_over(by_method: Sequence[Routed]) -> list[str]:
+    """The methods that a path has only for some requests: for all others it has nothing."""
+    open_ = {routed.operation.method for routed in by_method if not routed.operation.native.match}
+    return sorted({routed.operation.method for routed in by_method} - open_)

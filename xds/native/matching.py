@@ -1,0 +1,95 @@
+"""`match: {headers: {x-beta: "1"}, query: {flavour: sweet}}` -> which requests of a path and method an operation is for.
+
+Versions may share a path if what they match tells them apart: then a header or a query parameter chooses the version, and with
+it contract, policy and service. What a client sends only chooses; it proves nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from xds.native.feature import Feature, Problem, Site
+from xds.source.pointer import escape
+
+if TYPE_CHECKING:
+    from xds.model import Operation
+
+Pairs = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """All of them must hold: names, of headers in small letters, and the one value that each must have."""
+
+    headers: Pairs = ()
+    query: Pairs = ()
+
+    @property
+    def each(self) -> frozenset[tuple[str, str, str]]:
+        """All conditions in one set."""
+        return frozenset(("header", *pair) for pair in self.headers) | {("query", *pair) for pair in self.query}
+
+
+NONE = Conditions()
+
+
+def apart(one: Conditions | None, other: Conditions | None) -> bool:
+    """Whether for every request it is clear which of two is meant: no request meets both, or one asks for all that the other
+    asks for, and more; then it is tried first."""
+    mine, theirs = (one or NONE).each, (other or NONE).each
+    if mine < theirs or theirs < mine:
+        return True
+    values = {(kind, name): value for kind, name, value in mine}
+    return any(values.get((kind, name), value) != value for kind, name, value in theirs)
+
+
+def _read(value: Mapping[str, Mapping[str, str]]) -> Conditions:
+    headers = sorted((name.lower(), text) for name, text in value.get("headers", {}).items())
+    return Conditions(tuple(headers), tuple(sorted(value.get("query", {}).items())))
+
+
+def _check(value: Conditions, operation: Operation, site: Site) -> Iterator[Problem]:
+    for name, _ in value.headers:
+        if name.startswith(("x-sidegate-", "x-envoy-")) or name in ("host", "content-length", "transfer-encoding"):
+            yield Problem(f"'{name}' is not a client's to choose by", "/headers", "use a header of your own")
+    declared = {(str(p.location), p.name) for p in operation.parameters}
+    open_ = operation.query_open or any(kind == "querystring" for kind, _ in declared)
+    for name, _ in value.query:
+        if ("query", name) not in declared and not open_:
+            message = f"the contract has no query parameter '{name}', so every request that matches is refused"
+            yield Problem(message, f"/query/{escape(name)}", "declare it under `parameters`")
+
+
+def _values(description: str, names: str) -> Mapping[str, Any]:
+    return {
+        "type": "object",
+        "minProperties": 1,
+        "propertyNames": {"pattern": names},
+        "additionalProperties": {"type": "string", "maxLength": 1024, "description": "the one value, as a text"},
+        "description": description,
+    }
+
+
+def _said(value: Conditions) -> str:
+    return "only for requests with " + ", ".join(f"{kind} {name}: {text}" for kind, name, text in sorted(value.each))
+
+
+MATCH = Feature(
+    key="match",
+    field="match",
+    schema={
+        "type": "object",
+        "description": "which requests of its path and method the operation is for: {headers: {x-beta: '1'}}",
+        "additionalProperties": False,
+        "minProperties": 1,
+        "properties": {
+            "headers": _values("headers and the value that each must have", "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"),
+            "query": _values("query parameters and the value that each must have", "^[^\\s&=#]+$"),
+        },
+    },
+    read=_read,
+    check=_check,
+    said=_said,
+)
