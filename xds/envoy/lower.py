@@ -55,7 +55,7 @@ def lower(gateway: Gateway, profile: Profile) -> Resources:
 
 
 def _origin(gateway: Gateway, profile: Profile) -> tuple[Listener, ...]:
-    return (origin.listener(profile),) if origin.caches(gateway) else ()
+    return (origin.listener(gateway, profile),) if origin.caches(gateway) else ()
 
 
 def _listening(gateway: Gateway, profile: Profile) -> tuple[Listener, ...]:

@@ -85,8 +85,11 @@ def cluster() -> Cluster:
     )
 
 
-def listener(profile: Profile) -> Listener:
-    """The listener: the routes of the edge, and no filter that judges, since all of that was done."""
+def listener(gateway: Gateway, profile: Profile) -> Listener:
+    """The listener: the routes of the edge, and no filter that judges, since all of that was done.
+
+    Its buffers hold one answer of those that may be kept.
+    """
     http = HttpConnectionManager(
         stat_prefix=names.ORIGIN,
         rds=Rds(route_config_name=names.ROUTES, config_source=by_ads()),
@@ -106,7 +109,7 @@ def listener(profile: Profile) -> Listener:
         name=names.ORIGIN,
         internal_listener=ListenerInternalListenerConfig(),
         filter_chains=[FilterChain(filters=[Filter(name="http", typed_config=any_of(http))])],
-        per_connection_buffer_limit_bytes=profile.limits.buffer,
+        per_connection_buffer_limit_bytes=max(profile.limits.buffer, 2 * gateway.edge.cache.entry),
     )
 
 

@@ -84,6 +84,11 @@ function envoy_on_request(handle)
   headers:remove("{PATH}")
   headers:remove("{ASKED}")
 end
+
+function envoy_on_response(handle)
+  -- What may be kept goes on when it is whole. Of one that breaks off the cache keeps nothing, but fails the next request.
+  if handle:headers():get("cache-control") ~= "no-store" then handle:body() end
+end
 """
 
 
