@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from xds.envoy import Resources, lower
 from xds.envoy.codec import encode
 from xds.envoy.render import as_yaml, plain, render
 from xds.envoy.validate import validate
-from xds.model import Alternative, Credential, Gateway, Mode, Operation
+from xds.model import Alternative, Credential, Gateway, Mode, Operation, Place
+from xds.native import Setting, native_of
 
 FOLDER = Path(__file__).parent / "envoy"
 CASES = sorted(p.name for p in FOLDER.iterdir() if p.is_dir())
@@ -39,10 +41,12 @@ def _operation(given: str | dict[str, Any]) -> Operation:
     if isinstance(given, str):
         return operation(given)
     security = tuple(Alternative(tuple(map(Credential, names))) for names in given.get("security", ()))
-    return operation(
+    made = operation(
         given["operation"], security, body=given.get("body"), limit=given.get("limit", 1 << 20),
         mode=Mode(given.get("mode", "enforce")),
     )  # fmt: skip
+    settings = {key: Setting(value, Place("")) for key, value in given.get("settings", {}).items()}
+    return replace(made, native=native_of(settings)) if settings else made
 
 
 @pytest.mark.parametrize("case", CASES)
