@@ -32,12 +32,15 @@ from xds.envoy.filters import (
     identity,
     jwt,
     local_limits,
+    login,
     mock,
     query,
     service_errors,
+    session,
     shared_limits,
     shed,
     trace,
+    transcoder,
     transforms,
     verdict,
 )
@@ -61,6 +64,9 @@ CHAIN: tuple[Row, ...] = (
     Row(names.ADDRESSES_FILTER, lambda gateway, profile: addresses.addresses(), addresses.per_route, off=True),
     # before everything that costs something or asks somebody
     Row(names.FAULT_FILTER, lambda gateway, profile: fault.fault(), fault.per_route, off=True),
+    # before jwt, which verifies the token that it puts into the request
+    Row(names.LOGIN_FILTER, lambda gateway, profile: login.login(), login.per_route, off=True),
+    Row(names.SESSION_FILTER, lambda gateway, profile: session.session(), session.per_route, off=True),
     Row(
         names.JWT_FILTER,
         lambda gateway, profile: jwt.jwt(gateway),
@@ -100,6 +106,8 @@ CHAIN: tuple[Row, ...] = (
     Row(names.CACHE_HELD_FILTER, lambda gateway, profile: cache.held(), cache.held_per_route, off=True),
     Row(names.CACHE_KEY_FILTER, lambda gateway, profile: cache.key(), cache.key_per_route, off=True),
     Row(names.CACHE_FILTER, cache.config, cache.held_per_route, off=True, discovered=CacheV2Config),
+    # last: everything before it sees the request as the contract has it
+    Row(names.TRANSCODER_FILTER, lambda gateway, profile: transcoder.transcoder(), transcoder.per_route, off=True),
     Row(names.ROUTER_FILTER, lambda gateway, profile: Router(suppress_envoy_headers=True)),
 )
 """Every filter is always there, so that a contract's change never drains connections; see `Row.off`."""

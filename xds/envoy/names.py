@@ -20,11 +20,14 @@ CORS_ANSWER_FILTER = "cors-answer"
 FAULT_FILTER = "fault"
 JWT_FILTER = "jwt"
 CRIT_FILTER = "crit"
+LOGIN_FILTER = "login"
+SESSION_FILTER = "session"
 AUTH_FILTER = "auth"
 VERDICT_FILTER = "verdict"
 IDENTITY_FILTER = "identity"
 COMPANION_FILTER = "companion"
 ADDRESSES_FILTER = "addresses"
+TRANSCODER_FILTER = "transcoder"
 SHED_FILTER = "shed"
 HASHED_FILTER = "hashed"
 BUFFER_FILTER = "buffer"
@@ -95,6 +98,11 @@ def shared_counted(closed: bool) -> str:
 def shared_limit(closed: bool) -> str:
     """The filter of an operation's shared limits."""
     return f"limits-{'closed' if closed else 'open'}-shared"
+
+
+def login_cluster(scheme: str) -> str:
+    """The cluster that tokens of a login are had from."""
+    return f"login:{scheme}"
 
 
 def route(version: Version, operation: Operation) -> str:

@@ -80,6 +80,14 @@ class Dns:
 
 
 @dataclass(frozen=True, slots=True)
+class Transcoding:
+    """A set of descriptors (google.protobuf.FileDescriptorSet, as base64) and the full names of the services offered."""
+
+    descriptor: str
+    services: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Traffic:
     """Everything of an upstream but where it is. `discovered`: its endpoints are resources of their own (EDS)."""
 
@@ -91,6 +99,7 @@ class Traffic:
     dns: Dns = Dns()
     discovered: bool = False
     protocol: str = "http1"
+    transcoding: Transcoding | None = None
 
 
 def is_address(host: str) -> bool:

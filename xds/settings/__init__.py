@@ -13,10 +13,12 @@ from xds.model import Scheme
 from xds.native import Edge
 from xds.settings.addresses import addresses
 from xds.settings.caching import store
+from xds.settings.decision_log import DecisionLog, decision_log
 from xds.settings.faults import faults
 from xds.settings.layers import envs, layer_file, settings_document, settings_files
 from xds.settings.listeners import files_of as files_of_listeners
 from xds.settings.listeners import listeners
+from xds.settings.login import files_of as files_of_logins
 from xds.settings.opa import opa
 from xds.settings.patches import patches
 from xds.settings.rates import rate_limit_service, rate_limits
@@ -25,6 +27,7 @@ from xds.settings.security import files_of as files_of_security
 from xds.settings.security import scheme
 from xds.settings.services import ServiceSettings, service
 from xds.settings.tls import files_of_upstreams, now
+from xds.settings.transcoding import files_of as files_of_services
 
 __all__ = [
     "FILE",
@@ -43,6 +46,7 @@ SECTIONS = (
     "services",
     "security",
     "opa",
+    "decisionLog",
     "dev",
     "faults",
     "addresses",
@@ -65,6 +69,7 @@ class Settings:
     services: Mapping[str, ServiceSettings] = field(default_factory=dict)
     schemes: Mapping[str, Scheme] = field(default_factory=dict)
     opa: str | None = None
+    decision_log: DecisionLog | None = None
     dev: Mapping[str, Any] = field(default_factory=dict)
     edge: Edge = Edge()
     listeners: tuple[Listener, ...] = ()
@@ -86,12 +91,14 @@ def key_files(files: Mapping[str, bytes], env: str | None = None, *, closed: boo
 def _files(top: Mapping[str, Any]) -> Iterator[str]:
     """One line for each section that names files."""
     yield from files_of_security(top.get("security"))
+    yield from files_of_services(top.get("services"))
 
 
 def _key_material(top: Mapping[str, Any]) -> Iterator[str]:
     """The files that only proxies are given."""
     yield from files_of_listeners(top.get("listeners"))
     yield from files_of_upstreams(top.get("services"))
+    yield from files_of_logins(top.get("security"))
 
 
 def parse_settings(
@@ -126,6 +133,7 @@ def _settings(reader: Reader) -> Settings:
         services=found,
         schemes={name: scheme for name, scheme in read.items() if scheme},
         opa=opa(reader, top.get("opa")),
+        decision_log=decision_log(reader, top.get("decisionLog")),
         dev=reader.mapping(top.get("dev"), "/dev"),
         edge=Edge(
             rate_limits=rate_limits(reader, top.get("rateLimits"), counting),

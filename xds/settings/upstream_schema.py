@@ -144,6 +144,24 @@ UPSTREAM = _object(
             },
         ),
         "discovery": {"const": "eds", "description": "eds: endpoints change without their cluster"},
+        "transcode": _object(
+            "JSON for clients, gRPC for the service: {descriptor: shop.pb, services: [shop.Shop]}",
+            {
+                "descriptor": {
+                    "type": "string",
+                    "minLength": 1,
+                    "description": "a file of the project, made by protoc",
+                },
+                "services": {
+                    "type": "array",
+                    "minItems": 1,
+                    "uniqueItems": True,
+                    "items": {"type": "string", "minLength": 1},
+                    "description": "full names of services in the descriptor: [shop.Shop]",
+                },
+            },
+            ("descriptor", "services"),
+        ),
         "protocol": {"enum": ["http1", "http2"], "description": "what the service speaks; gRPC needs http2"},
     },
 )

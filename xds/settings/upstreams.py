@@ -12,6 +12,7 @@ from xds.native.quantities import seconds
 from xds.native.traffic import Balance, Circuit, Dns, Endpoint, Health, Outliers, RetryBudget, Traffic, is_address
 from xds.settings.reader import Reader
 from xds.settings.tls import upstream_tls
+from xds.settings.transcoding import transcoding
 from xds.settings.upstream_schema import UPSTREAM
 
 Address = tuple[str, str, int]
@@ -64,7 +65,7 @@ def _upstream(reader: Reader, value: Mapping[str, Any], at: str) -> Upstream | N
     endpoints = tuple(Endpoint(found[1], found[2], weight, zone) for found, weight, zone in each)
     several = () if len(endpoints) == 1 and endpoints[0] == Endpoint(host, port) else endpoints
     tls = upstream_tls(reader, value["tls"], f"{at}/tls") if "tls" in value else None
-    made = Upstream(scheme, host, port, reader.place(at), several, _traffic(value), tls)
+    made = Upstream(scheme, host, port, reader.place(at), several, _traffic(reader, value, at), tls)
     _check(reader, value, {found[0] for found, _, _ in each}, made, at)
     return made
 
@@ -80,7 +81,7 @@ def _written(value: Mapping[str, Any]) -> list[tuple[str, str, int, str]]:
     return rows
 
 
-def _traffic(value: Mapping[str, Any]) -> Traffic:
+def _traffic(reader: Reader, value: Mapping[str, Any], at: str) -> Traffic:
     budget, dns = value.get("retryBudget", {}), value.get("dns", {})
     return Traffic(
         balance=_balance(value.get("balance", "round-robin")),
@@ -95,7 +96,8 @@ def _traffic(value: Mapping[str, Any]) -> Traffic:
             dns.get("family", "v4-preferred"),
         ),
         discovered=value.get("discovery") == "eds",
-        protocol=value.get("protocol", "http1"),
+        protocol=value.get("protocol", "http2" if "transcode" in value else "http1"),
+        transcoding=transcoding(reader, value["transcode"], f"{at}/transcode") if "transcode" in value else None,
     )
 
 
@@ -147,6 +149,8 @@ def _check(reader: Reader, value: Mapping[str, Any], schemes: set[str], made: Up
     named_once = made.tls is not None and made.tls.server_name is not None
     if made.scheme == "https" and (len(hosts) > 1 or traffic.discovered) and not named_once:
         say("endpoints with TLS have one name to be checked for", "", "say `tls: {serverName: ...}`, or use one url")
+    if "transcode" in value and traffic.protocol != "http2":
+        say("gRPC needs HTTP/2", "/protocol", "leave `protocol` out")
     if len({(e.host, e.port) for e in made.endpoints}) < len(made.endpoints):
         say("an endpoint is listed twice", "", "give it a `weight` instead")
     if traffic.discovered and named:
