@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +14,7 @@ import yaml
 from httpx import Response
 
 from tests.features.hop import Hop, contract, operation, serve
-from tests.projects import compiled, pets
+from tests.projects import pets, write
 from tests.ratelimit_server import RateLimitServer, Valkey, free_port, ratelimit_binary, wait
 
 __all__ = ["ratelimit_binary"]
@@ -181,16 +183,16 @@ def test_while_the_store_is_away(strict: Counted, away: str) -> None:
 
 
 def test_the_same_as_a_file(ratelimit_binary: Path, tmp_path: Path) -> None:
-    """`sidegate compile --type rate-limits`: what a service that knows no control plane reads."""
-    from xds.envoy.service_config import as_file
-
+    """`sidegate compile --rate-limit`: what a service that knows no control plane reads."""
     limits = "[{name: a, by: [address], limit: 7, per: week, store: shared}]"
     written = f"x-sidegate: {{policy: none, reason: x, rateLimits: {limits}}}"
     text = pets()["contracts/pets/v1.yaml"].replace("x-sidegate: {policy: none, reason: a public page}", written)
     settings = pets()["sidegate.yaml"] + "rateLimit: {service: '127.0.0.1:1'}\n"
-    gateway = compiled(pets(contract=text, settings=settings)).gateway
+    project = write(tmp_path / "project", pets(contract=text, settings=settings))
+    command = [sys.executable, "-m", "xds.cli", "compile", "--rate-limit", str(project)]
     (tmp_path / "limits" / "config").mkdir(parents=True)
-    (tmp_path / "limits" / "config" / "sidegate.yaml").write_text(yaml.safe_dump(as_file(gateway)))
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    (tmp_path / "limits" / "config" / "sidegate.yaml").write_text(printed)
     valkey = Valkey(tmp_path)
     try:
         service = RateLimitServer(ratelimit_binary, valkey, tmp_path, free_port(), None)

@@ -38,6 +38,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="HOST:PORT",
         help="where sidegate.yaml has no `listeners` (default: 127.0.0.1:8080)",
     )
+    parser.add_argument(
+        "--rate-limit", action="store_true", help="instead, the rate limit service's own configuration, as its file"
+    )
     parser.add_argument("--companion", type=Address.parse, default="127.0.0.1:8181", metavar="HOST:PORT")
     parser.epilog = "Exit codes: 0 clean, 1 the project or Envoy's validation has errors, 2 usage, 3 could not run."
 
@@ -56,7 +59,13 @@ def run(options: argparse.Namespace) -> int:
     if has_errors(compilation.diagnostics):
         return 1
     from xds.envoy import Profile, lower
-    from xds.envoy.render import render
+    from xds.envoy.render import as_yaml, render
+
+    if options.rate_limit:
+        from xds.envoy.service_config import as_file
+
+        print(as_yaml(as_file(compilation.gateway)), end="")
+        return 0
 
     listen, companion = options.listen, options.companion
     profile = Profile(listen=(listen.host, listen.port), companion=(companion.host, companion.port))

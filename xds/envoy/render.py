@@ -28,6 +28,7 @@ SHORT = {
     "TypedExtensionConfig": "extensions",
     "Listener": "listeners",
     "Secret": "secrets",
+    "RateLimitConfig": "rate-limits",
 }
 """The names of resource types in rendered text; any other is its message's name in small letters."""
 
