@@ -40,14 +40,14 @@ def bootstrap(
         "admin": {"address": _address(admin)},
         "dynamic_resources": _dynamic(),
         "static_resources": {"clusters": [_ads(ads)]},
-        "bootstrap_extensions": [_internal()],
+        "bootstrap_extensions": [internal_listeners()],
         "stats_config": _stats(),
         "layered_runtime": layered_runtime(),
         "overload_manager": _overload(max_heap, max_connections),
     }
 
 
-def _internal() -> Json:
+def internal_listeners() -> Json:
     """Listeners without an address, for what the cache has not got."""
     kind = f"{_TYPE}envoy.extensions.bootstrap.internal_listener.v3.InternalListener"
     return {"name": "envoy.bootstrap.internal_listener", "typed_config": {ANY: kind}}

@@ -75,6 +75,8 @@ def short_name(url: str) -> str:
 def plain(message: Message) -> Any:
     """A message as JSON (Protocol Buffers, ProtoJSON), fields by their proto names, enums by name, `Any`s unpacked."""
     match message:
+        case AnyMessage(type_url=""):
+            return {}  # of nothing
         case AnyMessage():
             inner = plain(unpack(message))
             body = inner if isinstance(inner, dict) else {"value": inner}

@@ -18,7 +18,7 @@ from envoy_data_plane.envoy.config.listener.v3 import Listener
 from envoy_data_plane.envoy.config.route.v3 import RouteConfiguration
 from envoy_data_plane.envoy.extensions.transport_sockets.tls.v3 import Secret
 
-from xds.envoy.bootstrap import layered_runtime
+from xds.envoy.bootstrap import internal_listeners, layered_runtime
 from xds.envoy.codec import type_url
 from xds.envoy.lower import Resources
 from xds.envoy.render import plain
@@ -50,7 +50,8 @@ def validate(resources: Resources) -> tuple[Problem, ...]:
     """
     with tempfile.TemporaryDirectory(prefix="sidegate-") as folder:
         path = Path(folder) / "envoy.json"
-        path.write_text(json.dumps({**static(resources), "layered_runtime": layered_runtime()}))
+        around = {"layered_runtime": layered_runtime(), "bootstrap_extensions": [internal_listeners()]}
+        path.write_text(json.dumps({**static(resources), **around}))
         command = [str(binary()), "--mode", "validate", "-c", str(path), "-l", "error", "--disable-hot-restart"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     if done.returncode == 0:
