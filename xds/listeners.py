@@ -21,7 +21,7 @@ class Secret:
     """Certificate chain and private key, or the certificates of authorities: then there is no key. All PEM.
 
     `names` are the DNS names of the certificate (RFC 5280, subjectAltName), lower case; `files` where it came from, by the
-    part that it is. Nothing here is ever shown.
+    part that it is. A `plain` one is a text instead, the client's secret of a login. Nothing here is ever shown.
     """
 
     name: str
@@ -29,6 +29,7 @@ class Secret:
     key: bytes = field(default=b"", repr=False)
     names: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    plain: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -345,6 +345,25 @@ class RemoteKeys:
 
 
 @dataclass(frozen=True, slots=True)
+class Login:
+    """How a browser gets a token: from `authorize` (a URL) by way of `token`, back at `redirect`, away by `signout` (paths).
+    `secret` names the client's secret."""
+
+    client_id: str
+    secret: str
+    authorize: str
+    token: RemoteKeys
+    redirect: str
+    signout: str
+    scopes: tuple[str, ...]
+
+    @property
+    def cookie_secret(self) -> str:
+        """The name of the secret that cookies are signed and encrypted with."""
+        return f"{self.secret}:cookies"
+
+
+@dataclass(frozen=True, slots=True)
 class JwtScheme:
     """A configured bearer scheme: who may sign, for whom, with which keys (`jwks` is the document's text, or they are
     `remote`). `forward` says that the upstream gets the token; `headers` are names and the claims that they carry there."""
@@ -357,6 +376,7 @@ class JwtScheme:
     remote: RemoteKeys | None = None
     forward: bool = False
     headers: tuple[tuple[str, str], ...] = ()
+    login: Login | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,8 @@ def said(security: str, keys: str | None = None, contract: str = KEYED) -> tuple
 
 
 FILE = "key: {keys: {file: keys.yaml}}"
+TOKENS = "issuer: i, audiences: [a], jwks: {file: keys.json}"
+LOGIN = "clientId: c, secret: {file: no}, authorize: 'https://e.com/a', token: 'https://e.com/t', signout: /out"
 GOOD = f'keys:\n  - {{consumer: mobile, sha256: "{HASH}"}}\n'
 
 
@@ -76,6 +78,21 @@ def test_a_file_of_keys() -> None:
         ),
         (
             "more: {issuer: i, audiences: [a], jwks: {file: keys.json}, headers: {x-sidegate-user: sub}}",
+            GOOD,
+            "settings-invalid",
+            "sidegate.yaml:4",
+        ),
+        (f"more: {{{TOKENS}, login: {{}}}}", GOOD, "settings-invalid", "sidegate.yaml:4"),
+        (f"more: {{{TOKENS}, login: {{{LOGIN}, redirect: '/a?b'}}}}", GOOD, "settings-invalid", "sidegate.yaml:4"),
+        (
+            f"more: {{{TOKENS}, login: {{{LOGIN}, redirect: /a, sceret: {{}}}}}}",
+            GOOD,
+            "settings-unknown-key",
+            "sidegate.yaml:4",
+        ),
+        (f"more: {{{TOKENS}, login: {{{LOGIN}, redirect: /a}}}}", GOOD, "certificate-unreadable", "sidegate.yaml:4"),
+        (
+            f"more: {{{TOKENS}, login: {{{LOGIN.replace('https', 'http')}, redirect: /a}}}}",
             GOOD,
             "settings-invalid",
             "sidegate.yaml:4",

@@ -49,6 +49,9 @@ def clusters(gateway: Gateway, profile: Profile) -> Iterator[Cluster]:
         if isinstance(scheme, JwtScheme) and (remote := scheme.remote):
             tls = remote.scheme == "https"
             yield _own(names.issuer(scheme.name), remote.host, remote.port, profile, FETCHES, tls=tls)
+        if isinstance(scheme, JwtScheme) and scheme.login:
+            token = scheme.login.token
+            yield _own(names.login_cluster(scheme.name), token.host, token.port, profile, tls=token.scheme == "https")
     if origin.caches(gateway):
         yield origin.cluster()
     for scheme in gateway.schemes:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from collections.abc import Iterator
 
 from envoy_data_plane.envoy.config.core.v3 import DataSource
 from envoy_data_plane.envoy.extensions.transport_sockets.tls.v3 import (
     CertificateValidationContext,
+    GenericSecret,
     SdsSecretConfig,
     Secret,
     TlsCertificate,
@@ -14,7 +17,7 @@ from envoy_data_plane.envoy.extensions.transport_sockets.tls.v3 import (
 
 from xds.envoy.discovery import by_ads
 from xds.listeners import Secret as Material
-from xds.model import Gateway
+from xds.model import Gateway, JwtScheme
 
 
 def secrets(gateway: Gateway) -> Iterator[tuple[str, Secret]]:
@@ -23,6 +26,8 @@ def secrets(gateway: Gateway) -> Iterator[tuple[str, Secret]]:
     for each in gateway.secrets:
         if each.name in wanted:
             yield each.name, _secret(each)
+            if each.plain:
+                yield f"{each.name}:cookies", _text(f"{each.name}:cookies", _derived(each.certificate))
 
 
 def by_sds(name: str) -> SdsSecretConfig:
@@ -31,6 +36,9 @@ def by_sds(name: str) -> SdsSecretConfig:
 
 
 def _wanted(gateway: Gateway) -> Iterator[str]:
+    for scheme in gateway.schemes:
+        if isinstance(scheme, JwtScheme) and scheme.login:
+            yield scheme.login.secret
     for listener in gateway.listeners:
         if listener.tls is not None:
             yield from (each.secret for each in listener.tls.certificates)
@@ -41,7 +49,18 @@ def _wanted(gateway: Gateway) -> Iterator[str]:
                 yield from filter(None, (tls.ca, tls.certificate))
 
 
+def _text(name: str, text: bytes) -> Secret:
+    return Secret(name=name, generic_secret=GenericSecret(secret=DataSource(inline_bytes=text)))
+
+
+def _derived(secret: bytes) -> bytes:
+    """What cookies are protected with: the same on every proxy, and no way back to the client's secret."""
+    return hmac.new(secret, b"sidegate login cookies", hashlib.sha256).digest()
+
+
 def _secret(material: Material) -> Secret:
+    if material.plain:
+        return _text(material.name, material.certificate)
     data = DataSource(inline_bytes=material.certificate)
     if not material.key:
         return Secret(name=material.name, validation_context=CertificateValidationContext(trusted_ca=data))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,19 +29,7 @@ def jwks(reader: Reader, value: Any, at: str) -> tuple[str | None, RemoteKeys | 
 
 
 def _remote(reader: Reader, section: dict[str, Any], at: str) -> RemoteKeys | None:
-    value = section["url"]
-    try:
-        url = urlsplit(value) if isinstance(value, str) else None
-        port = url.port if url else None
-    except ValueError:
-        url, port = None, None
-    if url is None or url.scheme not in ("http", "https") or not url.hostname or url.username or url.fragment:
-        reader.say("settings-invalid", "`url` is like https://issuer.example.com/jwks.json", f"{at}/url")
-        return None
-    if url.scheme == "http" and url.hostname not in ("127.0.0.1", "::1", "localhost"):
-        help_ = "whoever is in between could put in keys of their own"
-        reader.say("settings-invalid", "keys are fetched over https, save from this machine", f"{at}/url", help_)
-        return None
+    url = endpoint(reader, section["url"], f"{at}/url", "`url`")
     refresh = section.get("refresh")
     if refresh is not None and not (isinstance(refresh, str) and re.fullmatch(DURATION["pattern"], refresh)):
         reader.say("settings-invalid", "`refresh` is a time like 5m", f"{at}/refresh")
@@ -49,8 +38,25 @@ def _remote(reader: Reader, section: dict[str, Any], at: str) -> RemoteKeys | No
     if every < SHORTEST_S:
         reader.say("settings-invalid", f"keys are fetched every {SHORTEST_S:g} s at most", f"{at}/refresh")
         return None
+    return replace(url, refresh=every) if url else None
+
+
+def endpoint(reader: Reader, value: Any, at: str, what: str) -> RemoteKeys | None:
+    """A URL of the issuer's."""
+    try:
+        url = urlsplit(value) if isinstance(value, str) else None
+        port = url.port if url else None
+    except ValueError:
+        url, port = None, None
+    if url is None or url.scheme not in ("http", "https") or not url.hostname or url.username or url.fragment:
+        reader.say("settings-invalid", f"{what} is a URL like https://issuer.example.com/keys", at)
+        return None
+    if url.scheme == "http" and url.hostname not in ("127.0.0.1", "::1", "localhost"):
+        help_ = "whoever is in between could put in keys of their own"
+        reader.say("settings-invalid", f"{what} is of https, save on this machine", at, help_)
+        return None
     path = (url.path or "/") + (f"?{url.query}" if url.query else "")
-    return RemoteKeys(url.scheme, url.hostname, port or (443 if url.scheme == "https" else 80), path, every)
+    return RemoteKeys(url.scheme, url.hostname, port or (443 if url.scheme == "https" else 80), path, REFRESH_S)
 
 
 def _local(reader: Reader, file: Any, at: str) -> str | None:

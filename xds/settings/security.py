@@ -9,11 +9,12 @@ from typing import Any
 from xds.model import JwtScheme, KeyScheme, Scheme, TlsScheme
 from xds.settings.jwks import jwks
 from xds.settings.keys import CONSUMER, keys
+from xds.settings.login import login
 from xds.settings.reader import Reader
 from xds.source.pointer import escape
 
 _KINDS = ("issuer", "keys", "certificates")
-_TOKEN_KEYS = ("issuer", "audiences", "jwks", "forward", "headers")
+_TOKEN_KEYS = ("issuer", "audiences", "jwks", "forward", "headers", "login")
 
 
 def files_of(security: Any) -> Iterator[str]:
@@ -76,7 +77,8 @@ def _token(reader: Reader, name: str, section: dict[str, Any], at: str) -> JwtSc
     if local is None and remote is None:
         return None
     forward = _yes(reader, section, "forward", at)
-    return JwtScheme(name, issuer, audiences, local or "", reader.place(at), remote, forward, headers)
+    browsers = login(reader, name, section["login"], f"{at}/login") if "login" in section else None
+    return JwtScheme(name, issuer, audiences, local or "", reader.place(at), remote, forward, headers, browsers)
 
 
 def _yes(reader: Reader, section: dict[str, Any], key: str, at: str) -> bool:
