@@ -32,7 +32,7 @@ from envoy_data_plane.envoy.extensions.http.early_header_mutation.header_mutatio
 from envoy_data_plane.envoy.type.matcher.v3 import StringMatcher
 
 from xds import headers
-from xds.envoy import names
+from xds.envoy import names, plain
 from xds.envoy.access_log import access_log
 from xds.envoy.discovery import by_ads
 from xds.envoy.profile import Profile
@@ -140,11 +140,11 @@ def _http3(profile: Profile) -> Http3ProtocolOptions:
 
 def _early(profile: Profile) -> TypedExtensionConfig:
     """Takes off what no client may say, before the route is chosen and before any filter sees the request."""
-    plain = MISLEADING if profile.trusted_hops else (*MISLEADING, *ADDRESSES)
+    misleading = MISLEADING if profile.trusted_hops else (*MISLEADING, *ADDRESSES)
     families = (HeaderMutationRemoveOnMatch(key_matcher=StringMatcher(prefix=prefix)) for prefix in FORGED)
     mutations = [HeaderMutation(remove_on_match=family) for family in families]
-    mutations += [HeaderMutation(remove=name) for name in plain]
-    mutations += _sound_trace_context()
+    mutations += [HeaderMutation(remove=name) for name in misleading]
+    mutations += [HeaderMutation(append=plain.told()), *_sound_trace_context()]
     return typed("envoy.http.early_header_mutation.header_mutation", EarlyHeaderMutation(mutations=mutations))
 
 

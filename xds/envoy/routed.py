@@ -39,7 +39,7 @@ class Routed:
         """Everything of an operation that its routes show. Gateway-wide things are in the key of the whole."""
         o = self.operation
         limit = o.body.limit if o.body else None
-        return o.id, o.name, o.method, o.path.text, o.security, o.checks, limit, self.streamed, o.native
+        return o.id, o.name, o.method, o.path.text, o.security, o.checks, limit, self.streamed, o.native, o.plain
 
 
 def surroundings(gateway: Gateway, profile: Profile) -> Hashable:

@@ -5,18 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from xds.model import Check, Mode, Operation, Placement, SchemeKind, Version
+from xds.model import Check, Mode, Operation, Placement, Schemas, SchemeKind, Version
 from xds.native import said
+from xds.passes.form import plain_of
 from xds.passes.kept import Kept
 from xds.requirement import CREDENTIALS, SCOPES, mixed, scoped
 
 
 def place(version: Version) -> Version:
     """Fill in `Operation.checks` for every operation of a version."""
-    return replace(version, operations=_placed(version))
+    placed = _placed(version)
+    return replace(version, operations=tuple([_formed(operation, version.schemas) for operation in placed]))
 
 
 _placed = Kept(lambda operation: replace(operation, checks=tuple(checks_of(operation))))
+
+
+def _formed(operation: Operation, schemas: Schemas) -> Operation:
+    """The operation with the form of its plain requests. Not kept: an operation stays the same when a schema changes."""
+    form = plain_of(operation, schemas)
+    if form == operation.plain:
+        return operation
+    formed = replace(operation, plain=form)
+    return replace(formed, checks=tuple(checks_of(formed)))
 
 
 def checks_of(operation: Operation) -> Iterator[Check]:
@@ -31,8 +42,9 @@ def checks_of(operation: Operation) -> Iterator[Check]:
     for kind, reason in said(operation.native):
         yield Check(kind, Placement.NATIVE, reason)
     if operation.mode is not Mode.OFF:
-        yield Check("parameters", Placement.COMPANION, _parameters(operation))
-        yield Check("body", Placement.COMPANION, _body(operation))
+        where = Placement.NATIVE if operation.plain and operation.plain.whole else Placement.COMPANION
+        yield Check("parameters", where, _parameters(operation) + _plain(operation, "a query"))
+        yield Check("body", where, _body(operation) + _plain(operation, "a body"))
     if scoped(operation):
         yield _scopes(operation)
     if operation.mode is not Mode.OFF and operation.policy.exempt is None:
@@ -57,6 +69,14 @@ def _parameters(operation: Operation) -> str:
         "undeclared query parameters pass" if operation.query_open else "undeclared query parameters are refused"
     )
     return f"{count} declared, decoded and judged by their schemas; {undeclared}"
+
+
+def _plain(operation: Operation, without: str) -> str:
+    """What the route sees by itself."""
+    if operation.plain is None:
+        return ""
+    others = "judged" if not operation.plain.whole else "sent to the companion, for the words of their refusal"
+    return f"; the route tells that a request without {without} keeps it (HTTP/1.1), and only others are {others}"
 
 
 def _body(operation: Operation) -> str:

@@ -1,0 +1,249 @@
+"""Requests that keep their contract by their form ask no companion, and every other one gets the companion's verdict.
+
+One contract is served twice in one gateway: below `/v1` with `policy: none`, so that plain requests are judged by their
+routes, and below `/v2` with a policy that allows everything, so that the companion judges all of them.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.features.hop import Hop, contract, operation, serve
+from tests.projects import CONTRACT, compiled, pets
+from xds.passes.form import plain_of
+
+UUID = "0b5c1f0e-3d0c-4f2a-9a57-000000000001"
+
+
+def _in(where: str, name: str, required: bool = False, **schema: Any) -> dict[str, Any]:
+    return {"in": where, "name": name, "required": required or where == "path", "schema": schema}
+
+
+BODY = {"content": {"application/json": {"schema": {"type": "object", "required": ["a"]}}}}
+SHAPES: dict[str, dict[str, Any]] = {
+    "/list": {"get": {}, "delete": {}, "head": {}, "post": {}},
+    "/open": {"get": {"x-sidegate": {"undeclared": "pass"}}},
+    "/report": {"get": {"x-sidegate": {"mode": "report"}}},
+    "/page": {"get": {"parameters": [_in("query", "limit", type="integer", minimum=1)]}},
+    "/head": {"get": {"parameters": [_in("header", "X-Few", type="integer"), _in("cookie", "c", type="boolean")]}},
+    "/body": {"post": {"requestBody": BODY}},
+    "/any/{v}": {"get": {"parameters": [_in("path", "v", type="string")]}},
+    "/uuid/{v}": {"get": {"parameters": [_in("path", "v", type="string", format="uuid")]}},
+    "/enum/{v}": {"get": {"parameters": [_in("path", "v", type="string", enum=["a.b", "c", "d/e"])]}},
+    "/some/{v}": {"get": {"parameters": [_in("path", "v", type="string", minLength=2, maxLength=4)]}},
+    "/int/{v}": {"get": {"parameters": [_in("path", "v", type="integer", format="int32", minimum=1)]}},
+    "/flag/{v}": {"get": {"parameters": [_in("path", "v", type="boolean")]}},
+    "/both/{v}/x/{w}": {"get": {"parameters": [_in("path", "v", type="string"), _in("path", "w", type="integer")]}},
+    # what no rule covers
+    "/must": {"get": {"parameters": [_in("query", "q", True, type="string")]}},
+    "/told": {"post": {"requestBody": {**BODY, "required": True}}},
+    "/pattern/{v}": {"get": {"parameters": [_in("path", "v", type="string", pattern="^[a-c]+$")]}},
+    "/mixed/{v}.json": {"get": {"parameters": [_in("path", "v", type="string")]}},
+}
+ALONE = {"/must", "/told", "/pattern/{v}", "/mixed/{v}.json"}
+
+
+def _paths(policy: dict[str, str], prefix: str) -> dict[str, Any]:
+    return {
+        prefix + path: {
+            method: operation(
+                operationId=f"{prefix[1:]}{method}{path}".translate(str.maketrans("/{}.", "____")),
+                **{**own, "x-sidegate": {**policy, **own.get("x-sidegate", {})}},
+            )
+            for method, own in methods.items()
+        }
+        for path, methods in SHAPES.items()
+    }
+
+
+NONE = {"policy": "none", "reason": "for the test"}
+
+
+@pytest.fixture(scope="module")
+def hop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hop]:
+    document = contract({**_paths(NONE, "/v1"), **_paths({}, "/v2")})
+    with serve(tmp_path_factory.mktemp("plain"), document) as running:
+        yield running
+
+
+def _raw(hop: Hop, text: bytes) -> tuple[int, bytes]:
+    """One request as it is written, to its end."""
+    port = httpx.URL(hop.gateway.url).port
+    with socket.create_connection(("127.0.0.1", int(port or 0)), timeout=10) as s:
+        s.sendall(text)
+        got = b""
+        while chunk := s.recv(65536):
+            got += chunk
+    head, _, body = got.partition(b"\r\n\r\n")
+    return int(head.split()[1]), body
+
+
+Verdict = tuple[int, dict[str, Any]]
+
+
+def _verdict(hop: Hop, prefix: str, method: str, path: str, headers: str = "", body: str = "") -> Verdict:
+    """Status and problem document, without what differs by prefix and by request."""
+    head = f"{method} {prefix}{path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}\r\n"
+    status, text = _raw(hop, (head + body).encode("latin-1"))
+    problem = json.loads(text) if status != 200 and text else {}
+    return status, {k: v for k, v in problem.items() if k not in ("traceId", "operationId")}
+
+
+JSON = "content-type: application/json\r\n"
+CHUNKED = "transfer-encoding: chunked\r\n"
+PLAIN = [
+    ("GET", "/list", ""),
+    ("HEAD", "/list", ""),
+    ("DELETE", "/list", ""),
+    ("POST", "/list", ""),
+    ("GET", "/open", ""),
+    ("GET", "/report", ""),
+    ("GET", "/page", ""),
+    ("GET", "/head", ""),
+    ("POST", "/body", ""),
+    ("GET", "/any/a-b.c@d:e", ""),
+    ("GET", f"/uuid/{UUID}", ""),
+    ("GET", "/enum/a.b", ""),
+    ("GET", "/some/abcd", ""),
+    ("GET", "/int/42", ""),
+    ("GET", "/flag/true", ""),
+    ("GET", "/both/a/x/0", ""),
+]
+OTHERS: list[tuple[int, str, str, str, str]] = [
+    (400, "GET", "/list?a=1", "", ""),
+    (200, "GET", "/list?", "", ""),
+    (200, "GET", "/list?&&", "", ""),
+    (400, "GET", "/list", "content-length: 1\r\n", "x"),
+    (200, "GET", "/list", "content-length: 0\r\n", ""),
+    (400, "POST", "/list", CHUNKED, "1\r\nx\r\n0\r\n\r\n"),
+    (200, "DELETE", "/list", CHUNKED, "0\r\n\r\n"),
+    (200, "GET", "/open?x=1", "", ""),
+    (400, "GET", "/open?x%FF=1", "", ""),
+    (400, "GET", "/open", "content-length: 1\r\n", "x"),
+    (200, "GET", "/report?a=1", "", ""),
+    (200, "GET", "/page?limit=3", "", ""),
+    (400, "GET", "/page?limit=0", "", ""),
+    (400, "GET", "/page?limit=1&limit=2&o=1", "", ""),
+    (200, "GET", "/head", "x-few: 3\r\n", ""),
+    (400, "GET", "/head", "X-FEW: x\r\n", ""),
+    (400, "GET", "/head", "cookie: c=maybe\r\n", ""),
+    (200, "GET", "/head", "cookie: other=1\r\n", ""),
+    (400, "POST", "/body", JSON + "content-length: 2\r\n", "{}"),
+    (200, "POST", "/body", JSON + "content-length: 7\r\n", '{"a":1}'),
+    (415, "POST", "/body", "content-length: 7\r\n", '{"a":1}'),
+    (200, "GET", "/any/%C3%BC", "", ""),
+    (400, "GET", "/any/%FF", "", ""),
+    (400, "GET", "/uuid/x", "", ""),
+    (200, "GET", "/enum/c", "x-sidegate-protocol: HTTP/2\r\n", ""),
+    (400, "GET", "/enum/C", "", ""),
+    (400, "GET", "/enum/axb", "", ""),
+    (400, "GET", "/some/a", "", ""),
+    (400, "GET", "/some/abcde", "", ""),
+    (200, "GET", "/some/%61b", "", ""),
+    (400, "GET", "/int/0", "", ""),
+    (400, "GET", "/int/007", "", ""),
+    (400, "GET", "/int/2147483648", "", ""),
+    (200, "GET", "/int/2147483647", "", ""),
+    (400, "GET", "/flag/True", "", ""),
+    (400, "GET", "/both/a/x/b?c", "", ""),
+    (400, "GET", "/must", "", ""),
+    (200, "GET", "/must?q=a", "", ""),
+    (400, "POST", "/told", "", ""),
+    (400, "GET", "/pattern/d", "", ""),
+    (200, "GET", "/mixed/a.json", "", ""),
+    (404, "GET", "/any/", "", ""),
+    (405, "PUT", "/list", "", ""),
+]
+
+
+@pytest.mark.parametrize(
+    ("expected", "method", "path", "headers", "body"),
+    [*((200, *row, "") for row in PLAIN), *OTHERS],
+)
+def test_both_placements_say_the_same(hop: Hop, expected: int, method: str, path: str, headers: str, body: str) -> None:
+    here, there = (_verdict(hop, prefix, method, path, headers, body) for prefix in ("/v1", "/v2"))
+    assert here == there
+    assert here[0] == expected
+
+
+def test_generated_requests(hop: Hop) -> None:
+    """Paths, queries, headers and bodies in any combination, from pieces that lie on both sides of each rule."""
+    made = random.Random(4)
+    texts = ["a", "ab", "a.b", "true", "1", "0", "-1", "01", "123456789", "1234567890", UUID, UUID.upper(), "%61", "%ff",
+             "a,b", "a%2Cb", "(", "~", "a=b", "1.0", "1e0", "null", "%00", "c", "d"]  # fmt: skip
+    queries = ["", "", "", "?", "?&", "?limit=1", "?limit=x", "?%", "?a=%ff", "?q=1"]
+    lines = [
+        "",
+        "",
+        "",
+        "x-few: 1\r\n",
+        "x-few: x\r\n",
+        "cookie: c=true\r\n",
+        "cookie: c=1\r\n",
+        "accept: */*\r\n",
+        JSON,
+    ]
+    bodies = [("", ""), ("", ""), ("content-length: 0\r\n", ""), ("content-length: 2\r\n", "{}"),
+              (CHUNKED, "2\r\n{}\r\n0\r\n\r\n"), ("content-length: 7\r\n", '{"a":1}')]  # fmt: skip
+    seen = set()
+    for _ in range(400):
+        path, methods = made.choice(list(SHAPES.items()))
+        method = made.choice(list(methods)).upper()
+        for name in ("{v}", "{w}"):
+            path = path.replace(name, made.choice(texts))
+        length, body = made.choice(bodies)
+        request = (method, path + made.choice(queries), made.choice(lines) + length, body)
+        here, there = (_verdict(hop, prefix, *request) for prefix in ("/v1", "/v2"))
+        assert here == there, request
+        seen.add(here[0])
+    assert {200, 400} <= seen
+
+
+def test_plain_requests_ask_nobody(hop: Hop) -> None:
+    """With the companion stopped they pass, and whatever would have to be judged is refused."""
+    hop.gateway.kill("companion", signal.SIGSTOP)
+    try:
+        for method, path, headers in PLAIN:
+            assert _verdict(hop, "/v1", method, path, headers)[0] == 200, path
+        for path in ("/list?a=1", "/open?x=1", "/page?limit=3", "/any/%C3%BC", "/pattern/a", "/mixed/a.json"):
+            assert _verdict(hop, "/v1", "GET", path)[0] == 503, path
+        assert _verdict(hop, "/v1", "POST", "/list", "content-length: 1\r\n", "x")[0] == 503
+        assert _verdict(hop, "/v2", "GET", "/list")[0] == 503
+    finally:
+        hop.gateway.kill("companion", signal.SIGCONT)
+
+
+def test_of_http_2_the_companion_is_asked(hop: Hop) -> None:
+    """Its headers do not tell whether a body comes; one that was not announced is refused all the same."""
+    with httpx.Client(http2=True, http1=False, trust_env=False, base_url=hop.gateway.url) as client:
+        assert client.get("/v1/list").status_code == 200
+        refused = client.post("/v1/list", content=iter([b"x"]))
+        assert (refused.http_version, refused.status_code, refused.json()["code"]) == ("HTTP/2", 400, "unexpected-body")
+
+
+def test_the_upstream_sees_nothing_of_it(hop: Hop) -> None:
+    since = len(hop.server.log)
+    assert hop.client.get("/v1/list").status_code == 200
+    (request,) = hop.reached(since)
+    assert [name for name in dict(request.headers) if name.lower().startswith("x-sidegate")] == []
+
+
+def test_which_operations_have_a_form() -> None:
+    document = CONTRACT.replace("/open:\n    get:", "/open:\n    get:\n      parameters: [{in: query, name: q}]")
+    for text, whole in ((CONTRACT, True), (document.replace("name: q", "name: q, schema: {type: string}"), False)):
+        (version,) = compiled(pets(contract=text)).gateway.services[0].versions
+        forms = {o.id: plain_of(o, version.schemas) for o in version.operations}
+        assert (forms["listPets"], forms["addPet"]) == (None, None)
+        assert forms["open"] is not None
+        assert forms["open"].whole is whole
+        (own,) = (o for o in version.operations if o.id == "open")
+        placed = {c.kind: c.placement.value for c in own.checks}
+        assert placed["parameters"] == ("native" if whole else "companion")
