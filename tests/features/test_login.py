@@ -146,7 +146,7 @@ def test_a_program_is_sent_nowhere(hop: Hop, provider: Provider) -> None:
     answer = hop.client.get("/page", headers={"accept": "application/json"})
     assert answer.status_code == 401
     assert answer.headers["content-type"] == "application/problem+json"
-    print(answer.json(), dict(answer.headers))
+    assert (answer.json()["code"], answer.headers["www-authenticate"]) == ("token-missing", "Bearer")
     token = {"authorization": f"Bearer {provider.issuer.token(scope='pets:read')}"}
     assert hop.client.get("/page", headers=token).status_code == 200
     assert hop.client.get("/page", headers={**PAGE, "authorization": "Bearer x"}).status_code == 401

@@ -31,12 +31,10 @@ from xds.envoy.filters import (
     hashed,
     identity,
     jwt,
-    login,
     local_limits,
     login,
     mock,
     query,
-    session,
     service_errors,
     session,
     shared_limits,
@@ -69,8 +67,6 @@ CHAIN: tuple[Row, ...] = (
     # before jwt, which verifies the token that it puts into the request
     Row(names.LOGIN_FILTER, lambda gateway, profile: login.login(), login.per_route, off=True),
     Row(names.SESSION_FILTER, lambda gateway, profile: session.session(), session.per_route, off=True),
-    # before jwt, which verifies the token that it puts into the request
-    Row(names.LOGIN_FILTER, lambda gateway, profile: login.login(), login.per_route, off=True),
     Row(
         names.JWT_FILTER,
         lambda gateway, profile: jwt.jwt(gateway),

@@ -54,10 +54,6 @@ def clusters(gateway: Gateway, profile: Profile) -> Iterator[Cluster]:
             yield _own(names.login_cluster(scheme.name), token.host, token.port, profile, tls=token.scheme == "https")
     if origin.caches(gateway):
         yield origin.cluster()
-    for scheme in gateway.schemes:
-        if isinstance(scheme, JwtScheme) and (remote := scheme.remote):
-            tls = remote.scheme == "https"
-            yield _own(names.issuer(scheme.name), remote.host, remote.port, profile, FETCHES, tls=tls)
     yield from rate_limit_clusters(gateway, profile)
     for service in gateway.services:
         for version in service.versions:

@@ -100,6 +100,13 @@ REPLIES: tuple[Reply, ...] = (
     *_auth(),
     Reply("token-missing", 401, "The operation needs a bearer token.", ("jwt_authn_access_denied{Jwt_is_missing",)),
     Reply(
+        "token-missing",
+        401,
+        "The operation needs a bearer token, or a login in a browser.",
+        ("Unauthorized, and redirecting", "Unauthorized,_and_redirecting"),  # as CEL has it, and as the access log does
+        headers=(("www-authenticate", "Bearer"),),
+    ),
+    Reply(
         "keys-unavailable",
         503,
         "The keys that tokens are checked by cannot be had at the moment.",
