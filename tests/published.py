@@ -13,6 +13,7 @@ from sidecar.codes import CODES as CONTRACT
 from xds.contract.extension import schema
 from xds.diagnostics import CODES as DIAGNOSTICS
 from xds.envoy.replies import REPLIES
+from xds.native.errors import SERVICE
 from xds.policy.decision import CODES as POLICY
 from xds.policy.decision import UNAVAILABLE
 
@@ -54,6 +55,7 @@ def _rows() -> dict[tuple[str, int], tuple[str, str]]:
     rows = {(reply.code, reply.status): ("Envoy", reply.detail) for reply in reversed(REPLIES)}
     rows |= {(code, row.status): ("contract", row.meaning) for code, row in CONTRACT.items()}
     rows |= {(code, 503 if code == UNAVAILABLE else 403): ("policy", meaning) for code, meaning in POLICY.items()}
+    rows[SERVICE, 0] = ("Envoy", "The service failed; where the contract says so, its own answer is not shown.")
     return rows
 
 
