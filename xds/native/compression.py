@@ -18,7 +18,8 @@ def compressed(operation: Operation) -> bool:
     """
     if not operation.native.compression:
         return False
-    own = operation.settings["compression"].place.pointer != "/x-sidegate/compression"
+    setting = operation.settings.get("compression")
+    own = setting is not None and setting.place.pointer != "/x-sidegate/compression"
     return own or not any(alternative.credentials for alternative in operation.security)
 
 
