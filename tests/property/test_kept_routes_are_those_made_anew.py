@@ -112,6 +112,6 @@ def test_what_is_gone_is_let_go() -> None:
     lower(gateway(whole), PROFILE)
     made = gateway(less)
     lower(made, PROFILE)
-    kept = _kept("*", (("a", "v1", less.upstream),), surroundings(made, PROFILE))
+    kept = _kept("*", (("a", "v1", less.upstream.traffic),), surroundings(made, PROFILE))
     assert set(kept.groups) == {"/b"}
     assert not kept.paths

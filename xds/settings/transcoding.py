@@ -49,8 +49,8 @@ def transcoding(reader: Reader, value: Mapping[str, Any], at: str) -> Transcodin
 
 def _services(data: bytes) -> list[str] | None:
     """The full names of the services in a descriptor set, or None if it is none."""
-    from google.protobuf.descriptor_pb2 import FileDescriptorSet
-    from google.protobuf.message import DecodeError
+    from google.protobuf.descriptor_pb2 import FileDescriptorSet  # type: ignore[import-untyped]
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
     try:
         files = FileDescriptorSet.FromString(data).file
