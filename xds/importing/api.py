@@ -12,7 +12,7 @@ from xds.importing.addresses import addresses
 from xds.importing.authorizers import Scheme, asked, read_schemes
 from xds.importing.caching import cache
 from xds.importing.contract import Made, contract, unknown_extensions
-from xds.importing.export import Export, Method, read_export
+from xds.importing.export import Export, Method, NoExport, read_export
 from xds.importing.files import contract_file, layer_file, policy_files, settings_file
 from xds.importing.integrations import Carried, carried
 from xds.importing.keys import Keys, put
@@ -63,6 +63,7 @@ class _Work:
     notes: Notes
     base: str
     closed: str = ""
+    hosts: bool = False
     document: Keys = field(default_factory=dict)
     paths: dict[str, Keys] = field(default_factory=dict)
 
@@ -90,6 +91,8 @@ def _top(document: Document | None) -> Part | None:
 def _stage(export: Export, stages: tuple[Stage, ...], wanted: str, notes: Notes) -> Stage | None:
     """The stage that was asked for, else the export's, else the only one."""
     by_name = {stage.name: stage for stage in stages}
+    if wanted and stages and wanted not in by_name:
+        raise NoExport(f"there is no stage {wanted} in the file of stages; there are {', '.join(by_name)}")
     found = by_name.get(wanted or export.stage) or (stages[0] if stages and not wanted else None)
     if found and len(stages) > 1:
         others = ", ".join(name for name in by_name if name != found.name)
@@ -118,7 +121,9 @@ def _document(work: _Work) -> None:
         return
     keys["undeclared"] = "pass"
     notes.differs(
-        export.top, "AWS passes query parameters that nobody declared; so does `undeclared: pass`", "take it out"
+        export.top,
+        "AWS passes query parameters that nobody declared; so does `undeclared: pass`",
+        "take it out to refuse them",
     )
 
 
@@ -166,7 +171,7 @@ def _target(work: _Work, made: Made, what: Carried) -> None:
         return
     value = {"path": own} if own != public and own != made.method.path else {}
     value = {"strip": work.base} if own != public and own == made.method.path else value
-    if host := _host(work, what, found):
+    if host := _host(work, what, found, part):
         value["host"] = host
     if value and not put(made.keys, "rewrite", value, work.notes, part, f"{made.method.where} as {own}"):
         made.refused = f"the service has it at {own}"
@@ -174,10 +179,15 @@ def _target(work: _Work, made: Made, what: Carried) -> None:
     _query(work, made, found)
 
 
-def _host(work: _Work, what: Carried, found: Target) -> str:
+def _host(work: _Work, what: Carried, found: Target, part: Part) -> str:
     """The host that the service reads: the one that AWS asked for, unless each stage has another."""
     each = {t.origin for stage in work.stages or (work.stage,) if (t := target(what.uri, stage))}
     name = found.origin.partition("://")[2]
+    if len(each) > 1 and not work.hosts:
+        help_ = "`rewrite: {host: NAME}` where the service tells hosts apart"
+        message = "AWS asks the service by its own name; its host differs between stages, so that it reads the public one here"
+        work.notes.differs(part, message, help_)
+        work.hosts = True
     return name if len(each) == 1 and upstream(found.origin, "") == found.origin else ""
 
 

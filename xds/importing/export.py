@@ -114,6 +114,8 @@ def _methods(top: Part, notes: Notes) -> Iterator[Method]:
         for verb in VERBS:
             every = verb not in item.members
             part = item.get(ANY if every else verb)
+            if part and not isinstance(part.value, dict):
+                raise NoExport(f"{part.document.span(part.pointer)}: {verb.upper()} {path} is no operation")
             if part:
                 given = "" if every else part.text("operationId")
                 yield Method(path, verb, given or _made(path, verb, taken), part, item, _integration(top, part), every)

@@ -53,15 +53,22 @@ def _same(kind: str, one: str, other: str) -> bool:
 
 
 def _fixed(source: str) -> str | None:
-    """The text inside single quotes; None for what is no fixed text."""
-    return source[1:-1] if len(source) > 1 and source[0] == source[-1] == "'" and "'" not in source[1:-1] else None
+    """The text inside single quotes, or what stands here for a request's id; None for what is no fixed text."""
+    if source.removeprefix("$") in ("context.requestId", "context.extendedRequestId"):
+        return "${traceId}"
+    quoted = len(source) > 1 and source[0] == source[-1] == "'" and "'" not in source[1:-1]
+    return source[1:-1] if quoted and "${" not in source else None
 
 
 def _http(method: Method, name: str, part: Part, keys: Keys, notes: Notes, side: str) -> None:
     """Parameter mapping of HTTP APIs: `append:header.x-source: value`."""
     found = _HTTP.fullmatch(name)
     source = part.value if isinstance(part.value, str) else ""
-    if found is None or found[2] in ("path", "statuscode") or (found[1] != "remove" and source.startswith("$")):
+    if (
+        found is None
+        or found[2] in ("path", "statuscode")
+        or (found[1] != "remove" and "$" in source and _fixed(source) is None)
+    ):
         notes.lost(part, f"{method.where}: the mapping {name} = {source} has no equivalent", "let the service do it")
         return
     verb, kind, key = found[1], found[2], found[3] or ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from xds.importing.export import Method
+from xds.importing.export import Method, NoExport
 from xds.importing.part import Notes, Part
 
 _VARIABLE = re.compile(r"\$\{stageVariables\.([A-Za-z0-9_]+)\}")
@@ -51,6 +51,8 @@ def read_stages(top: Part | None, notes: Notes) -> tuple[Stage, ...]:
     if top is None:
         return ()
     listed = top.get("item") or top.get("Items") or top.get("items")
+    if not isinstance(listed.value, list):
+        raise NoExport(f"{top.document.file} lists no stages: it is what get-stages prints")
     found = []
     for part in listed.each():
         name = (part.text("stageName") or part.text("StageName")).lstrip("$")

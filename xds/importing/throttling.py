@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from xds.importing.export import Export, Method
+from xds.importing.export import Export, Method, NoExport
 from xds.importing.part import Notes, Part
 from xds.importing.stages import Stage
 
@@ -64,6 +64,8 @@ def read_plans(top: Part | None, export: Export, stage: Stage | None, notes: Not
     plan = Plan()
     if top is None:
         return plan
+    if not isinstance(top.get("items").value, list):
+        raise NoExport(f"{top.document.file} lists no usage plans: it is what get-usage-plans prints")
     found = [(part, api) for part in top.get("items").each() for api in _apis(part, export, stage)]
     if not found:
         notes.todo(top, "no usage plan is of this API and stage", "see apiStages in the file, and --stage")
