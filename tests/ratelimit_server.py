@@ -139,11 +139,20 @@ class RateLimitServer:
         )
         env = {
             **{key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ},
-            **{"USE_STATSD": "false", "LOG_LEVEL": "warn", "HOST": "127.0.0.1", "PORT": str(free_port())},
-            **{"GRPC_HOST": "127.0.0.1", "GRPC_PORT": str(self.port), "DEBUG_HOST": "127.0.0.1"},
-            **{"DEBUG_PORT": str(self.debug), "REDIS_SOCKET_TYPE": "tcp", "REDIS_URL": f"127.0.0.1:{self.valkey.port}"},
-            **{"REDIS_TIMEOUT": "200ms", "XDS_CLIENT_BACKOFF_INITIAL_INTERVAL": "200ms"},
-            **{"XDS_CLIENT_BACKOFF_MAX_INTERVAL": "1s", "EXPIRATION_JITTER_MAX_SECONDS": "1"},
+            "USE_STATSD": "false",
+            "LOG_LEVEL": "warn",
+            "HOST": "127.0.0.1",
+            "PORT": str(free_port()),
+            "GRPC_HOST": "127.0.0.1",
+            "GRPC_PORT": str(self.port),
+            "DEBUG_HOST": "127.0.0.1",
+            "DEBUG_PORT": str(self.debug),
+            "REDIS_SOCKET_TYPE": "tcp",
+            "REDIS_URL": f"127.0.0.1:{self.valkey.port}",
+            "REDIS_TIMEOUT": "200ms",
+            "XDS_CLIENT_BACKOFF_INITIAL_INTERVAL": "200ms",
+            "XDS_CLIENT_BACKOFF_MAX_INTERVAL": "1s",
+            "EXPIRATION_JITTER_MAX_SECONDS": "1",
             **source,
         }
         with (self.folder / "service.log").open("ab") as log:
