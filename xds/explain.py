@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from xds.model import Operation, Place, Version
+from xds.model import Endpoint, Operation, Place, Upstream, Version
 from xds.native.patches import Patch
 from xds.policy.bundle import Bundle
 from xds.source import span
@@ -46,7 +46,7 @@ def explain_operation(
         "digest": version.digest,
         "contract": where(operation.place, files),
         "route": f"{operation.method} {operation.path.text}",
-        "upstream": f"{version.upstream.scheme}://{version.upstream.host}:{version.upstream.port}",
+        "upstream": upstream(version.upstream),
         "authentication": authentication(operation),
         "mode": operation.mode.value,
         "checks": [{"check": c.kind, "placement": c.placement.value, "reason": c.reason} for c in operation.checks],
@@ -57,7 +57,13 @@ def explain_operation(
             "places": [str(place) for place in places],
         },
         "patches": [
-            {"patch": p.name, "resource": p.resource, "merge": p.merge, "accept": p.accept, "place": where(p.place, files)}
+            {
+                "patch": p.name,
+                "resource": p.resource,
+                "merge": p.merge,
+                "accept": p.accept,
+                "place": where(p.place, files),
+            }
             for p in touching(version, operation, patches)
         ],
     }
@@ -68,6 +74,25 @@ def touching(version: Version, operation: Operation, patches: Iterable[Patch]) -
     cluster = f"{version.service}/{version.name}"
     own = {"cluster": cluster, "route": f"{cluster}/{operation.id}"}
     return [p for p in patches if p.resource not in own or p.touches(p.resource, own[p.resource])]
+
+
+def upstream(found: Upstream) -> str:
+    """Where a version's requests go, and how they are shared, in a line."""
+    traffic = found.traffic
+    addresses = [
+        f"{found.scheme}://{e.host}:{e.port}" + (f" (weight {e.weight})" if e.weight != 1 else "") for e in _all(found)
+    ]
+    balance = traffic.balance
+    words = [f"{balance.kind} by {':'.join(filter(None, (balance.source, balance.name)))}"] if balance.source else []
+    words += [balance.kind] if not balance.source and len(addresses) > 1 else []
+    words += [f"health by {traffic.health.path}"] if traffic.health else []
+    words += ["endpoints by EDS"] if traffic.discovered else []
+    words += [f"transcoded to {', '.join(traffic.transcoding.services)}"] if traffic.transcoding else []
+    return ", ".join(addresses) + (f": {'; '.join(words)}" if words else "")
+
+
+def _all(found: Upstream) -> tuple[Endpoint, ...]:
+    return found.endpoints or (Endpoint(found.host, found.port),)
 
 
 def authentication(operation: Operation) -> str:

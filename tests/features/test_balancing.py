@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -150,6 +152,13 @@ def test_a_retry_goes_to_another_endpoint(pool: Pool) -> None:
 
 def test_a_name_is_looked_up(pool: Pool) -> None:
     assert pool.who("/names") == "a"
+
+
+def test_explain_says_how_requests_are_shared(pool: Pool) -> None:
+    command = [sys.executable, "-m", "xds.cli", "explain", "claim", "v1", "get_claim_token"]
+    said = subprocess.run(command, cwd=pool.hop.folder, capture_output=True, text=True, check=True).stdout
+    assert pool.b.url in said
+    assert "maglev by claim:sub" in said
 
 
 BAD = [
