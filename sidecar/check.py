@@ -66,7 +66,7 @@ class Check:
         request, route, caller = _read(scope, body)
         trace = self.traces.begin(request.header("traceparent"))
         plan, engine = self.current.plan, self.current.engine
-        outcome = await judge(plan, engine, request, route, caller, trace, self.records)
+        outcome = await judge(plan, engine, request, route, caller, trace, self.records, self.current.log)
         if outcome.refusal is None:
             return forward(outcome)
         if outcome.refusal.status < 300:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
+from sidecar.decision_log import Asked, DecisionLog
 from sidecar.message import NO_BODY, Judgement, Request
 from sidecar.plan import Prepared
 from xds.model import Operation
 from xds.policy.bundle import Bundle
 from xds.policy.decision import UNBOUND, Decision, denial
 from xds.policy.engine import Engine
-from xds.policy.input import build_input, reads
+from xds.policy.input import Reads, build_input, reads
 
 
 async def decide(
@@ -20,16 +23,17 @@ async def decide(
     prepared: Prepared,
     operation: Operation,
     request: Request,
-    caller: tuple[Mapping[str, Any], str | None, str | None, Mapping[str, Any] | None],
+    caller: tuple[Mapping[str, Any], str | None, str | None, Mapping[str, Any] | None, str | None],
     judgement: Judgement,
+    log: DecisionLog | None = None,
 ) -> Decision:
-    """Ask the policy bound to an operation. `caller` is the verified claims, the client, a key's consumer and what
-    the client's certificate says; never raises for a policy."""
+    """Ask the policy bound to an operation. `caller` is the verified claims, the client, a key's consumer, what the
+    client's certificate says, and its address; never raises for a policy. With a `log` it is told of the decision."""
     version = prepared.version
     entrypoint = operation.policy.entrypoint or (bundle.default_entrypoint if bundle else None)
     if bundle is None or entrypoint is None:
         return denial(UNBOUND, "no policy decides this operation")
-    claims, client, consumer, peer = caller
+    claims, client, consumer, peer, _ = caller
     params = judgement.params
     sidegate = {
         "service": version.service,
@@ -43,16 +47,27 @@ async def decide(
         "peer": peer,
     }
     body = {} if judgement.body is NO_BODY else {"parsed_body": judgement.body}
-    document = build_input(
-        method=request.method,
-        path=request.path,
-        query=request.query,
-        headers=request.headers,
-        host=request.header("host") or "",
-        body=request.body,
-        request_id=request.header("x-request-id") or "",
-        sidegate=sidegate,
-        reads=reads(bundle, entrypoint) if engine.prunes else None,
-        **body,
-    )
-    return await engine.decide(version.service, entrypoint, document)
+
+    def document(read: Reads | None) -> dict[str, Any]:
+        return build_input(
+            method=request.method,
+            path=request.path,
+            query=request.query,
+            headers=request.headers,
+            host=request.header("host") or "",
+            body=request.body,
+            request_id=request.header("x-request-id") or "",
+            sidegate=sidegate,
+            reads=read,
+            **body,
+        )
+
+    begun, when = time.perf_counter_ns(), time.time_ns()
+    input = document(reads(bundle, entrypoint) if engine.prunes else None)
+    decision = await engine.decide(version.service, entrypoint, input)
+    if log is not None:
+        took = time.perf_counter_ns() - begun
+        whole = partial(document, None)
+        traceparent = request.header("traceparent")
+        log.add(Asked(version.service, entrypoint, whole, decision, traceparent, caller[4], when, took))
+    return decision

@@ -9,6 +9,7 @@ from typing import Any
 
 from sidecar import respond
 from sidecar.decide import decide
+from sidecar.decision_log import DecisionLog
 from sidecar.message import Judgement, Params, Request, Response
 from sidecar.plan import Plan, Prepared, UnknownDigest
 from sidecar.record import Record, Records
@@ -94,9 +95,18 @@ class Outcome:
 
 
 async def judge(
-    plan: Plan, engine: Engine, request: Request, route: Route, caller: Caller, trace: Trace, records: Records
+    plan: Plan,
+    engine: Engine,
+    request: Request,
+    route: Route,
+    caller: Caller,
+    trace: Trace,
+    records: Records,
+    log: DecisionLog | None = None,
 ) -> Outcome:
-    """Judge one request and record it. Raises `UnknownDigest` if the plan does not hold what the route names."""
+    """Judge one request and record it; the policy's decision is told in `log`, if there is one.
+
+    Raises `UnknownDigest` if the plan does not hold what the route names."""
     traceparent = request.header("traceparent")
     trace_id = trace_id_of(traceparent) or request.header("x-request-id")
     with trace.step("match") as step:
@@ -104,7 +114,7 @@ async def judge(
         step.set("sidegate.operation", operation.name)
         step.set("sidegate.digest", route.digest)
         step.set("sidegate.mode", operation.mode.value)
-    outcome = await _outcome(plan, engine, prepared, operation, request, caller, trace, trace_id)
+    outcome = await _outcome(plan, engine, prepared, operation, request, caller, trace, trace_id, log)
     records.add(_record(records.next_number(), plan, prepared, operation, request, trace_id, outcome))
     if outcome.refusal is not None and operation.mode is Mode.REPORT and outcome.code not in AUTHENTICATION:
         return replace(outcome, refusal=None)
@@ -122,6 +132,7 @@ async def _outcome(
     caller: Caller,
     trace: Trace,
     trace_id: str | None,
+    log: DecisionLog | None,
 ) -> Outcome:
     """The verdict as if every operation enforced: contract, then scopes, then policy."""
     judgement = Judgement(Params(), None)
@@ -146,8 +157,8 @@ async def _outcome(
         return broken or Outcome(None, judgement=judgement)
     with trace.step("decide") as step:
         bundle = plan.bundles.get(prepared.version.service)
-        who = (caller.payload, caller.client, caller.consumer, caller.peer)
-        decision = await decide(engine, bundle, prepared, operation, request, who, judgement)
+        who = (caller.payload, caller.client, caller.consumer, caller.peer, caller.address)
+        decision = await decide(engine, bundle, prepared, operation, request, who, judgement, log)
         step.set("sidegate.policy.revision", decision.revision)
         step.set("sidegate.decision", "allow" if decision.allowed else decision.code)
         step.set("sidegate.policy.rule", str(decision.rule) if decision.rule else None)

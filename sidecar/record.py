@@ -44,7 +44,7 @@ class Record:
         if decision := document["decision"]:
             for name in ("headers", "response_headers"):
                 decision[name] = sorted(decision[name])
-            del decision["body"]
+            del decision["body"], decision["result"]
         return document
 
 

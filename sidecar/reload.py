@@ -9,12 +9,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from sidecar.decision_log import DecisionLog, opened
+from sidecar.masking import RULE, mask_of
 from sidecar.plan import Plan, next_plan
 from xds.building import keep
 from xds.compile import Compilation
 from xds.policy.bundle import Bundle
 from xds.policy.engine import Engine
 from xds.project import Project
+from xds.settings.decision_log import DecisionLog as Settings
 from xds.watch import changes
 
 log = logging.getLogger("sidegate.companion")
@@ -24,13 +27,15 @@ log = logging.getLogger("sidegate.companion")
 class Current:
     """The plan and the engine in force. Only `Reloader` writes it; readers take both at once between two awaits.
 
-    `refused` says, by service, why the engine did not take its newest policies; those before them decide.
+    `refused` says, by service, why the engine did not take its newest policies; those before them decide. `log` is told of
+    decisions, where the settings ask for one.
     """
 
     engine: Engine
     opa: str | None = None
     plan: Plan = field(default_factory=Plan)
     refused: Mapping[str, str] = field(default_factory=dict)
+    log: DecisionLog | None = None
 
 
 class Reloader:
@@ -47,6 +52,7 @@ class Reloader:
     ) -> None:
         self.project = Project(root, state, env, closed=True)
         self.current, self.report, self.open_engine = current, report, open_engine
+        self._logged: Settings | None = None
 
     async def run(self) -> None:
         """Load, then load again at every change, until cancelled."""
@@ -83,8 +89,24 @@ class Reloader:
                 plan = _as_loaded(plan, current.plan.bundles, current.refused)
             # No await between the engine's swap and this one: the input of a request is cut to what the policy reads.
             current.plan = plan
+        await self._log_as(compilation)
         for service, problem in current.refused.items():
             log.error("the policies of %s are refused and those before them stay in force: %s", service, problem)
+
+    async def _log_as(self, compilation: Compilation) -> None:
+        """Open, close or keep the decision log, as the settings say, and mask it as contracts and policies say."""
+        current, wanted = self.current, compilation.settings.decision_log
+        if wanted != self._logged:
+            before, current.log, self._logged = current.log, None, wanted
+            if wanted is not None:
+                current.log = opened(
+                    wanted, self.project.root, lambda: current.engine, mask_of(compilation, wanted.mask)
+                )
+            if before is not None:
+                await before.close()
+        if current.log is not None and wanted is not None:
+            current.log.mask = mask_of(compilation, wanted.mask)
+            current.log.masking = frozenset(s for s, b in current.plan.bundles.items() if RULE in b.rules)
 
 
 def _as_loaded(plan: Plan, before: Mapping[str, Bundle], refused: Mapping[str, str]) -> Plan:

@@ -51,6 +51,8 @@ class Companion:
                 part.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.gather(*parts)
+            if current.log is not None:
+                await current.log.close()
             await current.engine.close()
             self.traces.close()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from xds.diagnostics import Span
@@ -30,6 +30,9 @@ CODES: dict[str, str] = {
 }
 
 
+ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "ABSENT", "__deepcopy__": lambda self, memo: self})()
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What the policy says of one request. Every `Decision` that is not `allowed` has a `code`, a row of `CODES`.
@@ -51,6 +54,8 @@ class Decision:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     rule: Span | None = None
     revision: str = ""
+    result: Any = field(default=ABSENT, compare=False, repr=False)
+    """What the rule's value was, as the decision log has it; ABSENT if it had none."""
 
 
 def denial(code: str, reason: str | None = None, revision: str = "", rule: Span | None = None) -> Decision:
@@ -66,6 +71,10 @@ def decision_of(result: Any, revision: str = "", rule: Span | None = None) -> De
     ignored, as OPA-Envoy does. Anything else denies with `policy-type`; header changes that would break the message or
     speak for the proxy deny with `policy-error`.
     """
+    return replace(_decision_of(result, revision, rule), result=result)
+
+
+def _decision_of(result: Any, revision: str, rule: Span | None) -> Decision:
     if isinstance(result, bool):
         return Decision(result, None if result else DENIED, rule=rule, revision=revision)
     if not isinstance(result, Mapping) or not isinstance(result.get("allowed"), bool):

@@ -13,7 +13,19 @@ from typing import Any
 from xds.diagnostics import Span
 
 from .bundle import Bundle
-from .decision import CONFLICT, DENIED, ERROR, TIMEOUT, UNAVAILABLE, UNBOUND, UNDEFINED, Decision, decision_of, denial
+from .decision import (
+    ABSENT,
+    CONFLICT,
+    DENIED,
+    ERROR,
+    TIMEOUT,
+    UNAVAILABLE,
+    UNBOUND,
+    UNDEFINED,
+    Decision,
+    decision_of,
+    denial,
+)
 from .pool import BUSY, Answer, Pool, PrepareError
 from .pool import TIMEOUT as OVERSTAYED
 from .process import frame
@@ -130,6 +142,22 @@ class EmbeddedEngine:
             return loaded.remember(rule, text, decision)
         explained, sure = await self._explained(loaded, rule, text, decision)
         return loaded.remember(rule, text, explained) if sure else explained
+
+    async def value(self, service: str, rule: str, input: Mapping[str, Any]) -> Any:
+        """The value of a rule that decides nothing, ABSENT if it has none. Raises ValueError where it has no answer."""
+        loaded = self._loaded.get(service)
+        asked = loaded.rules.get(rule) if loaded else None
+        if asked is None or self._pool is None:
+            return ABSENT
+        text = _encode(input).encode()
+        if asked.fragile and b"\\" in text:
+            raise ValueError(_fragile(asked))
+        kind, payload = await self._pool.decide(_request(asked, text))
+        if kind == b"V":
+            return json.loads(payload)
+        if kind not in _ANSWERS:
+            raise ValueError(_words(payload))
+        return ABSENT if kind == b"U" else kind == b"T"
 
     async def close(self) -> None:
         """End all processes."""

@@ -36,6 +36,10 @@ class Engine(Protocol):
         """The decision of a rule (`catalog/authz/allow`; None: the service's default) for an input document."""
         ...
 
+    async def value(self, service: str, rule: str, input: Mapping[str, Any]) -> Any:
+        """The value of a rule that decides nothing (`system/log/mask`), ABSENT if it has none. Raises ValueError."""
+        ...
+
     async def problems(self) -> tuple[str, ...]:
         """Why decisions cannot be made now, a line each; nothing, if they can."""
         ...

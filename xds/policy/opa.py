@@ -10,7 +10,19 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from .bundle import Bundle
-from .decision import CONFLICT, DENIED, ERROR, TIMEOUT, UNAVAILABLE, UNBOUND, UNDEFINED, Decision, decision_of, denial
+from .decision import (
+    ABSENT,
+    CONFLICT,
+    DENIED,
+    ERROR,
+    TIMEOUT,
+    UNAVAILABLE,
+    UNBOUND,
+    UNDEFINED,
+    Decision,
+    decision_of,
+    denial,
+)
 from .reasons import explained, place_of, reason_rules
 
 _MAX_BYTES = 1 << 20
@@ -79,6 +91,14 @@ class OpaEngine:
             return denial(UNAVAILABLE, "OPA did not answer in time", bundle.revision)
         except _Fault as e:
             return denial(e.code, str(e), bundle.revision, place if e.code != UNAVAILABLE else None)
+
+    async def value(self, service: str, rule: str, input: Mapping[str, Any]) -> Any:
+        """The value of a rule that decides nothing, ABSENT if it has none. Raises ValueError where it has no answer."""
+        try:
+            async with asyncio.timeout(self._deadline):
+                return (await self._ask(rule, input)).get("result", ABSENT)
+        except (TimeoutError, _Fault) as e:
+            raise ValueError(str(e) or "OPA did not answer in time") from None
 
     async def close(self) -> None:
         """Close the connections."""
