@@ -18,7 +18,7 @@ from werkzeug import Request, Response
 
 from sidecar.masking import Mask, by_policy, masked
 from tests.features.hop import Hop, contract, operation, serve
-from tests.opa_server import free_port, opa_binary
+from tests.opa_server import OpaServer, free_port, opa_binary
 from tests.projects import SETTINGS, pets, tree
 from xds.compile import Compiler
 from xds.settings.decision_log import DecisionLog
@@ -249,6 +249,29 @@ def test_the_members_are_those_of_opa(hop: Hop, collector: Collector, opa_binary
     assert ours["erased"][-1:] == theirs["erased"]
     assert ours["labels"].keys() == theirs["labels"].keys()
     assert ours["metrics"].keys() <= theirs["metrics"].keys()
+
+
+def test_what_an_opa_server_decided_is_told_too(tmp_path: Path, collector: Collector, opa_binary: Path) -> None:
+    server = OpaServer(opa_binary)
+    try:
+        server.put("policies/authz", POLICY)
+        server.put("policies/mask", MASK)
+        q = [{"in": "query", "name": "q", "schema": {"type": "string"}}]
+        log = {"url": f"http://127.0.0.1:{collector.server.port}/logs", "interval": "100ms"}
+        settings = {"opa": {"url": server.url}, "decisionLog": log}
+        files = {"authz.rego": POLICY, "../platform/log.rego": MASK}
+        with serve(
+            tmp_path, contract({"/it": {"get": operation(parameters=q)}}), policies=files, settings=settings
+        ) as own:
+            trace, headers = _traced(40)
+            sent = {"authorization": TOKEN, "x-private": KEY, **headers}
+            assert own.client.get("/it?q=yes", headers=sent).status_code == 200
+            event = collector.of(trace)
+    finally:
+        server.stop()
+    assert (event["path"], event["result"]) == ("svc/authz/allow", True)
+    assert KEY not in json.dumps(event)
+    assert TOKEN not in json.dumps(event)
 
 
 def _asked(port: int, input: Any, out: Path) -> dict[str, Any]:
