@@ -47,7 +47,7 @@ def lower(gateway: Gateway, profile: Profile) -> Resources:
         (ClusterLoadAssignment, ((each.cluster_name, each) for each in assignments(gateway))),
         (TypedExtensionConfig, ((name, typed(name, config)) for name, config in extensions(gateway, profile))),
         (Listener, ((each.name, each) for each in (*_listening(gateway, profile), *_origin(gateway, profile)))),
-        (RateLimitConfig, service_configs(gateway)),
+        *([(RateLimitConfig, service_configs(gateway))] if gateway.edge.rate_limit else ()),
         (RouteConfiguration, ((each.name, each) for each in (routes(gateway, profile), *redirects(gateway)))),
     )
     lowered = {type_url(kind): _by_name(resources) for kind, resources in by_type}
