@@ -334,3 +334,33 @@ def test_a_gateway_response_in_the_clients_form() -> None:
 
 def test_an_extension_that_nobody_knows_is_named() -> None:
     assert "`x-amazon-apigateway-teleport`" in said(api(teleport={"enabled": True}))
+
+
+def test_what_the_export_says_to_sidegate_does_not_count() -> None:
+    """Whoever wrote the export did not write it for this gateway: `mode: off` would open it."""
+    made = api({"security": [{"key": []}], "x-sidegate": {"mode": "off"}})
+    assert operation_of(made)["x-sidegate"].get("mode") == "report"
+
+
+def test_a_stage_of_the_resource_policy_is_the_whole_of_it() -> None:
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "execute-api:Invoke"}
+    prod = {**statement, "Resource": "arn:aws:execute-api:r:1:a/prod/*"}
+    assert refused(api(policy={"Statement": [prod]})), "whether this is its stage is not said"
+
+
+def test_paths_that_differ_between_stages_are_named() -> None:
+    stages = [
+        _stage(variables={"url": "a.example.com/v1"}),
+        {"stageName": "test", "variables": {"url": "b.example.com/v2"}},
+    ]
+    made = api(integration={"uri": "https://${stageVariables.url}/pets"}, stages=stages, stage="prod")
+    assert operation_of(made)["x-sidegate"]["rewrite"] == {"path": "/v1/pets"}
+    assert "differs between stages" in said(made, "import-no-equivalent")
+    assert b"https://b.example.com" in made.files["sidegate.test.yaml"]
+
+
+def test_a_client_s_plan_in_two_services_is_named() -> None:
+    other = {"security": [{"key": []}], f"{X}integration": {**PROXY, "uri": "https://other.example.com/cats"}}
+    plans = [{"name": "Free", "apiStages": [{"stage": "prod"}], "throttle": {"rateLimit": 5, "burstLimit": 5}}]
+    made = api({"security": [{"key": []}]}, paths={"/cats": {"get": other}}, stages=[_stage()], plans=plans)
+    assert "in each service apart" in said(made, "import-differs")

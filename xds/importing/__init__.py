@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from xds.importing.api import Imported, Sources, import_aws
+from xds.importing.api import Imported, import_aws
 from xds.importing.export import NoExport
+from xds.importing.work import Sources
 
 __all__ = ["Imported", "NoExport", "Sources", "import_aws"]

@@ -25,7 +25,7 @@ def addresses(export: Export, keys: Keys, notes: Notes) -> str:
         return ""
     rules = _Rules()
     for statement in part.get("Statement").each():
-        if problem := _statement(statement, rules):
+        if problem := _statement(statement, rules, export.stage):
             notes.refused(
                 statement,
                 f"the resource policy {problem}, which has no equivalent: every operation is refused",
@@ -63,14 +63,14 @@ def _carry(part: Part, rules: _Rules, keys: Keys, notes: Notes) -> str:
     return ""
 
 
-def _statement(part: Part, rules: _Rules) -> str:
+def _statement(part: Part, rules: _Rules, stage: str) -> str:
     """Take one statement in. Returns what it says that no list of addresses can."""
     principal = part.get("Principal").value
     if principal not in ("*", {"AWS": "*"}, {"AWS": ["*"]}):
         return "names principals"
     if any(action.lower() not in ("execute-api:invoke", "execute-api:*", "*") for action in part.get("Action").texts()):
         return "is about more than invoking"
-    if not all(_whole(resource) for resource in part.get("Resource").texts()):
+    if not all(_whole(resource, stage) for resource in part.get("Resource").texts()):
         return "is about single methods"
     effect = part.text("Effect")
     conditions = [(op, key, value) for op, keys in part.get("Condition").items() for key, value in keys.items()]
@@ -94,8 +94,11 @@ def _statement(part: Part, rules: _Rules) -> str:
     return ""
 
 
-def _whole(resource: str) -> bool:
-    """Whether a resource is the API as a whole: `execute-api:/*`, an ARN that ends so, or one with stars only."""
-    if resource == "*" or resource.lower() in ("execute-api:/*", "execute-api:/*/*", "execute-api:/*/*/*"):
+def _whole(resource: str, stage: str) -> bool:
+    """Whether a resource is the API, or its stage, as a whole: `execute-api:/*`, or an ARN that ends in nothing but stars."""
+    if resource == "*":
         return True
-    return resource.startswith("arn:") and set(resource.partition("/")[2]) <= {"*", "/"} and "/" in resource
+    kind, _, path = resource.partition("/")
+    parts = path.split("/")
+    whole = set(parts[1:] if stage and parts[0] == stage else parts) <= {"*"}
+    return whole and (kind.lower() == "execute-api:" or kind.startswith("arn:")) and parts[-1] == "*"

@@ -54,7 +54,7 @@ def contract(
         for key, value in top.items()
         if key not in head and key not in ("servers", "paths", "components", "security")
     }
-    components = {k: v for k, v in top.get("components", {}).items() if k != "securitySchemes"}
+    components = {k: v for k, v in plain(export.top.get("components").members).items() if k != "securitySchemes"}
     used = {name for m in made.values() for name in m.wanted.schemes}
     if own := {name: dict(scheme) for name, scheme in schemes.items() if name in used}:
         components["securitySchemes"] = own
@@ -70,7 +70,9 @@ def contract(
 
 def _item(path: str, item: Part, made: Mapping[tuple[str, str], Made], keys: Keys) -> dict[str, Any]:
     shared = {
-        key: plain(value) for key, value in item.members.items() if not key.startswith("x-amazon-") and key not in VERBS
+        key: plain(value)
+        for key, value in item.members.items()
+        if not key.startswith(("x-amazon-", "x-sidegate")) and key not in VERBS
     }
     out = {**shared, **({"x-sidegate": keys} if keys else {})}
     order = [v for v in item.members if v in VERBS] + [v for v in VERBS if v not in item.members]
@@ -117,7 +119,7 @@ def _parameters(written: Any, path: str, shared: Any) -> list[Any]:
         else p
         for p in (written if isinstance(written, list) else ())
     ]
-    there = {p.get("name") for p in (*own, *(shared if isinstance(shared, list) else ())) if isinstance(p, dict)}
+    there = {str(p.get("name")) for p in (*own, *(shared if isinstance(shared, list) else ())) if isinstance(p, dict)}
     for name in re.findall(r"\{([^{}]+)\}", path):
         if name not in there:
             own.append({"name": name, "in": "path", "required": True, "schema": {"type": "string"}})
@@ -125,7 +127,10 @@ def _parameters(written: Any, path: str, shared: Any) -> list[Any]:
 
 
 def plain(value: Any, names: bool = False) -> Any:
-    """A value without AWS's keys. `names` says that its keys are names that people chose, as those of `properties`."""
+    """A value without AWS's keys, and without any of ours that stood there.
+
+    `names` says that its keys are names that people chose, as those of `properties`.
+    """
     if isinstance(value, list):
         return [plain(inner) for inner in value]
     if not isinstance(value, dict):
@@ -135,7 +140,7 @@ def plain(value: Any, names: bool = False) -> Any:
         if key in ("example", "default", "enum") and not names
         else plain(inner, key == "properties" and not names)
         for key, inner in value.items()
-        if names or not key.startswith("x-amazon-")
+        if names or not key.startswith(("x-amazon-", "x-sidegate"))
     }
 
 
