@@ -364,3 +364,11 @@ def test_a_client_s_plan_in_two_services_is_named() -> None:
     plans = [{"name": "Free", "apiStages": [{"stage": "prod"}], "throttle": {"rateLimit": 5, "burstLimit": 5}}]
     made = api({"security": [{"key": []}]}, paths={"/cats": {"get": other}}, stages=[_stage()], plans=plans)
     assert "in each service apart" in said(made, "import-differs")
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [{"security": "key"}, {"security": ["key"]}, {f"{X}auth": {"type": "AWS_IAM"}}, {f"{X}auth": {"type": "NEW"}}],
+)
+def test_what_cannot_be_read_closes(operation: dict[str, Any]) -> None:
+    assert refused(api(operation))

@@ -182,7 +182,10 @@ def asked(export: Export, method: Method, schemes: Mapping[str, tuple[Scheme, ..
     """
     written = method.part.get("security") or export.top.get("security")
     listed = [(name, scopes) for item in written.each() for name, scopes in item.items()]
-    if (auth := method.part.get(f"{X}auth")).text("type").upper() == "AWS_IAM":
+    if written and (not isinstance(written.value, list) or not all(isinstance(item, dict) for item in written.value)):
+        notes.refused(written, f"{method.where}: what it asks for cannot be read; it is refused")
+        return Asked(refused="what AWS asked for could not be read")
+    if (auth := method.part.get(f"{X}auth")) and auth.text("type").upper() != "NONE":
         help_ = "declare another scheme, and allow the operation in the policy"
         notes.refused(auth, f"{method.where} asks for a request signed for IAM; it is refused", help_)
         return Asked(refused="AWS asked for a request signed for IAM")
