@@ -70,10 +70,13 @@ def _segment(segment: Segment, text: str, declared: Mapping[str, Parameter], sch
     if parameter is None or parameter.style != "simple" or parameter.media_type is not None:
         return None
     schema = resolved(parameter.schema, schemas) if parameter.schema else None
-    if not isinstance(schema, dict) or parameter.shape.types != {schema.get("type")}:
+    if not isinstance(schema, dict):
+        return None
+    kind = schema.get("type")
+    if not isinstance(kind, str) or parameter.shape.types != {kind}:
         return None
     says = {key: value for key, value in schema.items() if key not in _IDLE and not key.startswith("x-")}
-    reading = _READINGS.get(schema["type"])
+    reading = _READINGS.get(kind)
     return reading(says) if reading else None
 
 
