@@ -101,7 +101,7 @@ def test_compile_is_deterministic_and_whole() -> None:
     first, second = sidegate("compile", "--format", "json"), sidegate("compile", "--format", "json")
     assert first.returncode == 0, first.stderr
     assert first.stdout == second.stdout
-    assert list(json.loads(first.stdout)) == ["clusters", "extensions", "listeners", "routes"]
+    assert list(json.loads(first.stdout)) == ["clusters", "endpoints", "extensions", "listeners", "routes"]
     only = sidegate("compile", "--type", "cds")
     assert yaml.safe_load(only.stdout) == {"clusters": json.loads(first.stdout)["clusters"]}
 
