@@ -29,9 +29,6 @@ IDENTITY = "x-sidegate-identity"
 """Who asks: `key:<consumer>`, else `sub:<scheme>:<subject>`, else `addr:<address>`. There for every request behind the
 identity filter, so that limits can count by it and a cache can be divided by it."""
 
-HASH = "x-sidegate-hash"
-"""A verified claim by which an endpoint is chosen, where an upstream asks for one; no upstream sees it."""
-
 LIMIT = "x-sidegate-limit"
 """The name of the limit that counts the request next; those that begin with it and a `-` say what is counted, and how. Taken
 off behind the last limit, so that in Envoy's own 429 it names the one that refused."""

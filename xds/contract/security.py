@@ -63,7 +63,9 @@ def _scheme(name: str, node: Node, dialect: Dialect, report: Report) -> Security
             listed = report.mapping(flow, "scopes")
             scopes.update(listed.value if listed is not None else ())
     if kind in ("oauth2", "openIdConnect") or (kind == "http" and scheme == "bearer"):
-        return SecurityScheme(name, SchemeKind.JWT, node.place, None if scopes is None else frozenset(scopes), kind == "http")
+        return SecurityScheme(
+            name, SchemeKind.JWT, node.place, None if scopes is None else frozenset(scopes), kind == "http"
+        )
     if kind == "http" and scheme == "basic":
         return SecurityScheme(name, SchemeKind.BASIC, node.place)
     if kind == "apiKey":
@@ -90,7 +92,9 @@ def _carrier(node: Node, report: Report) -> tuple[str, str]:
         help = suggestion(place, _PLACES)
         report.add("security-scheme", "an API key is `in` header, query or cookie", node.get("in") or node, help)
     elif not name or (place != "query" and not _TOKEN.fullmatch(name)):
-        message = "an API key needs the `name` of its parameter" if not name else f"{name!r} cannot be the {place}'s name"
+        message = (
+            "an API key needs the `name` of its parameter" if not name else f"{name!r} cannot be the {place}'s name"
+        )
         report.add("security-scheme", message, node.get("name") or node)
     elif place == "header" and name.lower() in _TAKEN:
         report.add("security-scheme", f"the header {name} means something else", node.get("name") or node)
@@ -99,7 +103,9 @@ def _carrier(node: Node, report: Report) -> tuple[str, str]:
 
 _PLACES = ("header", "query", "cookie")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
-_TAKEN = frozenset(("host", "connection", "content-length", "content-type", "transfer-encoding", "cookie", "te", "upgrade"))
+_TAKEN = frozenset(
+    ("host", "connection", "content-length", "content-type", "transfer-encoding", "cookie", "te", "upgrade")
+)
 
 
 def requirements(

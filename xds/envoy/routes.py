@@ -117,7 +117,9 @@ def _peer(gateway: Gateway) -> tuple[str, ...]:
 def _virtual_host(domain: str, gateway: Gateway, profile: Profile) -> VirtualHost:
     offered = [version for service in services_at(domain, gateway) for version in service.versions]
     inner = matcher(_groups(domain, offered, gateway, profile), refusal(404))
-    return VirtualHost(name=names.virtual_host(domain), domains=[domain], matcher=sound_authority(with_logins(inner, gateway)))
+    return VirtualHost(
+        name=names.virtual_host(domain), domains=[domain], matcher=sound_authority(with_logins(inner, gateway))
+    )
 
 
 def _groups(
