@@ -4,6 +4,9 @@ A filter a limit, since only so is it known which one refused. In front of each 
 counts for, and behind it on the answer's way what is left. The buckets are found by quota, limit and key; all but the
 quotas are wildcards, so that a new operation, or a limit that has a quota like another one's, changes no filter and starts
 no count anew. What was not asked for longest makes room.
+
+Routes and the filters' configurations arrive one after the other, so a route may name a quota that its filter does not know.
+Envoy admits what no bucket is found for; a second count of every request, by its quota alone, refuses it instead.
 """
 
 from __future__ import annotations
@@ -59,6 +62,7 @@ KEPT = 20_000
 
 QUOTA, BUCKET, COST, WAIT = (f"{LIMIT}-{each}" for each in ("quota", "bucket", "cost", "wait"))
 _UNLIMITED = 4_294_967_295
+_NEVER = timedelta(days=3650)
 _REPORTED = ("limit", "remaining", "reset")
 
 
@@ -71,9 +75,9 @@ def limits_of(routed: Routed) -> tuple[RateLimit | None, ...]:
 
 
 def quota(limit: RateLimit) -> str:
-    """What tells apart buckets that are filled differently."""
+    """What tells apart buckets that are filled differently, or found by another number of keys."""
     burst = f"+{limit.burst}" if limit.burst else ""
-    return f"{limit.limit}/{limit.per}{burst}{'~' if limit.shadow else ''}"
+    return f"{limit.limit}/{limit.per}{burst}{'~' if limit.shadow else ''}*{len(limit.by)}"
 
 
 def _limit_at(slot: int, routed: Routed) -> RateLimit | None:
@@ -132,18 +136,21 @@ def _appended(name: str, value: str) -> Mutation:
 
 
 def buckets(slot: int, gateway: Gateway) -> LocalRateLimit:
-    """The filter's configuration: a descriptor a quota and number of keys, and nothing of which limits there are."""
-    found = {(quota(limit), len(limit.by)): limit for limit in _at(slot, gateway)}
+    """The filter's configuration: a descriptor a quota, and nothing of which limits there are.
+
+    The default bucket is for what has no quota at all, which no route sends: it holds as little as Envoy takes.
+    """
+    found = {quota(limit): limit for limit in _at(slot, gateway)}
     return LocalRateLimit(
         stat_prefix="local_limit",
-        token_bucket=_bucket(_UNLIMITED, _UNLIMITED, timedelta(milliseconds=50)),
+        token_bucket=_bucket(1, 1, _NEVER),
         filter_enabled=_always(),
         filter_enforced=_always(),
         always_consume_default_token_bucket=False,
         max_dynamic_descriptors=KEPT,
         enable_x_ratelimit_headers=XRateLimitHeadersRfcVersion.DRAFT_VERSION_03,
-        rate_limits=[_descriptor()],
-        descriptors=[_quota(*key, found[key]) for key in sorted(found)],
+        rate_limits=[_descriptor(), _known_at_all()],
+        descriptors=[*(_quota(text, found[text]) for text in sorted(found)), *_refused(found)],
     )
 
 
@@ -170,8 +177,27 @@ def _descriptor() -> Counted:
     return Counted(actions=actions, hits_addend=RateLimitHitsAddend(format=f"%REQ({COST})%"))
 
 
-def _quota(text: str, parts: int, limit: RateLimit) -> LocalRateLimitDescriptor:
-    wild = ["limit", *(f"key-{index}" for index in range(parts))]
+_KNOWN = "known"
+
+
+def _known_at_all() -> Counted:
+    """The second count: two a request, so that a bucket of one never has room."""
+    read = RateLimitActionRequestHeaders(header_name=QUOTA, descriptor_key=_KNOWN)
+    return Counted(actions=[RateLimitAction(request_headers=read)], hits_addend=RateLimitHitsAddend(number=2))
+
+
+def _refused(quotas: Iterable[str]) -> Iterator[LocalRateLimitDescriptor]:
+    """Room for each quota that is known, and none for any other: a value that is written out goes before the wildcard."""
+    boundless = _bucket(_UNLIMITED, _UNLIMITED, timedelta(milliseconds=50))
+    for text in sorted(quotas):
+        yield LocalRateLimitDescriptor(
+            entries=[RateLimitDescriptorEntry(key=_KNOWN, value=text)], token_bucket=boundless
+        )
+    yield LocalRateLimitDescriptor(entries=[RateLimitDescriptorEntry(key=_KNOWN)], token_bucket=_bucket(1, 1, _NEVER))
+
+
+def _quota(text: str, limit: RateLimit) -> LocalRateLimitDescriptor:
+    wild = ["limit", *(f"key-{index}" for index in range(len(limit.by)))]
     entries = [RateLimitDescriptorEntry(key="quota", value=text), *(RateLimitDescriptorEntry(key=key) for key in wild)]
     bucket = _bucket(limit.burst or limit.limit, limit.limit, timedelta(seconds=limit.seconds))
     return LocalRateLimitDescriptor(entries=entries, token_bucket=bucket, shadow_mode=limit.shadow)
