@@ -14,6 +14,7 @@ from typing import Any
 
 from xds.listeners import Listener, Secret, UpstreamTls
 from xds.native import Edge, Native, Setting
+from xds.native.rates import Quotas
 from xds.native.traffic import Endpoint as Endpoint
 from xds.native.traffic import Traffic
 from xds.place import Place as Place
@@ -425,7 +426,7 @@ class Gateway:
     """Everything one project asks for, in a stable order (services and versions by name, operations by path, method).
 
     Without `listeners` there is one, in the clear, where the profile says; `secrets` is their key material and that of
-    upstreams, by name.
+    upstreams, by name. `former_quotas` is what the routes before this named, which proxies may still hold.
     """
 
     services: tuple[Service, ...]
@@ -433,3 +434,4 @@ class Gateway:
     edge: Edge = Edge()
     listeners: tuple[Listener, ...] = ()
     secrets: tuple[Secret, ...] = ()
+    former_quotas: Quotas = ()

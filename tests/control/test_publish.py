@@ -12,8 +12,11 @@ from tests.projects import CONTRACT, SETTINGS, pets, tree
 from xds.ads.server import AdsServer
 from xds.compile import Compilation, Compiler
 from xds.envoy import Profile
+from xds.envoy.names import local_limit
 from xds.events import Diagnosed, PolicyLive
+from xds.native.rates import PER_GATEWAY
 from xds.publish import EVERYTHING, Companion, Publisher
+from xds.snapshot.types import EXTENSION
 
 TOYS = {
     "contracts/toys/v1.yaml": CONTRACT.replace("/pets/v1", "/toys/v1"),
@@ -217,3 +220,22 @@ def test_services_that_nobody_has_make_no_groups(desk):
         desk.publisher.join(f"made-up-{number}")
     assert set(desk.publisher.groups) == {EVERYTHING}
     desk.publisher.join("toys")
+
+
+def _limited(limit: int) -> dict[str, str]:
+    rate = f"rateLimits: [{{name: a, limit: {limit}, per: day}}]"
+    return pets(contract=CONTRACT.replace("a public page}", f"a public page, {rate}}}"))
+
+
+@desk
+def test_a_filter_knows_the_quotas_of_the_routes_before(desk):
+    """Filters come before routes; a route whose quota its filter does not know is refused."""
+    bodies = []
+    for files in (_limited(5), _limited(6), _limited(6) | TOYS, _limited(7), _limited(6)):
+        desk.report(desk.want(files).digests)
+        snapshot = desk.publisher.groups[EVERYTHING].snapshot
+        name = next(name for name in snapshot.of(EXTENSION) if name.endswith(local_limit(PER_GATEWAY)))
+        bodies.append(snapshot.of(EXTENSION)[name].body)
+    known = [{number for number in (5, 6, 7) if b"%d/day" % number in body} for body in bodies]
+    assert known == [{5}, {5, 6}, {5, 6}, {6, 7}, {6, 7}]
+    assert bodies[1] == bodies[2], "what has nothing to do with quotas begins no count anew"

@@ -58,6 +58,10 @@ class RateLimit:
         return f"{self.name}: {self.limit} a {self.per} by {by}, {where}" + (", counted only" if self.shadow else "")
 
 
+Quotas = tuple[tuple[RateLimit, ...], ...]
+"""What local limits count up to, by the filter that counts."""
+
+
 @dataclass(frozen=True, slots=True)
 class RateLimitService:
     """Where shared limits are counted, how many seconds a request waits for it, and what becomes of requests while it is

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
-from functools import cache
+from functools import cache, partial
 
 from betterproto2 import Message
 from envoy_data_plane.envoy.config.common.mutation_rules.v3 import HeaderMutation as Mutation
@@ -54,7 +54,7 @@ from xds.envoy.routed import Routed
 from xds.envoy.typed import set_header
 from xds.headers import LIMIT
 from xds.model import Gateway
-from xds.native.rates import LOCAL, PARTS, PER_GATEWAY, PER_OPERATION, RateLimit, owned
+from xds.native.rates import LOCAL, PARTS, PER_GATEWAY, PER_OPERATION, Quotas, RateLimit, owned
 
 SLOTS = PER_GATEWAY + PER_OPERATION
 KEPT = 20_000
@@ -138,9 +138,11 @@ def _appended(name: str, value: str) -> Mutation:
 def buckets(slot: int, gateway: Gateway) -> LocalRateLimit:
     """The filter's configuration: a descriptor a quota, and nothing of which limits there are.
 
-    The default bucket is for what has no quota at all, which no route sends: it holds as little as Envoy takes.
+    The gateway's former quotas are of routes that may still be in force. The default bucket is for what has no quota at
+    all, which no route sends: it holds as little as Envoy takes.
     """
-    found = {quota(limit): limit for limit in _at(slot, gateway)}
+    former = gateway.former_quotas[slot] if gateway.former_quotas else ()
+    found = {quota(limit): limit for limit in (*former, *_at(slot, gateway))}
     return LocalRateLimit(
         stat_prefix="local_limit",
         token_bucket=_bucket(1, 1, _NEVER),
@@ -152,6 +154,18 @@ def buckets(slot: int, gateway: Gateway) -> LocalRateLimit:
         rate_limits=[_descriptor(), _known_at_all()],
         descriptors=[*(_quota(text, found[text]) for text in sorted(found)), *_refused(found)],
     )
+
+
+def quotas(gateway: Gateway) -> Quotas:
+    """What the routes of a gateway name, by slot; of limits only what tells quotas apart."""
+    return tuple(tuple(found[text] for text in sorted(found)) for found in map(partial(_quotas, gateway), range(SLOTS)))
+
+
+def _quotas(gateway: Gateway, slot: int) -> dict[str, RateLimit]:
+    return {
+        quota(each): RateLimit("", ("",) * len(each.by), each.limit, each.per, burst=each.burst, shadow=each.shadow)
+        for each in _at(slot, gateway)
+    }
 
 
 def _at(slot: int, gateway: Gateway) -> Iterable[RateLimit]:
