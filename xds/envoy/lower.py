@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 
 from betterproto2 import Message
@@ -41,6 +42,8 @@ def lower(gateway: Gateway, profile: Profile) -> Resources:
 
     Raises ValueError if an operation asks for a security scheme without keys, or two resources share a name.
     """
+    if gateway.edge.trusted_hops:
+        profile = replace(profile, trusted_hops=gateway.edge.trusted_hops)
     by_type: tuple[tuple[type[Message], Iterable[tuple[str, Message]]], ...] = (
         (Secret, secrets(gateway)),
         (Cluster, ((c.name, patched("cluster", c.name, c, gateway.edge)) for c in clusters(gateway, profile))),

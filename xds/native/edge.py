@@ -16,6 +16,7 @@ class Edge:
 
     `rate_limits` hold for every operation beside its own; `rate_limit` is the service that counts the shared ones.
     `faults` says that operations may ask for faults; `patches` change what was made, at the very end.
+    `trusted_hops` is how many proxies before this one are believed what they say of the client's address.
     """
 
     rate_limits: tuple[RateLimit, ...] = ()
@@ -24,6 +25,7 @@ class Edge:
     patches: tuple[Patch, ...] = ()
     addresses: Addresses | None = None
     cache: Store = Store()
+    trusted_hops: int = 0
 
     @property
     def has(self) -> frozenset[str]:

@@ -11,7 +11,7 @@ from xds.diagnostics import Diagnostic
 from xds.listeners import Listener, Secret
 from xds.model import Scheme
 from xds.native import Edge
-from xds.settings.addresses import addresses
+from xds.settings.addresses import addresses, trusted_hops
 from xds.settings.caching import store
 from xds.settings.decision_log import DecisionLog, decision_log
 from xds.settings.faults import faults
@@ -50,6 +50,7 @@ SECTIONS = (
     "dev",
     "faults",
     "addresses",
+    "trustedHops",
     "cache",
     "patches",
     "rateLimit",
@@ -142,6 +143,7 @@ def _settings(reader: Reader) -> Settings:
             patches=patches(reader, top.get("patches")),
             addresses=addresses(reader, top.get("addresses")),
             cache=store(reader, top.get("cache")),
+            trusted_hops=trusted_hops(reader, top.get("trustedHops")),
         ),
         listeners=listening,
         secrets=reader.secrets,

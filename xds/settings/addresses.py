@@ -1,4 +1,4 @@
-"""`addresses` of sidegate.yaml -> the rule by address that holds for the whole gateway."""
+"""`addresses`, `trustedHops` -> the rule by address for the whole gateway, and whom it believes what the address is."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 from xds.native.addresses import SCHEMA, Addresses, problems, read
 from xds.native.faults import faults
 from xds.settings.reader import Reader
+
+MOST_HOPS = 16
 
 
 def addresses(reader: Reader, value: Any) -> Addresses | None:
@@ -19,3 +21,14 @@ def addresses(reader: Reader, value: Any) -> Addresses | None:
         code = "settings-unknown-key" if problem.code == "extension-unknown" else "settings-invalid"
         reader.say(code, problem.message, f"/addresses{problem.pointer}", problem.help)
     return rule
+
+
+def trusted_hops(reader: Reader, value: Any) -> int:
+    """How many proxies stand before this one, each of which appends the address it sees to `x-forwarded-for`."""
+    if value is None:
+        return 0
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_HOPS:
+        message = f"`trustedHops` is how many proxies stand before this one: a whole number up to {MOST_HOPS}"
+        reader.say("settings-invalid", message, "/trustedHops", "2: a CDN, and a load balancer behind it")
+        return 0
+    return value
