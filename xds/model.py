@@ -382,10 +382,11 @@ class JwtScheme:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key of a consumer, as the SHA-256 (64 hexadecimal digits) of what is presented."""
+    """One key of a consumer, as the SHA-256 (64 hexadecimal digits) of what is presented. `plan` is the consumer's."""
 
     consumer: str
     sha256: str
+    plan: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -422,11 +423,20 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
+class Named:
+    """What routes name in filters that are delivered apart from them: quotas by slot, and what is asked of tokens, each with
+    whether a later filter decides."""
+
+    quotas: Quotas = ()
+    tokens: tuple[tuple[tuple[Alternative, ...], bool], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Gateway:
     """Everything one project asks for, in a stable order (services and versions by name, operations by path, method).
 
     Without `listeners` there is one, in the clear, where the profile says; `secrets` is their key material and that of
-    upstreams, by name. `former_quotas` is what the routes before this named, which proxies may still hold.
+    upstreams, by name. `former` is what the routes before this named, which proxies may still hold.
     """
 
     services: tuple[Service, ...]
@@ -434,4 +444,4 @@ class Gateway:
     edge: Edge = Edge()
     listeners: tuple[Listener, ...] = ()
     secrets: tuple[Secret, ...] = ()
-    former_quotas: Quotas = ()
+    former: Named = Named()

@@ -15,10 +15,9 @@ from xds.building import building
 from xds.compile import Compilation
 from xds.envoy import Profile, lower
 from xds.envoy.codec import encode
-from xds.envoy.filters.local_limits import quotas
+from xds.envoy.named import named
 from xds.events import Diagnosed, Event, Live, PolicyLive
-from xds.model import Gateway, Operation, Service, Version
-from xds.native.rates import Quotas
+from xds.model import Gateway, Named, Operation, Service, Version
 from xds.snapshot import Snapshot, snapshot_of
 
 log = logging.getLogger("sidegate")
@@ -55,21 +54,23 @@ class Group:
     """Nodes that get one snapshot: `service` alone, or everything.
 
     `gateway` is what they are given; `in_use` the digests that their routes may name: the given ones, and those before
-    as long as not every node has said that it holds the newest. `quotas` are those that the routes name, and `former` those
-    that they named before: filters get both, so that no route names one that its filter does not know.
+    as long as not every node has said that it holds the newest. `named` is what the routes name in filters, and `former` what
+    they named before: filters get both, so that no route names what its filter does not know.
     """
 
     service: str
     gateway: Gateway = Gateway((), ())
     snapshot: Snapshot | None = None
     in_use: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    quotas: Quotas = ()
-    former: Quotas = ()
+    named: Named = Named()
+    former: Named = Named()
 
-    def former_for(self, now: Quotas) -> Quotas:
+    def former_for(self, now: Named) -> Named:
         """What routes name until those with `now` are there. What does not change is left, since a filter's change of
         quotas begins its counts anew."""
-        return self.former if now == self.quotas else self.quotas
+        quotas = self.former.quotas if now.quotas == self.named.quotas else self.named.quotas
+        tokens = self.former.tokens if now.tokens == self.named.tokens else self.named.tokens
+        return Named(quotas, tokens)
 
 
 @dataclass(slots=True)
@@ -203,8 +204,8 @@ class Publisher:
             log.error("not published: %s", "; ".join(self.problems))
             return
         group.gateway, group.snapshot = gateway, snapshot
-        now = quotas(gateway)
-        group.quotas, group.former = now, group.former_for(now)
+        now = named(gateway)
+        group.named, group.former = now, group.former_for(now)
         for version in (v for s in gateway.services for v in s.versions):
             name = f"{version.service}/{version.name}"
             group.in_use[name] = tuple(dict.fromkeys((version.digest, *group.in_use.get(name, ()))))
@@ -218,7 +219,7 @@ class Publisher:
         known = self._prepared.get(group.service)
         if known is None or known[0] != gateway:
             with building():
-                both = replace(gateway, former_quotas=group.former_for(quotas(gateway)))
+                both = replace(gateway, former=group.former_for(named(gateway)))
                 snapshot = snapshot_of(lower(both, self.profile), encode, group.snapshot)
             known = self._prepared[group.service] = gateway, snapshot
         return known[1]

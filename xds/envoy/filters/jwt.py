@@ -32,6 +32,8 @@ from xds.headers import CLAIMS, claims_header
 from xds.model import Alternative, Gateway, JwtScheme, RemoteKeys
 from xds.requirement import in_proxy
 
+Asked = tuple[tuple[tuple[Alternative, ...], bool], ...]
+
 HEADER_KEY = "header"
 """Where a verified token's JOSE header is left in the filter's metadata, for the crit filter."""
 
@@ -109,11 +111,19 @@ def _asked(alternatives: tuple[Alternative, ...], later: bool) -> Any:
     return shared(any_of(PerRouteConfig(requirement_name=name) if name else PerRouteConfig(disabled=True)))
 
 
-def _requirements(gateway: Gateway, known: set[str]) -> dict[str, JwtRequirement]:
+def asked(gateway: Gateway) -> Asked:
+    """What the routes of a gateway ask of tokens, each with whether a later filter decides; ten thousand share a few."""
     operations = (o for service in gateway.services for version in service.versions for o in version.operations)
-    asked = {(id(o.security), in_proxy(o)): o.security for o in operations}  # ten thousand share a few
+    every = {(id(o.security), in_proxy(o)): o.security for o in operations if o.security}
+    return tuple(dict.fromkeys((security, later) for (_, later), security in every.items()))
+
+
+def _requirements(gateway: Gateway, known: set[str]) -> dict[str, JwtRequirement]:
+    """Also those that the routes before this named, as far as their schemes are still there: routes and filters are delivered
+    apart, and of a requirement that it does not know Envoy makes an error."""
+    former = [each for each in gateway.former.tokens if known.issuperset(tokens(each[0]))]
     found: dict[str, JwtRequirement] = {}
-    for (_, later), security in asked.items():
+    for security, later in (*asked(gateway), *former):
         name = optional(security) if later else requirement(security)
         if name and name not in found:
             found[name] = _verified(security, known) if later else _requirement(security, known)

@@ -48,19 +48,24 @@ from envoy_data_plane.google.protobuf import Any
 from xds.envoy import names
 from xds.envoy.codec import shared
 from xds.envoy.costs import constant
-from xds.envoy.counted import costs, internal, internal_shared, keys
+from xds.envoy.counted import costs, internal, internal_shared, keys, plan_shared, planned
 from xds.envoy.filters.http_filter import Row
 from xds.envoy.routed import Routed
 from xds.envoy.typed import set_header
 from xds.headers import LIMIT
 from xds.model import Gateway
+from xds.native.plans import PER_PLAN
 from xds.native.rates import LOCAL, PARTS, PER_GATEWAY, PER_OPERATION, Quotas, RateLimit, owned
 
 SLOTS = PER_GATEWAY + PER_OPERATION
+ALL = SLOTS + PER_PLAN
 KEPT = 20_000
 """So many buckets are kept a quota; the one that was not asked for longest makes room."""
 
 QUOTA, BUCKET, COST, WAIT = (f"{LIMIT}-{each}" for each in ("quota", "bucket", "cost", "wait"))
+NONE = "none"
+"""The quota of a request that a plan's limit is not for."""
+
 _UNLIMITED = 4_294_967_295
 _NEVER = timedelta(days=3650)
 _REPORTED = ("limit", "remaining", "reset")
@@ -120,8 +125,8 @@ def retry_after(limit: RateLimit, cost: int) -> int:
 
 def told(limit: RateLimit) -> Iterator[Mutation]:
     """The fields `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers), out of Envoy's older ones."""
-    yield _appended("ratelimit-policy", f'"{limit.name}";q={limit.limit};w={limit.seconds}')
-    yield _appended("ratelimit", f'"{limit.name}";r=%RESP(X-RATELIMIT-REMAINING)%;t=%RESP(X-RATELIMIT-RESET)%')
+    yield appended("ratelimit-policy", f'"{limit.name}";q={limit.limit};w={limit.seconds}')
+    yield appended("ratelimit", f'"{limit.name}";r=%RESP(X-RATELIMIT-REMAINING)%;t=%RESP(X-RATELIMIT-RESET)%')
     yield from untold()
 
 
@@ -130,7 +135,8 @@ def untold() -> Iterator[Mutation]:
     yield from (Mutation(remove=f"x-ratelimit-{each}") for each in _REPORTED)
 
 
-def _appended(name: str, value: str) -> Mutation:
+def appended(name: str, value: str) -> Mutation:
+    """A member more of a field that is a list."""
     action = HeaderValueOptionHeaderAppendAction.APPEND_IF_EXISTS_OR_ADD
     return Mutation(append=HeaderValueOption(header=HeaderValue(key=name, value=value), append_action=action))
 
@@ -141,8 +147,9 @@ def buckets(slot: int, gateway: Gateway) -> LocalRateLimit:
     The gateway's former quotas are of routes that may still be in force. The default bucket is for what has no quota at
     all, which no route sends: it holds as little as Envoy takes.
     """
-    former = gateway.former_quotas[slot] if gateway.former_quotas else ()
+    former = gateway.former.quotas[slot] if gateway.former.quotas else ()
     found = {quota(limit): limit for limit in (*former, *_at(slot, gateway))}
+    none = [LocalRateLimitDescriptor(entries=[_said("quota", NONE)], token_bucket=_BOUNDLESS)] if slot >= SLOTS else []
     return LocalRateLimit(
         stat_prefix="local_limit",
         token_bucket=_bucket(1, 1, _NEVER),
@@ -152,13 +159,17 @@ def buckets(slot: int, gateway: Gateway) -> LocalRateLimit:
         max_dynamic_descriptors=KEPT,
         enable_x_ratelimit_headers=XRateLimitHeadersRfcVersion.DRAFT_VERSION_03,
         rate_limits=[_descriptor(), _known_at_all()],
-        descriptors=[*(_quota(text, found[text]) for text in sorted(found)), *_refused(found)],
+        descriptors=[
+            *(_quota(text, found[text]) for text in sorted(found)),
+            *none,
+            *_refused((*found, NONE) if none else found),
+        ],
     )
 
 
 def quotas(gateway: Gateway) -> Quotas:
     """What the routes of a gateway name, by slot; of limits only what tells quotas apart."""
-    return tuple(tuple(found[text] for text in sorted(found)) for found in map(partial(_quotas, gateway), range(SLOTS)))
+    return tuple(tuple(found[text] for text in sorted(found)) for found in map(partial(_quotas, gateway), range(ALL)))
 
 
 def _quotas(gateway: Gateway, slot: int) -> dict[str, RateLimit]:
@@ -172,6 +183,8 @@ def _at(slot: int, gateway: Gateway) -> Iterable[RateLimit]:
     if slot < PER_GATEWAY:
         everywhere = [limit for limit in gateway.edge.rate_limits if limit.store == LOCAL]
         return everywhere[slot : slot + 1]
+    if slot >= SLOTS:
+        return [limit for plan in gateway.edge.plans for limit in plan.local[slot - SLOTS : slot - SLOTS + 1]]
     every = (o.native.rate_limits for s in gateway.services for v in s.versions for o in v.operations)
     local = (
         [limit for limit in limits if limit.store == LOCAL] for limits in {id(each): each for each in every}.values()
@@ -180,7 +193,7 @@ def _at(slot: int, gateway: Gateway) -> Iterable[RateLimit]:
 
 
 def _descriptor() -> Counted:
-    read = [(QUOTA, "quota", False), (BUCKET, "limit", False)]
+    read = [(QUOTA, "quota", False), (BUCKET, "limit", True)]
     read += [(f"{LIMIT}-key-{index}", f"key-{index}", True) for index in range(PARTS)]
     actions = [
         RateLimitAction(
@@ -202,12 +215,13 @@ def _known_at_all() -> Counted:
 
 def _refused(quotas: Iterable[str]) -> Iterator[LocalRateLimitDescriptor]:
     """Room for each quota that is known, and none for any other: a value that is written out goes before the wildcard."""
-    boundless = _bucket(_UNLIMITED, _UNLIMITED, timedelta(milliseconds=50))
     for text in sorted(quotas):
-        yield LocalRateLimitDescriptor(
-            entries=[RateLimitDescriptorEntry(key=_KNOWN, value=text)], token_bucket=boundless
-        )
+        yield LocalRateLimitDescriptor(entries=[_said(_KNOWN, text)], token_bucket=_BOUNDLESS)
     yield LocalRateLimitDescriptor(entries=[RateLimitDescriptorEntry(key=_KNOWN)], token_bucket=_bucket(1, 1, _NEVER))
+
+
+def _said(key: str, value: str) -> RateLimitDescriptorEntry:
+    return RateLimitDescriptorEntry(key=key, value=value)
 
 
 def _quota(text: str, limit: RateLimit) -> LocalRateLimitDescriptor:
@@ -219,6 +233,9 @@ def _quota(text: str, limit: RateLimit) -> LocalRateLimitDescriptor:
 
 def _bucket(most: int, fill: int, interval: timedelta) -> TokenBucket:
     return TokenBucket(max_tokens=most, tokens_per_fill=fill, fill_interval=interval)
+
+
+_BOUNDLESS = _bucket(_UNLIMITED, _UNLIMITED, timedelta(milliseconds=50))
 
 
 def _always() -> RuntimeFractionalPercent:
@@ -246,7 +263,10 @@ def _row(slot: int) -> tuple[Row, Row]:
 def forget(routed: Routed) -> Message | None:
     """Take off what the limits were told."""
     limits = (*routed.operation.native.rate_limits, *routed.gateway.edge.rate_limits)
-    return _forgotten(sum(limit.store != LOCAL for limit in limits)) if limits else None
+    if not limits and not planned(routed):
+        return None
+    plans = sum(plan_shared(routed, closed) for closed in (True, False))
+    return _forgotten(sum(limit.store != LOCAL for limit in limits) + plans)
 
 
 @cache
