@@ -50,7 +50,8 @@ def _contract(turn: int) -> dict[str, Any]:
         "/judged": {},
         "/spent": {**NATIVE, "rateLimits": [closed]},
     }
-    security = {"/token": [{"bearer": []}], "/key": [{"key": []}], "/judged": [{"bearer": []}]}
+    tokens: list[dict[str, list[str]]] = [{"bearer": []}] if turn % 2 else [{"bearer": []}, {"key": []}]
+    security = {"/token": tokens, "/key": [{"key": []}], "/judged": [{"bearer": []}]}
     document: dict[str, Any] = {"openapi": "3.1.0", "info": {"title": "svc", "version": "1"}, "paths": {}}
     for path, extension in paths.items():
         operation: dict[str, Any] = {"responses": {"200": {"description": "ok"}}, "security": security.get(path, [])}
