@@ -42,6 +42,7 @@ PATHS = {
         )
     },
     "/several": {"get": limited(limit("watched", limit=1, shadow=True), limit("first", limit=4), limit("second"))},
+    "/ordered": {"get": limited(limit("before", limit=2), limit("behind"))},
     "/cost": {
         "get": limited(
             limit("pages", limit=10, cost="ceil(default(param.size, 25) / 10)"),
@@ -147,6 +148,16 @@ def test_all_must_have_room_and_a_shadow_never_refuses(hop: Hop) -> None:
     assert statuses(answers) == [200, 200, 200, 429]
     assert refused_by(answers[-1]) == "second"
     assert fields(answers[1], "ratelimit") == ['"second";r=1;t=0', '"first";r=2;t=0', '"watched";r=0;t=3600']
+
+
+def test_nothing_is_told_of_a_limit_that_was_not_asked(hop: Hop) -> None:
+    answers = [hop.client.get("/ordered") for _ in range(3)]
+    assert statuses(answers) == [200, 200, 429]
+    assert fields(answers[1], "ratelimit") == ['"behind";r=1;t=0', '"before";r=0;t=1800']
+    assert fields(answers[2], "ratelimit") == ['"before";r=0;t=1800']
+    unknown = hop.client.get("/claim")
+    assert unknown.status_code == 401
+    assert "ratelimit" not in unknown.headers
 
 
 def test_a_cost_is_an_expression_of_parameters(hop: Hop) -> None:

@@ -126,7 +126,11 @@ def retry_after(limit: RateLimit, cost: int) -> int:
 def told(limit: RateLimit) -> Iterator[Mutation]:
     """The fields `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers), out of Envoy's older ones."""
     yield appended("ratelimit-policy", f'"{limit.name}";q={limit.limit};w={limit.seconds}')
-    yield appended("ratelimit", f'"{limit.name}";r=%RESP(X-RATELIMIT-REMAINING)%;t=%RESP(X-RATELIMIT-RESET)%')
+    # Answers of the filters before this one pass here too, and Envoy told nothing of what it did not count: the member is
+    # written over its field, which only then is there, and what comes out empty is not added.
+    value = f'"{limit.name}";r=%RESP(X-RATELIMIT-REMAINING)%;t=%RESP(X-RATELIMIT-RESET)%'
+    yield _changed("x-ratelimit-reset", value, HeaderValueOptionHeaderAppendAction.OVERWRITE_IF_EXISTS)
+    yield appended("ratelimit", "%RESP(X-RATELIMIT-RESET)%")
     yield from untold()
 
 
@@ -137,7 +141,10 @@ def untold() -> Iterator[Mutation]:
 
 def appended(name: str, value: str) -> Mutation:
     """A member more of a field that is a list."""
-    action = HeaderValueOptionHeaderAppendAction.APPEND_IF_EXISTS_OR_ADD
+    return _changed(name, value, HeaderValueOptionHeaderAppendAction.APPEND_IF_EXISTS_OR_ADD)
+
+
+def _changed(name: str, value: str, action: HeaderValueOptionHeaderAppendAction) -> Mutation:
     return Mutation(append=HeaderValueOption(header=HeaderValue(key=name, value=value), append_action=action))
 
 
