@@ -1,7 +1,7 @@
 """The filter that says who asks, in a header that limits and caches can count and divide by: `xds.headers.IDENTITY`.
 
 A key's consumer is written by the auth filter; a token's subject is read here out of what jwt_authn verified; everybody else
-is an address. It stands before whatever counts, and costs a route without tokens one comparison.
+is an address. It stands before whatever counts, and is off where nothing does.
 """
 
 from __future__ import annotations
@@ -37,9 +37,19 @@ def identity() -> HeaderMutation:
 
 
 def per_route(routed: Routed) -> Message | None:
-    """The subject of the token, for an operation that takes nothing else; otherwise the auth filter said who asks."""
+    """The subject of the token, for an operation that takes nothing else; otherwise the auth filter said who asks.
+
+    None, and the filter stays off, where nothing counts or divides by who asks.
+    """
+    if not _counts(routed):
+        return None
     schemes = tokens(routed.operation.security)
-    return _subjects(schemes) if schemes and not in_proxy(routed.operation) else None
+    return _subjects(schemes if not in_proxy(routed.operation) else ())
+
+
+def _counts(routed: Routed) -> bool:
+    native, edge = routed.operation.native, routed.gateway.edge
+    return bool(native.rate_limits or native.cache or edge.rate_limits or edge.plans)
 
 
 @cache
