@@ -258,6 +258,20 @@ local function printable(text)
   return (gsub(text, "%c", function(sign) return format("%%%02x", string.byte(sign)) end))
 end
 
+-- Everybody whom the request's credentials name, for a cache: one of several says too little. Empty if one names nobody.
+local function everybody(request)
+  local names = {}
+  for id, found in pairs(request.found) do
+    if found and found ~= MISSING then
+      local name = found.consumer or found.subject
+      if not name then return "" end
+      names[#names + 1] = id .. "=" .. gsub(name, "[%%&]", { ["%"] = "%25", ["&"] = "%26" })
+    end
+  end
+  table.sort(names)
+  return table.concat(names, "&")
+end
+
 local function answer(request, context, word, who, lack)
   local headers, metadata = request.headers, request.handle:streamInfo():dynamicMetadata()
   for _, takeOff in ipairs(request.off) do takeOff() end
@@ -270,6 +284,7 @@ local function answer(request, context, word, who, lack)
     end
   end
   if word == "pass" then
+    metadata:set(OWN, "everybody", everybody(request))
     headers:replace("x-sidegate-auth", "pass")
   elseif word == "insufficient-scope" and context:get("later") == "1" then
     -- the contract's checks answer first, then the companion refuses

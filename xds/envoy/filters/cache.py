@@ -30,12 +30,15 @@ from envoy_data_plane.google.protobuf import Any
 
 from xds import headers
 from xds.envoy.codec import any_of, shared
+from xds.envoy.credentials import spent
 from xds.envoy.kept_answers import condition
+from xds.envoy.names import tokens
 from xds.envoy.profile import Profile
 from xds.envoy.routed import Routed
 from xds.envoy.typed import set_header, struct
 from xds.model import Gateway
 from xds.native.caching import cache_of
+from xds.requirement import in_proxy
 
 # Not among the internal headers that routes take off: they must get as far as to the origin listener.
 _HELD = f"{headers.PREFIX}held-"
@@ -44,7 +47,8 @@ ASKED = f"{_HELD}asked"
 
 _CONTROL, _VARY, _TTL = f"{_HELD}cache-control", f"{_HELD}vary", f"{_HELD}ttl"
 
-_KEY = """\
+_KEY = (
+    """\
 local function escaped(text)
   return (text:gsub("[^A-Za-z0-9_.~-]", function(sign) return string.format("%%%02X", sign:byte()) end))
 end
@@ -52,11 +56,14 @@ end
 local function divide(handle)
   local headers, context = handle:headers(), handle:filterContext()
   local path = headers:get(":path")
-  local parts = {path, path:find("?", 1, true) and "&~" or "?~", headers:get("DIGEST_HEADER"):match("^%x*")}
+  local digest = headers:get("DIGEST_HEADER"):match("^%x*")
+  local parts = {path, path:find("?", 1, true) and "&~" or "?~", digest, "/" .. escaped(context:get("template"))}
   if context:get("identity") then
-    local who = headers:get("IDENTITY_HEADER")
-    -- Somebody whom nothing names but the address is not told apart from others there: no cache for credentials of that kind.
-    if not who or (context:get("named") and who:sub(1, 5) == "addr:") then
+    local auth = handle:streamInfo():dynamicMetadata():get("sidegate.auth")
+    local who = auth and auth.everybody or headers:get("IDENTITY_HEADER")
+    -- Somebody whom nothing names but the address is not told apart from others there, nor is who brings the service a
+    -- credential that nothing here reads.
+    if not who or who == "" or who:sub(1, 5) == "addr:" or (context:get("unread") and headers:get("AUTHORIZATION")) then
       headers:replace("authorization", "uncached")
       return
     end
@@ -73,7 +80,10 @@ function envoy_on_request(handle)
   -- An error would let the request through under a path that others share.
   if not pcall(divide, handle) then handle:respond({[":status"] = "500"}, "") end
 end
-""".replace("DIGEST_HEADER", headers.OPERATION).replace("IDENTITY_HEADER", headers.IDENTITY)
+""".replace("DIGEST_HEADER", headers.OPERATION)
+    .replace("IDENTITY_HEADER", headers.IDENTITY)
+    .replace("AUTHORIZATION", AUTHORIZATION)
+)
 
 RESTORE = f"""\
 function envoy_on_request(handle)
@@ -142,16 +152,20 @@ def key() -> Lua:
 
 
 def key_per_route(routed: Routed) -> Any | None:
-    """What an operation's answers are told apart by beside host, path and query; a shared one without `vary` needs none."""
-    own = cache_of(routed.operation)
-    if own is None or (own.shared and not own.vary):
+    """What an operation's answers are told apart by beside host, path and query.
+
+    A shared one without `vary` needs nothing, unless another operation answers the same path to other requests (`match`).
+    """
+    own, operation = cache_of(routed.operation), routed.operation
+    if own is None or (own.shared and not own.vary and operation.native.match is None):
         return None
-    return _apart(not own.shared, bool(routed.operation.security), own.vary)
+    unread = not spent(routed) and (in_proxy(operation) or not tokens(operation.security))
+    return _apart(operation.path.text, not own.shared, unread, own.vary)
 
 
 @cache
-def _apart(identity: bool, named: bool, vary: tuple[str, ...]) -> Any:
-    context = struct({"identity": identity, "named": named, "vary": list(vary)})
+def _apart(template: str, identity: bool, unread: bool, vary: tuple[str, ...]) -> Any:
+    context = struct({"template": template, "identity": identity, "unread": unread, "vary": list(vary)})
     return shared(any_of(LuaPerRoute(filter_context=context)))
 
 
