@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from xds.listeners import Listener, Secret, UpstreamTls
-from xds.native import Edge, Native, Setting
+from xds.native import PLAIN, Edge, Native, Setting
 from xds.native.rates import Quotas
 from xds.native.traffic import Endpoint as Endpoint
 from xds.native.traffic import Traffic
@@ -286,7 +286,7 @@ class Operation:
     checks: tuple[Check, ...] = ()
     shared_name: str = ""
     settings: Mapping[str, Setting] = field(default_factory=dict)
-    native: Native = Native()
+    native: Native = PLAIN
     answers: tuple[Answer, ...] = ()
     plain: Plain | None = None
     """The form of requests that keep the contract, and that nothing else is asked about; the `place` pass fills it in."""

@@ -40,6 +40,7 @@ from envoy_data_plane.envoy.extensions.upstreams.http.v3 import (
 from xds.envoy import names
 from xds.envoy.codec import any_of, shared
 from xds.envoy.discovery import by_ads
+from xds.envoy.featured import featured
 from xds.envoy.filters import cache, trace
 from xds.envoy.profile import Profile
 from xds.envoy.replies import local_replies
@@ -59,8 +60,7 @@ ASKED = HeaderMatcher(name=cache.ASKED, present_match=True)
 
 def caches(gateway: Gateway) -> bool:
     """Whether any operation has a cache."""
-    versions = (version for service in gateway.services for version in service.versions)
-    return any(cache_of(operation) for version in versions for operation in version.operations)
+    return any(map(cache_of, featured(gateway)))
 
 
 def cluster() -> Cluster:

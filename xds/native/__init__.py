@@ -34,7 +34,19 @@ from xds.native.transforms import HEADERS, QUERY, Changes, HeaderChanges
 if TYPE_CHECKING:
     from xds.model import Operation
 
-__all__ = ["FEATURES", "Edge", "Feature", "Native", "Problem", "Setting", "Site", "native_of", "problems", "said"]
+__all__ = [
+    "FEATURES",
+    "PLAIN",
+    "Edge",
+    "Feature",
+    "Native",
+    "Problem",
+    "Setting",
+    "Site",
+    "native_of",
+    "problems",
+    "said",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +76,9 @@ class Native:
     errors: Wordings = ()
     rate_limits: tuple[RateLimit, ...] = ()
 
+
+PLAIN = Native()
+"""Nothing asked for: the value that all operations without native features share."""
 
 FEATURES: tuple[Feature, ...] = (
     TIMEOUT,

@@ -30,15 +30,13 @@ from envoy_data_plane.google.protobuf import Any
 
 from xds import headers
 from xds.envoy.codec import any_of, shared
-from xds.envoy.credentials import spent
+from xds.envoy.featured import featured
 from xds.envoy.kept_answers import condition
-from xds.envoy.names import tokens
 from xds.envoy.profile import Profile
 from xds.envoy.routed import Routed
 from xds.envoy.typed import set_header, struct
 from xds.model import Gateway
 from xds.native.caching import cache_of
-from xds.requirement import in_proxy
 
 # Not among the internal headers that routes take off: they must get as far as to the origin listener.
 _HELD = f"{headers.PREFIX}held-"
@@ -171,7 +169,7 @@ def _apart(template: str, identity: bool, unread: bool, vary: tuple[str, ...]) -
 
 def config(gateway: Gateway, profile: Profile) -> CacheV2Config:
     """Envoy's filter. A client's `Cache-Control: no-cache` would be a way past the cache to the service for everybody."""
-    if not any(cache_of(o) for service in gateway.services for version in service.versions for o in version.operations):
+    if not any(map(cache_of, featured(gateway))):
         return CacheV2Config(disabled=True)  # and no folder is made
     store = gateway.edge.cache
     files = FileSystemHttpCacheV2Config(

@@ -49,6 +49,7 @@ from xds.envoy import names
 from xds.envoy.codec import shared
 from xds.envoy.costs import constant
 from xds.envoy.counted import costs, internal, internal_shared, keys, plan_shared, planned
+from xds.envoy.featured import featured
 from xds.envoy.filters.http_filter import Row
 from xds.envoy.routed import Routed
 from xds.envoy.typed import set_header
@@ -192,7 +193,7 @@ def _at(slot: int, gateway: Gateway) -> Iterable[RateLimit]:
         return everywhere[slot : slot + 1]
     if slot >= SLOTS:
         return [limit for plan in gateway.edge.plans for limit in plan.local[slot - SLOTS : slot - SLOTS + 1]]
-    every = (o.native.rate_limits for s in gateway.services for v in s.versions for o in v.operations)
+    every = (operation.native.rate_limits for operation in featured(gateway))
     local = (
         [limit for limit in limits if limit.store == LOCAL] for limits in {id(each): each for each in every}.values()
     )
