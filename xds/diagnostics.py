@@ -146,6 +146,7 @@ CODES: dict[str, Code] = {
     # files of consumers' keys (xds.settings.keys)
     "keys-unreadable": Code(_E, "The file of a scheme's keys cannot be read."),
     "keys-invalid": Code(_E, "A file of keys has another form than `sidegate key` writes."),
+    "plan-unknown": Code(_E, "A key names a plan that sidegate.yaml does not have."),
     "keys-plain": Code(_E, "A file of keys seems to hold a key itself instead of its hash."),
     "keys-empty": Code(_W, "A file of keys holds none, so that nobody can bring one."),
     # sidegate.yaml's section for `sidegate up` (xds.dev)

@@ -22,11 +22,12 @@ BITS = 256
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One key: whose it is, its hash in hexadecimal digits, and the day it was made."""
+    """One key: whose it is, its hash in hexadecimal digits, the day it was made, and the consumer's plan."""
 
     consumer: str
     sha256: str
     created: str
+    plan: str = ""
 
 
 def read(path: Path) -> list[Entry]:
@@ -42,18 +43,24 @@ def read(path: Path) -> list[Entry]:
     if document is None or wrong:
         raise CannotRun(f"{path}: {wrong[0].message}. Next: sidegate check")
     listed = (document.value or {}).get("keys", [])
-    return [Entry(entry["consumer"], entry["sha256"], str(entry.get("created", ""))) for entry in listed]
+    return [
+        Entry(entry["consumer"], entry["sha256"], str(entry.get("created", "")), entry.get("plan", ""))
+        for entry in listed
+    ]
 
 
-def add(path: Path, consumer: str, *, basic: bool = False) -> str:
+def add(path: Path, consumer: str, *, basic: bool = False, plan: str = "") -> str:
     """Make a key and keep its hash; what is returned is kept nowhere. Of a `basic` user the whole `user:password` is hashed."""
     entries = read(path)
     if basic and any(entry.consumer == consumer for entry in entries):
         raise CannotRun(f"{consumer} has a password. Next: sidegate key revoke {consumer}")
+    have = next((entry.plan for entry in entries if entry.consumer == consumer and entry.plan), plan)
+    if plan and have != plan:
+        raise CannotRun(f"{consumer} has the plan {have}, by another key. Next: sidegate key revoke {consumer}")
     secret = secrets.token_urlsafe(BITS // 8)
     presented = f"{consumer}:{secret}" if basic else secret
     digest = hashlib.sha256(presented.encode()).hexdigest()
-    write(path, [*entries, Entry(consumer, digest, datetime.now(UTC).date().isoformat())])
+    write(path, [*entries, Entry(consumer, digest, datetime.now(UTC).date().isoformat(), have)])
     return secret
 
 
@@ -68,7 +75,7 @@ def revoke(path: Path, consumer: str, digits: str = "") -> int:
 
 def write(path: Path, entries: Iterable[Entry]) -> None:
     """Put the entries in place of the file, whole or not at all; only its owner can read it. Raises CannotRun."""
-    lines = [f'  - {{consumer: "{e.consumer}", sha256: "{e.sha256}", created: "{e.created}"}}' for e in entries]
+    lines = [f"  - {{{_fields(entry)}}}" for entry in entries]
     text = HEAD + ("keys:\n" + "\n".join(lines) if lines else "keys: []") + "\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -78,3 +85,8 @@ def write(path: Path, entries: Iterable[Entry]) -> None:
         os.replace(scratch, path)
     except OSError as error:
         raise CannotRun(f"{path} cannot be written: {(error.strerror or str(error)).lower()}") from error
+
+
+def _fields(entry: Entry) -> str:
+    plan = f', plan: "{entry.plan}"' if entry.plan else ""
+    return f'consumer: "{entry.consumer}", sha256: "{entry.sha256}", created: "{entry.created}"{plan}'

@@ -28,6 +28,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         )
         if action == "new":
             sub.add_argument("--basic", action="store_true", help="a user of HTTP basic, with a password that is made")
+            sub.add_argument(
+                "--plan", metavar="NAME", default="", help="of sidegate.yaml's `plans`: the consumer's limits"
+            )
         if action == "revoke":
             sub.add_argument("--hash", metavar="DIGITS", default="", help="as `list` prints it")
 
@@ -40,12 +43,13 @@ def run(options: argparse.Namespace) -> int:
     name, path = _file(options.dir, options.scheme)
     if options.action == "list":
         for entry in keyfile.read(path):
-            print(f"{entry.consumer:<24} {entry.sha256[:12]} {entry.created}")
+            print(f"{entry.consumer:<24} {entry.sha256[:12]} {entry.created} {entry.plan}".rstrip())
         return 0
     if not CONSUMER.fullmatch(options.consumer):
         raise Misused(f"'{options.consumer}' cannot be a consumer: up to 64 letters, digits and . _ @ + -")
     if options.action == "new":
-        secret = keyfile.add(path, options.consumer, basic=options.basic)
+        _known(options.dir, options.plan)
+        secret = keyfile.add(path, options.consumer, basic=options.basic, plan=options.plan)
         print(f"The key of {options.consumer} for {name}. It is shown once; {path} holds its hash.", file=sys.stderr)
         print(secret)
         return 0
@@ -73,8 +77,30 @@ def _file(root: Path, wanted: str | None) -> tuple[str, Path]:
     return wanted, path
 
 
+def _known(root: Path, plan: str) -> None:
+    """Raises Misused if the settings have no such plan."""
+    from xds.diagnostics import did_you_mean
+
+    section = _settings(root).get("plans")
+    plans = tuple(map(str, section)) if isinstance(section, dict) else ()
+    if plan and plan not in plans:
+        near = did_you_mean(plan, plans) or f"plans: {{{plan}: {{rateLimits: [...]}}}} in sidegate.yaml"
+        raise Misused(f"there is no plan '{plan}'. Next: {near}")
+
+
 def _schemes(root: Path) -> Mapping[str, str]:
     """Scheme -> file, of every scheme with keys."""
+    security: Any = _settings(root).get("security")
+    found = {}
+    for name, scheme in security.items() if isinstance(security, dict) else ():
+        keys = scheme.get("keys") if isinstance(scheme, dict) else None
+        if isinstance(keys, dict) and isinstance(keys.get("file"), str):
+            found[name] = keys["file"]
+    return found
+
+
+def _settings(root: Path) -> Mapping[str, Any]:
+    """What sidegate.yaml says. Raises CannotRun."""
     from xds.source import load
 
     path = root / "sidegate.yaml"
@@ -84,10 +110,4 @@ def _schemes(root: Path) -> Mapping[str, str]:
         raise CannotRun(f"{path} cannot be read: {(error.strerror or str(error)).lower()}. Next: say DIR") from error
     if document is None:
         raise CannotRun(f"{path} cannot be read: {problems[0].message}")
-    security: Any = document.value.get("security") if isinstance(document.value, dict) else None
-    found = {}
-    for name, scheme in security.items() if isinstance(security, dict) else ():
-        keys = scheme.get("keys") if isinstance(scheme, dict) else None
-        if isinstance(keys, dict) and isinstance(keys.get("file"), str):
-            found[name] = keys["file"]
-    return found
+    return document.value if isinstance(document.value, dict) else {}

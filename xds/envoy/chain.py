@@ -34,6 +34,7 @@ from xds.envoy.filters import (
     local_limits,
     login,
     mock,
+    plan_limits,
     query,
     service_errors,
     session,
@@ -78,9 +79,10 @@ CHAIN: tuple[Row, ...] = (
     Row(names.AUTH_FILTER, lambda gateway, profile: auth.auth(gateway), auth.per_route, off=True, discovered=Lua),
     Row(names.VERDICT_FILTER, lambda gateway, profile: verdict.verdict(), verdict.per_route, off=True),
     # behind everything that tells who asks, before everything that counts or divides by it
-    Row(names.IDENTITY_FILTER, lambda gateway, profile: identity.identity(), identity.per_route),
+    Row(names.IDENTITY_FILTER, lambda gateway, profile: identity.identity(), identity.per_route, off=True),
     # behind everything that tells who asks, before the companion, so that no flood reaches it
     *local_limits.ROWS,
+    *plan_limits.ROWS,  # the same for plans: what is theirs counts over all operations
     *shared_limits.ROWS,  # behind the local ones: what those refuse need not be asked
     local_limits.FORGET,
     Row(names.COMPANION_FILTER, lambda gateway, profile: companion.companion(profile), companion.per_route),

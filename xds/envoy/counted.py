@@ -12,7 +12,9 @@ from xds.envoy.routed import Routed
 from xds.envoy.typed import set_header
 from xds.headers import IDENTITY, LIMIT, PREFIX
 from xds.model import Operation
+from xds.native.plans import PER_PLAN, most
 from xds.native.rates import PARTS, PER_OPERATION, RateLimit, parameter
+from xds.requirement import in_proxy, mixed
 
 LENGTH = 256
 """So many characters of a value count: what a client fills freely must not fill the memory."""
@@ -26,8 +28,15 @@ MAPPED = "%CEL(source.address.startsWith('[::ffff:') ? source.address : '')%"
 
 ARGUMENT = f"{PREFIX}argument-"
 
+PLAN = "sidegate.plan"
+"""The namespace in which `xds/program/auth.lua` writes what the consumer's plan counts."""
+
 SHARED_LIMIT = f"{PREFIX}shared"
 """`<this>-N-key-M`, `-cost`, `-name` and `-quota`: what a request counts for in the Nth shared limit."""
+
+
+TOLD = f"{PREFIX}told"
+"""In the answer: what is told of a plan's limit, only while it is put together."""
 
 
 def keys(limit: RateLimit, routed: Routed, prefix: str = LIMIT) -> Iterator[Mutation]:
@@ -104,10 +113,28 @@ def _parameter(name: str, operation: Operation) -> str:
     raise ValueError(f"there is no parameter {name} to count by")
 
 
+def planned(routed: Routed) -> bool:
+    """Whether somebody with a plan may ask: the auth program has to say who it is."""
+    return bool(routed.gateway.edge.plans) and mixed(routed.operation) and in_proxy(routed.operation)
+
+
+def plan_shared(routed: Routed, closed: bool) -> int:
+    """So many shared limits of one plan may count the request, of those that refuse, or do not, without the service."""
+    edge = routed.gateway.edge
+    if edge.rate_limit is None or not planned(routed):
+        return 0
+    return most(plan.shared(closed, edge.rate_limit.closed) for plan in edge.plans)
+
+
+def plan_value(place: str, name: str) -> str:
+    """What the auth program wrote down of the consumer's plan for one filter; empty without a plan."""
+    return f"%DYNAMIC_METADATA({PLAN}:{place}:{name})%"
+
+
 def shared_name() -> str:
     """In CEL the name of the shared limit that refused: the one whose quota Envoy's older field begins with."""
     name = f"request.headers['{SHARED_LIMIT}-0-name']"
-    for index in range(PER_OPERATION - 1, 0, -1):
+    for index in range(2 * PER_OPERATION + PER_PLAN - 1, 0, -1):
         header = f"{SHARED_LIMIT}-{index}"
         known = f"'{header}-quota' in request.headers"
         held = f"response.headers['x-ratelimit-limit'].startsWith(request.headers['{header}-quota'])"
@@ -125,5 +152,5 @@ def internal() -> Iterator[str]:
 def internal_shared(count: int) -> Iterator[str]:
     """Those of so many shared limits."""
     for limit in range(count):
-        yield from (f"{SHARED_LIMIT}-{limit}-{each}" for each in ("name", "quota", "cost"))
+        yield from (f"{SHARED_LIMIT}-{limit}-{each}" for each in ("name", "quota", "cost", "bucket"))
         yield from (f"{SHARED_LIMIT}-{limit}-key-{index}" for index in range(PARTS))

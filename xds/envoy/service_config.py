@@ -58,6 +58,7 @@ for _message in (RateLimitPolicy, RateLimitDescriptor, RateLimitConfig):
 def shared_limits(gateway: Gateway) -> tuple[RateLimit, ...]:
     """Every limit that the service counts, by bucket."""
     found = {limit.bucket: limit for limit in gateway.edge.rate_limits if limit.store == SHARED}
+    found |= {limit.bucket: limit for plan in gateway.edge.plans for limit in plan.limits if limit.store == SHARED}
     for version in (version for service in gateway.services for version in service.versions):
         for operation in version.operations:
             for limit in operation.native.rate_limits:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from xds.native.addresses import Addresses
 from xds.native.caching import Store
 from xds.native.patches import Patch
+from xds.native.plans import Plan
 from xds.native.rates import RateLimit, RateLimitService
 
 
@@ -17,6 +18,7 @@ class Edge:
     `rate_limits` hold for every operation beside its own; `rate_limit` is the service that counts the shared ones.
     `faults` says that operations may ask for faults; `patches` change what was made, at the very end.
     `trusted_hops` is how many proxies before this one are believed what they say of the client's address.
+    `plans` are limits by what a consumer's key says.
     """
 
     rate_limits: tuple[RateLimit, ...] = ()
@@ -26,6 +28,7 @@ class Edge:
     addresses: Addresses | None = None
     cache: Store = Store()
     trusted_hops: int = 0
+    plans: tuple[Plan, ...] = ()
 
     @property
     def has(self) -> frozenset[str]:

@@ -1,8 +1,9 @@
 -- A request and its operation's requirement -> a verdict in the metadata `sidegate.auth`; the filter behind this one refuses
--- whatever is not `pass`, also when nothing was said. SHA256, KEYS and NAMES are defined before this text.
+-- whatever is not `pass`, also when nothing was said. SHA256, KEYS, NAMES, PLANS, PLAN_OF and DEFAULT are defined before this text.
 --
 -- KEYS[scheme][SHA-256 of what is presented] is a consumer; of a basic credential `user:password` is presented as one text.
 -- NAMES[scheme][subject or name in a certificate] is a consumer.
+-- PLANS[PLAN_OF[consumer] or DEFAULT][filter of limits] is what is written down for that filter.
 
 local JWT, OWN = "envoy.filters.http.jwt_authn", "sidegate.auth"
 local find, sub, match, gsub, char, format, lower =
@@ -279,6 +280,10 @@ local function answer(request, context, word, who, lack)
     if who.consumer then
       headers:replace("x-sidegate-consumer", who.consumer)
       headers:replace("x-sidegate-identity", "key:" .. who.consumer)
+      -- also one that is gone: its consumers count as those without
+      for place, limit in pairs(PLANS[PLAN_OF[who.consumer] or DEFAULT] or PLANS[DEFAULT] or {}) do
+        metadata:set("sidegate.plan", place, limit)
+      end
     elseif who.subject then
       headers:replace("x-sidegate-identity", printable("sub:" .. who.scheme .. ":" .. who.subject))
     end

@@ -8,6 +8,7 @@ from importlib.resources import files
 from urllib.parse import quote
 
 from xds.model import Alternative, Credential, JwtScheme, KeyScheme, Scheme, SchemeKind, TlsScheme
+from xds.native.plans import DEFAULT
 from xds.program.literal import literal
 
 PRELUDE = """\
@@ -17,12 +18,17 @@ for _, name in ipairs({ "ffi", "io", "os", "package", "require", "load", "loadst
 """
 
 
-def program(schemes: Iterable[Scheme]) -> str:
-    """The program for a gateway's schemes. It holds hashes of keys, never keys."""
+_NO_PLANS: Mapping[str, Mapping[str, object]] = {}
+
+
+def program(schemes: Iterable[Scheme], plans: Mapping[str, Mapping[str, object]] = _NO_PLANS) -> str:
+    """The program for a gateway's schemes. It holds hashes of keys, never keys. `plans` is what limits are told of each."""
     listed = sorted(schemes, key=lambda scheme: scheme.name)
     keys = {s.name: {key.sha256: key.consumer for key in s.keys} for s in listed if isinstance(s, KeyScheme)}
     names = {s.name: dict(s.consumers) for s in listed if isinstance(s, TlsScheme)}
+    mine = {key.consumer: key.plan for s in listed if isinstance(s, KeyScheme) for key in s.keys if key.plan}
     data = f"local KEYS = {literal(keys)}\nlocal NAMES = {literal(names)}\n"
+    data += f"local PLANS = {literal(plans)}\nlocal PLAN_OF = {literal(mine)}\nlocal DEFAULT = {literal(DEFAULT)}\n"
     sha256 = f"local SHA256 = (function()\n{_text('sha256.lua')}end)()\n"
     return PRELUDE + sha256 + data + _text("auth.lua")
 

@@ -21,6 +21,7 @@ from xds.settings.listeners import listeners
 from xds.settings.login import files_of as files_of_logins
 from xds.settings.opa import opa
 from xds.settings.patches import patches
+from xds.settings.plans import one_plan_each, plans
 from xds.settings.rates import rate_limit_service, rate_limits
 from xds.settings.reader import FILE, Reader
 from xds.settings.security import files_of as files_of_security
@@ -55,6 +56,7 @@ SECTIONS = (
     "patches",
     "rateLimit",
     "rateLimits",
+    "plans",
 )
 
 
@@ -127,6 +129,7 @@ def _settings(reader: Reader) -> Settings:
     services = reader.mapping(top.get("services"), "/services")
     schemes = reader.mapping(top.get("security"), "/security")
     read = {name: scheme(reader, name, value) for name, value in schemes.items()}
+    one_plan_each(reader, filter(None, read.values()))
     found = {name: service(reader, name, value) for name, value in services.items()}
     listening = listeners(reader, top.get("listeners"))
     counting = rate_limit_service(reader, top.get("rateLimit"))
@@ -143,6 +146,7 @@ def _settings(reader: Reader) -> Settings:
             patches=patches(reader, top.get("patches")),
             addresses=addresses(reader, top.get("addresses")),
             cache=store(reader, top.get("cache")),
+            plans=plans(reader, top.get("plans"), counting),
             trusted_hops=trusted_hops(reader, top.get("trustedHops")),
         ),
         listeners=listening,

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from xds.diagnostics import Diagnostic
+from xds.diagnostics import Diagnostic, did_you_mean
 from xds.model import Key
+from xds.native.plans import NAME
+from xds.settings.plans import named
 from xds.settings.reader import Reader
 from xds.source import Document, load
 from xds.source.pointer import escape
@@ -17,7 +19,7 @@ CONSUMER = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._@+-]{0,62}[A-Za-z0-9])?")
 """What a consumer can be called: it stands in headers, logs and counters."""
 
 _HASH = re.compile(r"[0-9a-f]{64}")
-_FIELDS = ("consumer", "sha256", "created")
+_FIELDS = ("consumer", "sha256", "created", "plan")
 _HELP = "sidegate key new CONSUMER makes a key, prints it once and keeps its hash"
 
 
@@ -36,6 +38,7 @@ def keys(reader: Reader, value: Any, at: str) -> tuple[Key, ...] | None:
     if document is None:
         return None
     found, wrong = read_keys(document)
+    wrong = wrong or tuple(_strangers(document, named(reader)))
     reader.found.extend(wrong)
     if not found and not wrong:
         reader.say("keys-empty", f"{file} holds no key: nobody can bring one", f"{at}/file", _HELP)
@@ -56,8 +59,18 @@ def read_keys(document: Document) -> tuple[tuple[Key, ...], tuple[Diagnostic, ..
         if not wrong and entry["sha256"] in found:
             wrong.append(_wrong(document, "keys-invalid", "this hash stands in the file twice", f"{at}/sha256"))
         if not wrong:
-            found[entry["sha256"]] = Key(entry["consumer"], entry["sha256"])
+            found[entry["sha256"]] = Key(entry["consumer"], entry["sha256"], entry.get("plan"))
     return tuple(found[key] for key in sorted(found)), tuple(wrong)
+
+
+def _strangers(document: Document, plans: tuple[str, ...]) -> Iterator[Diagnostic]:
+    """Entries whose plan nobody has."""
+    for index, entry in enumerate((document.value or {}).get("keys", ())):
+        plan = entry.get("plan")
+        if plan is not None and plan not in plans:
+            message = f"there is no plan '{plan}' in sidegate.yaml"
+            help_ = did_you_mean(plan, plans) or f"plans: {{{plan}: {{rateLimits: [...]}}}} in sidegate.yaml"
+            yield replace(_wrong(document, "plan-unknown", message, f"/keys/{index}/plan"), help=help_)
 
 
 def _problems(document: Document, entry: Any, at: str) -> Iterator[Diagnostic]:
@@ -71,6 +84,8 @@ def _problems(document: Document, entry: Any, at: str) -> Iterator[Diagnostic]:
     if not isinstance(entry.get("consumer"), str) or not CONSUMER.fullmatch(entry["consumer"]):
         message = "an entry needs its `consumer`: up to 64 letters, digits and . _ @ + -"
         yield _wrong(document, "keys-invalid", message, f"{at}/consumer" if "consumer" in entry else at)
+    if not isinstance(entry.get("plan", ""), str) or ("plan" in entry and not NAME.fullmatch(entry["plan"])):
+        yield _wrong(document, "keys-invalid", "`plan` is the name of a plan of sidegate.yaml", f"{at}/plan")
     if not isinstance(entry.get("sha256"), str) or not _HASH.fullmatch(entry["sha256"]):
         message = "`sha256` is 64 lower-case hexadecimal digits in quotes, the hash of a key and never the key itself"
         yield _wrong(document, "keys-plain", message, f"{at}/sha256" if "sha256" in entry else at)

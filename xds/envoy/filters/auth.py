@@ -15,6 +15,7 @@ from envoy_data_plane.envoy.extensions.filters.http.lua.v3 import Lua, LuaPerRou
 from xds.envoy.codec import any_of, shared
 from xds.envoy.filters.companion import asked
 from xds.envoy.filters.jwt import token_key
+from xds.envoy.filters.plan_limits import table
 from xds.envoy.routed import Routed
 from xds.envoy.typed import struct
 from xds.model import Alternative, Gateway, JwtScheme, Scheme, SchemeKind
@@ -23,8 +24,8 @@ from xds.requirement import in_proxy
 
 
 def auth(gateway: Gateway) -> Lua:
-    """The filter's configuration: one program for all operations, with the hashes of all keys."""
-    code = DataSource(inline_string=program(gateway.schemes))
+    """The filter's configuration: one program for all operations, with the hashes of all keys and what their plans count."""
+    code = DataSource(inline_string=program(gateway.schemes, table(gateway.edge)))
     return Lua(default_source_code=code, clear_route_cache=False, stat_prefix="auth")
 
 

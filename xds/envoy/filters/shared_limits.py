@@ -41,12 +41,13 @@ from envoy_data_plane.envoy.extensions.filters.http.ratelimit.v3 import (
 from envoy_data_plane.envoy.type.v3 import HttpStatus, StatusCode
 
 from xds.envoy import names
-from xds.envoy.counted import SHARED_LIMIT, costs, keys
+from xds.envoy.counted import SHARED_LIMIT, TOLD, costs, keys, plan_shared, plan_value
 from xds.envoy.filters.http_filter import Row
 from xds.envoy.filters.local_limits import untold
 from xds.envoy.routed import Routed
 from xds.envoy.service_config import DOMAIN
 from xds.envoy.typed import seconds, set_header
+from xds.headers import IDENTITY
 from xds.model import Gateway
 from xds.native.rates import SHARED, RateLimit, owned
 
@@ -85,13 +86,19 @@ def asks(gateway: Gateway, closed: bool) -> Filter:
 
 def counted(routed: Routed, closed: bool) -> Message | None:
     """What a request counts for, and what is told of it in the answer."""
-    limits = limits_of(routed, closed)
-    if not limits:
+    limits, plans = limits_of(routed, closed), plan_shared(routed, closed)
+    if not limits and not plans:
         return None
     request = [mutation for index, limit in enumerate(limits) for mutation in _counted(index, limit, routed)]
-    return HeaderMutationPerRoute(
-        mutations=Mutations(request_mutations=request, response_mutations=list(_told(limits)))
-    )
+    for slot in range(plans):
+        request += _counted_by_plan(len(limits) + slot, _place(closed, slot))
+    response = [*_told(limits, [_place(closed, slot) for slot in range(plans)])]
+    return HeaderMutationPerRoute(mutations=Mutations(request_mutations=request, response_mutations=response))
+
+
+def _place(closed: bool, slot: int) -> str:
+    """What the auth program calls a shared limit of the consumer's plan."""
+    return f"{'closed' if closed else 'open'}-{slot}"
 
 
 def _counted(index: int, limit: RateLimit, routed: Routed) -> Iterator[Mutation]:
@@ -102,20 +109,46 @@ def _counted(index: int, limit: RateLimit, routed: Routed) -> Iterator[Mutation]
     yield from costs(limit, routed, f"{header}-cost")
 
 
-def _told(limits: tuple[RateLimit, ...]) -> Iterator[Mutation]:
+def _counted_by_plan(index: int, place: str) -> Iterator[Mutation]:
+    """Without a plan there is no bucket, and nothing is asked."""
+    header = f"{SHARED_LIMIT}-{index}"
+    for name, value in (("name", "name"), ("quota", "first"), ("bucket", "bucket")):
+        yield Mutation(remove=f"{header}-{name}")
+        yield set_header(f"{header}-{name}", plan_value(place, value))
+    yield set_header(f"{header}-key-0", f"%REQ({IDENTITY})%")
+    yield set_header(f"{header}-cost", "1")
+
+
+def _told(limits: tuple[RateLimit, ...], plans: list[str]) -> Iterator[Mutation]:
     """`RateLimit-Policy` of all of them; `RateLimit` of the one that is closest, where the service was there to say so."""
-    policy = ", ".join(f'"{limit.name}";q={limit.limit};w={limit.seconds}' for limit in limits)
-    yield _appended("ratelimit-policy", policy)
-    name = f"'{limits[-1].name}'"
-    for limit in reversed(limits[:-1]):
-        name = f"(response.headers['{_REPORT}'].startsWith('{limit.limit}, ') ? '{limit.name}' : {name})"
-    name = f"%CEL({name})%" if len(limits) > 1 else limits[0].name
-    value = f'"{name}";r=%RESP(X-RATELIMIT-REMAINING)%;t=%RESP(X-RATELIMIT-RESET)%'
+    if limits:
+        yield _appended(
+            "ratelimit-policy", ", ".join(f'"{limit.name}";q={limit.limit};w={limit.seconds}' for limit in limits)
+        )
+    for slot, place in enumerate(plans):
+        yield _appended("ratelimit-policy", plan_value(place, "policy"))
+        yield set_header(f"{TOLD}-{slot}-name", plan_value(place, "name"))
+        yield set_header(f"{TOLD}-{slot}-quota", plan_value(place, "first"))
+    value = f'"{_closest(limits, len(plans))}";r=%RESP(X-RATELIMIT-REMAINING)%;t=%RESP(X-RATELIMIT-RESET)%'
     # Envoy's CEL joins no texts: the field is written over the one that is there only if the service answered
     over = HeaderValueOptionHeaderAppendAction.OVERWRITE_IF_EXISTS
     yield _changed("x-ratelimit-reset", value, over)
     yield _appended("ratelimit", "%RESP(X-RATELIMIT-RESET)%")
     yield from untold()
+    yield from (Mutation(remove=f"{TOLD}-{slot}-{each}") for slot in range(len(plans)) for each in ("name", "quota"))
+
+
+def _closest(limits: tuple[RateLimit, ...], plans: int) -> str:
+    """The name of the limit that Envoy's older field begins with the quota of."""
+    if len(limits) == 1 and not plans:
+        return limits[0].name
+    name = f"'{limits[-1].name}'" if limits else f"response.headers['{TOLD}-0-name']"
+    for limit in reversed(limits[:-1]):
+        name = f"(response.headers['{_REPORT}'].startsWith('{limit.limit}, ') ? '{limit.name}' : {name})"
+    for header in (f"{TOLD}-{slot}" for slot in reversed(range(plans))):
+        held = f"response.headers['{_REPORT}'].startsWith(response.headers['{header}-quota'])"
+        name = f"('{header}-quota' in response.headers && {held} ? response.headers['{header}-name'] : {name})"
+    return f"%CEL({name})%"
 
 
 def _appended(name: str, value: str) -> Mutation:
@@ -128,8 +161,10 @@ def _changed(name: str, value: str, action: HeaderValueOptionHeaderAppendAction)
 
 def asked(routed: Routed, closed: bool) -> Message | None:
     """What of an operation's requests the service is asked."""
-    limits = limits_of(routed, closed)
-    return RateLimitPerRoute(rate_limits=[_asked(*each) for each in enumerate(limits)]) if limits else None
+    limits, plans = limits_of(routed, closed), plan_shared(routed, closed)
+    each = [_asked(*limit) for limit in enumerate(limits)]
+    each += [_asked_by_plan(len(limits) + slot) for slot in range(plans)]
+    return RateLimitPerRoute(rate_limits=each) if each else None
 
 
 def _asked(index: int, limit: RateLimit) -> Counted:
@@ -140,6 +175,16 @@ def _asked(index: int, limit: RateLimit) -> Counted:
     for part in range(len(limit.by)):
         read = RateLimitActionRequestHeaders(header_name=f"{header}-key-{part}", descriptor_key=f"key-{part}")
         actions.append(RateLimitAction(request_headers=read))
+    return Counted(actions=actions, hits_addend=RateLimitHitsAddend(format=f"%REQ({header}-cost)%"))
+
+
+def _asked_by_plan(index: int) -> Counted:
+    header = f"{SHARED_LIMIT}-{index}"
+    read = [
+        RateLimitActionRequestHeaders(header_name=f"{header}-{name}", descriptor_key=key)
+        for name, key in (("bucket", "limit"), ("key-0", "key-0"))
+    ]
+    actions = [RateLimitAction(request_headers=each) for each in read]
     return Counted(actions=actions, hits_addend=RateLimitHitsAddend(format=f"%REQ({header}-cost)%"))
 
 
