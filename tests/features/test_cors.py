@@ -101,6 +101,14 @@ def test_a_refused_origin_is_told_nothing(hop: Hop, origin: str) -> None:
     assert not [name for name in simple.headers if name.startswith("access-control-")]
 
 
+def test_a_method_that_browsers_use_without_asking_is_refused_where_it_has_none(hop: Hop) -> None:
+    """They look at no list of methods before a GET, HEAD or POST."""
+    for method in ("POST", "HEAD"):
+        answer = preflight(hop, "/items", method)
+        assert answer.status_code == 403
+        assert not admits(answer, APP, method)
+
+
 @pytest.mark.parametrize("origin", [APP, "https://one.partner.test", "https://a.b.partner.test"])
 def test_an_origin_that_is_named_reads_the_answer(hop: Hop, origin: str) -> None:
     answer = hop.client.get("/items/1", headers={"origin": origin})

@@ -41,6 +41,7 @@ def preflights(by_method: Sequence[Routed]) -> Iterator[Route]:
     if found:
         operation, own = found[0]
         allowed = ", ".join(other.method for other, beside in found if _alike(own, beside))
+        yield _refused(operation, _SIMPLE)
         yield _route(operation, own, allowed, _ANYTHING)
         yield _refused(operation)
 
@@ -64,10 +65,10 @@ def _route(operation: Operation, own: Cors, allowed: str, method: StringMatcher)
     )
 
 
-def _refused(operation: Operation) -> Route:
+def _refused(operation: Operation, method: StringMatcher | None = None) -> Route:
     return Route(
         name="preflight",
-        match=_match(_ANYTHING, _ANYTHING),
+        match=_match(_ANYTHING, method or _ANYTHING),
         direct_response=DirectResponseAction(status=403),
         decorator=Decorator(operation=f"OPTIONS {operation.path.text}", propagate=False),
         typed_per_filter_config={names.COMPANION_FILTER: _UNASKED},
@@ -91,6 +92,8 @@ def _regex(pattern: str) -> StringMatcher:
 
 
 _ANYTHING = _regex(".+")
+_SIMPLE = _regex("GET|HEAD|POST")
+"""Methods that browsers use whatever the answer lists (WHATWG Fetch, CORS-safelisted method)."""
 
 
 def _headers(operation: Operation, own: Cors) -> list[str]:
