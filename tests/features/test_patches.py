@@ -133,6 +133,8 @@ AROUND: list[tuple[str, dict[str, Any]]] = [
     ("route", {"direct_response": {"status": 200}}),
     ("route", {"metadata": {"filter_metadata": {"sidegate": {"digest": "0"}}}}),
     ("route", {"route": {"cluster": "companion"}}),
+    ("route", {"route": {"upgrade_configs": [{"upgrade_type": "websocket"}]}}),
+    ("route", {"route": {"internal_redirect_policy": {}}}),
     ("connection-manager", {"http_filters": []}),
     ("connection-manager", {"normalize_path": False}),
     ("connection-manager", {"early_header_mutation_extensions": None}),
@@ -150,6 +152,15 @@ def test_what_leads_around_a_check_needs_a_reason(resource: str, merge: dict[str
     (accepted,) = _compiled({**patch, "accept": "a test of what is around"})
     assert (accepted.code, accepted.is_error) == ("patch-weakens", False)
     assert "a test of what is around" in accepted.message
+
+
+@pytest.mark.parametrize(
+    "action",
+    [{"retry_policy": {"retry_on": "5xx"}}, {"prefix_rewrite": "/x"}, {"request_mirror_policies": [{"cluster": "c"}]}],
+)
+def test_what_a_service_is_asked_otherwise_or_twice_is_said(action: dict[str, Any]) -> None:
+    (found,) = _compiled({"name": "p", "resource": "route", "merge": {"route": action}})
+    assert (found.code, found.is_error) == ("patch-weakens", False)
 
 
 def test_two_patches_have_two_names() -> None:

@@ -227,6 +227,8 @@ def test_limits_stand_before_the_contract_and_in_the_access_log(hop: Hop) -> Non
         ("{name: a, limit: 1, per: day, store: shared, burst: 2}", "`burst` is of local limits"),
         ("{name: a, limit: 1, per: day, cost: 'ceil(param.limit'}", "a `)` is missing"),
         ("{name: a, limit: 1, per: day, cost: param.other}", "has no parameter `other`"),
+        ("{name: a, limit: 1, per: day, cost: 2}", "there is room for 1 at most"),
+        ("{name: a, limit: 9, per: day, cost: 3, burst: 2}", "there is room for 2 at most"),
         ("{name: a, limit: 1, per: day, cots: 2}", "there is no key `cots` here"),
     ],
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.projects import CONTRACT, compiled, pets, tree
@@ -138,3 +140,24 @@ def test_new_keys_change_no_digest() -> None:
     )
     assert one.digests == other.digests
     assert one.gateway != other.gateway
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        {"kty": "EC", "crv": "P-999", "x": "AA", "y": "AA"},
+        {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"},
+        {"kty": "OKP", "crv": "P-256", "x": "A" * 43},
+        {"kty": "OKP", "crv": "Ed25519", "x": "A" * 43, "alg": "ES256"},
+        {"kty": "OKP", "crv": "Ed25519", "x": "A" * 43, "use": "enc"},
+        {"kty": "RSA", "n": "AQAB", "e": "AQAB", "alg": "none"},
+        {"kty": "RSA", "n": "not base64", "e": "AQAB"},
+        {"kty": "RSA", "e": "AQAB"},
+    ],
+)
+def test_keys_that_verify_nothing(key: dict[str, str]) -> None:
+    """Envoy would refuse every token, and say nothing."""
+    good = {"kty": "OKP", "crv": "Ed25519", "x": "A" * 43}
+    for listed, codes in (([key], ["jwks-invalid"]), ([key, good], [])):
+        files = {**pets(), "keys.json": json.dumps({"keys": listed})}
+        assert [found.code for found in Compiler().compile(tree(files)).diagnostics] == codes

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
 
 from tests.features.hop import Hop, contract, operation, serve
-from tests.projects import compiled_with
+from tests.projects import compiled_with, pets, tree
+from xds.compile import Compiler
 
 ID = [{"in": "path", "name": "id", "required": True, "schema": {"type": "string", "maxLength": 20}}]
 BOTH = [*ID, {"in": "path", "name": "sub", "required": True, "schema": {"type": "string"}}]
@@ -111,3 +113,14 @@ def test_bad_settings_have_a_place(written: str, pointer: str, says: str) -> Non
     assert found.span
     assert found.span.pointer.endswith(written.partition(":")[0] + pointer)
     assert says in f"{found.message} {found.help}"
+
+
+def test_what_is_only_a_part_of_a_segment_stays_where_it_is() -> None:
+    one = operation(
+        parameters=[{"name": n, "in": "path", "required": True, "schema": {"type": "string"}} for n in ("from", "to")],
+        x_sidegate={"rewrite": {"path": "/flights/{to}"}, "policy": "none", "reason": "a test"},
+    )
+    files = pets(contract=json.dumps(contract({"/flights/{from}-{to}": {"get": one}})))
+    (found,) = Compiler().compile(tree(files)).diagnostics
+    assert (found.code, found.span and found.span.file) == ("extension-value", "contracts/pets/v1.yaml")
+    assert "{to} is a part of a segment" in found.message

@@ -45,6 +45,7 @@ def test_the_inner_key_wins(hop: Hop) -> None:
     ("written", "code", "help"),
     [
         ("timeout: 0s", "extension-value", "leave it out"),
+        ("timeout: 999999d", "extension-value", "how long the service may take"),
         ("timeout: 2", "extension-value", "how long the service may take"),
         ("timeot: 2s", "extension-unknown", "did you mean `timeout`?"),
     ],

@@ -44,6 +44,8 @@ BYPASSES = {
         (r"/(typed_per_filter_config|metadata)\b", "filters judge by it"),
         (r"/route/(cluster|weighted_clusters|cluster_header|cluster_specifier_plugin)", "they go somewhere else"),
         (r"/(request_headers_to_add|request_headers_to_remove)\b", "internal headers must not reach the service"),
+        (r"/route/upgrade_configs\b", "nobody judges what is said once protocols were changed"),
+        (r"/route/internal_redirect_policy\b", "the service says what is asked for next, in the client's name"),
     ),
     "listener": ((r"/(filter_chains|default_filter_chain|listener_filters|use_original_dst)\b", "the chain judges"),),
     "connection-manager": (
@@ -63,7 +65,12 @@ WEAKENS = {
         (r"/(load_assignment|type|eds_cluster_config|cluster_type)\b", "requests go somewhere else"),
         (r"/outlier_detection\b", "a broken endpoint is asked on"),
     ),
-    "route": ((r"/(response_headers_to_remove|decorator|tracing)\b", "what is recorded or told changes"),),
+    "route": (
+        (r"/(response_headers_to_remove|decorator|tracing)\b", "what is recorded or told changes"),
+        (r"/route/(\w*rewrite\w*)\b", "the service is asked for something else than what was judged"),
+        (r"/route/request_mirror_policies\b", "requests go somewhere else too"),
+        (r"/route/(retry_policy\w*|hedge_policy)\b", "the service may be asked twice, whatever the method"),
+    ),
     "listener": ((r"/(address|connection_balance_config|ignore_global_conn_limit)\b", "it is reached otherwise"),),
     "connection-manager": (
         (r"/(max_request_headers_kb|common_http_protocol_options|http2_protocol_options)\b", "limits change"),

@@ -8,7 +8,8 @@ from typing import Any
 
 DURATION: Mapping[str, Any] = {
     "type": "string",
-    "pattern": "^(0|[1-9][0-9]*)(ms|s|m|h|d)$",
+    # No longer than some centuries: Envoy counts nanoseconds in 64 bits.
+    "pattern": "^(0|[1-9][0-9]{0,8})(ms|s)$|^(0|[1-9][0-9]{0,4})(m|h|d)$",
     "description": "a whole number and a unit: 250ms, 60s, 10m, 12h, 7d",
 }
 

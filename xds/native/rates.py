@@ -199,6 +199,9 @@ def limit_problems(
         except CostError as error:
             help_ = "numbers, param.NAME, + - * /, ceil(x), floor(x), min(x, y), max(x, y), default(param.NAME, 20)"
             yield Problem(f"`cost`: {error}", "/cost", help_)
+    most = limit.limit if limit.burst is None else limit.burst
+    if limit.cost.op == "number" and limit.cost.value > most:
+        yield Problem(f"a request costs {limit.cost.value:g}, and there is room for {most} at most", "/cost")
 
 
 def _by_problem(by: str, operation: Operation) -> str | None:

@@ -69,6 +69,9 @@ def _template(text: str, pointer: str, operation: Operation) -> Iterator[Problem
         if name not in known:
             help_ = nearest(name, known) if known else "its path has no variables"
             yield Problem(f"{operation.path.text} has no variable {{{name}}}", pointer, help_)
+        elif f"{{{name}}}" not in operation.path.text.split("/"):
+            help_ = "only what is a whole segment can be moved elsewhere"
+            yield Problem(f"{{{name}}} is a part of a segment of {operation.path.text}", pointer, help_)
 
 
 def _read_redirect(value: Mapping[str, Any]) -> Redirect:

@@ -83,4 +83,34 @@ def _problem(data: bytes) -> str | None:
     kinds = {str(key.get("kty")) for key in keys}
     if unknown := kinds - {"RSA", "EC", "OKP"}:
         return f"key type {', '.join(sorted(unknown))} is not taken: only RSA, EC and OKP sign with a public key"
+    if not any(_verifies(key) for key in keys):
+        return "none of its keys verifies a signature: RS*, PS*, ES* or EdDSA (RFC 7518), with all its members"
     return None
+
+
+_OCTETS = {"P-256": 32, "P-384": 48, "P-521": 66, "Ed25519": 32}
+_ALGORITHMS = {"P-256": ("ES256",), "P-384": ("ES384",), "P-521": ("ES512",), "Ed25519": ("EdDSA", "Ed25519")}
+_RSA = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
+
+
+def _verifies(key: dict[str, Any]) -> bool:
+    """Whether signatures can be verified by a key; others of its set may be for something else."""
+    curve, kind = key.get("crv"), key["kty"]
+    algorithms: tuple[str, ...]
+    sizes: list[tuple[str, int | None]]
+    if kind == "RSA":
+        algorithms, sizes = _RSA, [(name, None) for name in ("n", "e")]
+    elif isinstance(curve, str) and curve in _OCTETS and (kind == "OKP") == (curve == "Ed25519"):
+        names = ("x",) if kind == "OKP" else ("x", "y")
+        algorithms, sizes = _ALGORITHMS[curve], [(name, _OCTETS[curve]) for name in names]
+    else:
+        return False
+    right = key.get("alg", algorithms[0]) in algorithms and key.get("use", "sig") == "sig"
+    return right and all(_holds(key.get(name), octets) for name, octets in sizes)
+
+
+def _holds(value: Any, octets: int | None) -> bool:
+    """Whether a member is a number in base64url, of so many octets (RFC 7518, section 6)."""
+    if not isinstance(value, str) or not re.fullmatch("[A-Za-z0-9_-]+", value):
+        return False
+    return octets is None or len(value) == -(-octets * 4 // 3)
