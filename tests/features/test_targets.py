@@ -78,6 +78,7 @@ def test_a_client_is_sent_elsewhere(hop: Hop, asked: str, status: int, location:
     answer = hop.client.get(asked)
     assert answer.status_code == status
     assert answer.headers["location"].lower() == location.format(url=hop.gateway.url)
+    assert not answer.content
     assert len(hop.server.log) == before
 
 

@@ -186,6 +186,7 @@ REPLIES: tuple[Reply, ...] = (
 """The published rows, and the order in which they are tried."""
 
 _COMPANION = "response.code_details == 'ext_authz_denied'"
+_REDIRECTED = "response.code < 400"
 
 
 KEPT = SubstitutionFormatString(text_format_source=DataSource(inline_string="%LOCAL_REPLY_BODY%"), content_type=PROBLEM)
@@ -197,7 +198,8 @@ def local_replies(worded: Iterable[ResponseMapper] = ()) -> LocalReplyConfig:
 
     `worded` are mappers that come before the rows' own.
     """
-    passed = [ResponseMapper(filter=when(each), body_format_override=KEPT) for each in (_COMPANION, mock.ANSWERED)]
+    kept = (_COMPANION, mock.ANSWERED, _REDIRECTED)  # a redirect is no problem, and has no document
+    passed = [ResponseMapper(filter=when(each), body_format_override=KEPT) for each in kept]
     return LocalReplyConfig(
         mappers=[*passed, *worded, *map(_mapper, REPLIES)], body_format=_document(REPLIES[-1], "%RESPONSE_CODE%")
     )

@@ -187,7 +187,7 @@ def limit_problems(
     if any(limit.name == other.name for other in before):
         yield Problem(f"two limits are called `{limit.name}`", "/name")
     if limit.store == SHARED and "rateLimit" not in has:
-        help_ = 'in sidegate.yaml: rateLimit: {service: "127.0.0.1:8081"}'
+        help_ = 'in sidegate.yaml: rateLimit: {service: "127.0.0.1:8082"}'
         yield Problem("a shared limit needs a rate limit service", "/store", help_, "rate-limit-service")
     if limit.store == SHARED and limit.burst is not None:
         yield Problem("`burst` is of local limits: a shared one counts whole periods", "/burst")

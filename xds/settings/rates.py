@@ -22,7 +22,7 @@ from xds.settings.reader import Reader
 
 _SERVICE = {
     "type": "object",
-    "description": 'rateLimit: {service: "127.0.0.1:8081", onFailure: open, timeout: 5ms}',
+    "description": 'rateLimit: {service: "127.0.0.1:8082", onFailure: open, timeout: 5ms}',
     "required": ["service"],
     "additionalProperties": False,
     "properties": {
@@ -41,7 +41,7 @@ def rate_limit_service(reader: Reader, value: Any) -> RateLimitService | None:
     try:
         address = Address.parse(value["service"])
     except ValueError as error:
-        reader.say("settings-invalid", f"`service`: {error}", "/rateLimit/service", 'as "127.0.0.1:8081"')
+        reader.say("settings-invalid", f"`service`: {error}", "/rateLimit/service", 'as "127.0.0.1:8082"')
         return None
     timeout = seconds(value.get("timeout", "5ms"))
     if not timeout:

@@ -30,13 +30,16 @@ from envoy_data_plane.google.protobuf import Any
 
 from xds import headers
 from xds.envoy.codec import any_of, shared
+from xds.envoy.credentials import spent
 from xds.envoy.featured import featured
 from xds.envoy.kept_answers import condition
+from xds.envoy.names import tokens
 from xds.envoy.profile import Profile
 from xds.envoy.routed import Routed
 from xds.envoy.typed import set_header, struct
 from xds.model import Gateway
 from xds.native.caching import cache_of
+from xds.requirement import in_proxy
 
 # Not among the internal headers that routes take off: they must get as far as to the origin listener.
 _HELD = f"{headers.PREFIX}held-"
