@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gzip
 import logging
+import os
 import sys
 from collections import deque
 from pathlib import Path
@@ -61,7 +62,7 @@ class File:
                 if length and length + len(lines[written]) + 1 > self._size:
                     self._turn()
                     length = 0
-                with self._path.open("ab") as file:
+                with open(self._path, "ab", opener=_own) as file:
                     while written < len(lines) and (not length or length + len(lines[written]) + 1 <= self._size):
                         length += file.write(lines[written] + b"\n")
                         written += 1
@@ -148,3 +149,8 @@ def _packed(lines: list[bytes]) -> tuple[int, bytes | None]:
             return 1, None
         lines = lines[: len(lines) // 2]
     return 0, None
+
+
+def _own(path: str, flags: int) -> int:
+    """Opens a file that only its owner may read: inputs hold what people sent."""
+    return os.open(path, flags, 0o600)

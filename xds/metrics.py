@@ -46,7 +46,7 @@ DURATION = Metric(
     "duration",
     Kind.HISTOGRAM,
     OPERATION,
-    "milliseconds from the first byte of a request to the last of its answer, for requests that the service answered",
+    "milliseconds from the first byte of a request to the last of its answer, for answers below 400",
 )
 METRICS: tuple[Metric, ...] = (REQUESTS, DURATION)
 

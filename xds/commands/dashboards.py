@@ -11,7 +11,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's flags."""
     parser.add_argument("dir", nargs="?", type=Path, default=Path(), metavar="DIR", help="a project's folder")
     parser.add_argument("--env", metavar="NAME", help="layer sidegate.NAME.yaml over sidegate.yaml")
-    parser.add_argument("--out", type=Path, default=Path("dashboards"), metavar="FOLDER", help="default: dashboards")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="default: DIR/dashboards")
     parser.epilog = "Exit codes: 0 written, 1 the project has errors, 2 usage, 3 could not run."
 
 
@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
         print(as_text(compilation.diagnostics, tree.files, palette(sys.stderr)), end="", file=sys.stderr)
         return 1
     for name, text in files(compilation.gateway).items():
-        path = options.out / name
+        path = (options.out or options.dir / "dashboards") / name
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)

@@ -35,7 +35,7 @@ def _traffic() -> Iterator[dict[str, Any]]:
     yield _graph("Refusals by code", "reqps", (rate(refused, by="code"), "{{code}}"))
     yield _graph("Share of 5xx", "percentunit", (share('status=~"5.."', PICKED, "$__rate_interval"), "5xx"))
     yield _graph(
-        "The service's time, p50 and p99",
+        "Time of answers below 400, p50 and p99",
         "ms",
         (quantile(50, PICKED), f"p50 {LEGEND}"),
         (quantile(99, PICKED), f"p99 {LEGEND}"),

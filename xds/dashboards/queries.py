@@ -28,7 +28,7 @@ def share(bad: str, matches: str, window: str) -> str:
 
 
 def slow(limit_ms: float, matches: str, window: str) -> str:
-    """The share of the service's answers that took longer than a bound of the histogram, 0 to 1."""
+    """The share of answers below 400 that took longer than a bound of the histogram, 0 to 1."""
     within = f'{matches},le="{limit_ms:g}"'
     return (
         f"1 - sum(rate({DURATION.exported}_bucket{{{within}}}[{window}])) / "
@@ -37,6 +37,6 @@ def slow(limit_ms: float, matches: str, window: str) -> str:
 
 
 def quantile(percent: float, matches: str = "", window: str = "$__rate_interval") -> str:
-    """Milliseconds within which so many percent of the service's answers came."""
+    """Milliseconds within which so many percent of the answers below 400 came."""
     buckets = f"sum by (le, {BY_OPERATION}) (rate({DURATION.exported}_bucket{{{matches}}}[{window}]))"
     return f"histogram_quantile({percent / 100:g}, {buckets})"

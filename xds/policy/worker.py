@@ -7,7 +7,7 @@ little-endian length, one byte that says what follows, and that. The parent writ
     P  prepare   JSON {id, modules, data, entrypoints} -> K, or E and a text
     F  forget    four bytes of id                      -> K
     D  decide    four bytes of id, two of the entrypoint's index, the input as JSON -> T, N, U, V + JSON, C + text, E + text
-    Q  query     JSON {modules, data, query}           -> T, N, U, V + JSON, C + text, E + text
+    Q  query     JSON {modules, data, query, input}    -> T, N, U, V + JSON, C + text, E + text
     C  compile   JSON {modules, programs, data, entrypoints, names} -> V + JSON {plan, missing, refused}, or E + text
 
 `programs` are the modules as they would be prepared; `refused` is why they could not be, or null. T and N are the values
@@ -85,8 +85,13 @@ class Engine:
         return b"V", json.dumps({"plan": plan, "missing": missing, "refused": refused}).encode()
 
     def query(self, order: dict[str, Any]) -> Answer:
-        """One query over modules that are not prepared: bundles of modules with `with` kill the engine more often."""
-        output = self.fresh(order["modules"], order["data"]).query(order["query"])
+        """One query over modules that are not prepared; `input`, where there is one, is the query whose value is the input."""
+        rego = self.fresh(order["modules"], order["data"])
+        if order.get("input"):
+            found = json.loads(str(rego.query(order["input"])))
+            rego = self.fresh(order["modules"], order["data"])
+            rego.set_input_term(json.dumps(found["expressions"][0], ensure_ascii=False))
+        output = rego.query(order["query"])
         if not output.ok():
             return _error(str(output))
         text = str(output)
