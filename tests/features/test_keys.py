@@ -135,6 +135,15 @@ def test_and_means_both(hop: Hop, keys: dict[str, str]) -> None:
     assert answer.headers["www-authenticate"] == 'Bearer, ApiKey realm="gateway", in="header", name="x-api-key"'
 
 
+def test_a_consumer_goes_before_a_subject(hop: Hop, keys: dict[str, str]) -> None:
+    """Whoever sends a key and a token where either would do is the key's consumer."""
+    since = len(hop.server.log)
+    token = hop.issuer.token(scope="pets:read")
+    sent = {"authorization": f"Bearer {token}", "x-api-key": keys["mobile"]}
+    assert hop.client.get("/either", headers=sent).status_code == 200
+    assert hop.reached(since)[0].headers["x-sidegate-consumer"] == "mobile"
+
+
 def test_or_means_either(hop: Hop, keys: dict[str, str]) -> None:
     right = {"authorization": f"Bearer {hop.issuer.token(scope='a pets:read')}"}
     listed = {"authorization": f"Bearer {hop.issuer.token(scp=['pets:read'])}"}

@@ -109,7 +109,8 @@ def _parameter(name: str, operation: Operation) -> str:
         case "header":
             return f"%REQ({name}):{LENGTH}%"
         case "path":
-            return f"%PATH(NQ):{LENGTH}%"
+            # one text has many spellings with percent signs, which nothing here decodes: they are one, or each would be new
+            return rf"%CEL(request.url_path.matches(r'\x25') ? 'encoded' : request.url_path):{LENGTH}%"
     raise ValueError(f"there is no parameter {name} to count by")
 
 

@@ -244,7 +244,8 @@ local function verdict(request, alternatives)
   for _, together in ipairs(alternatives) do
     local who, lack = judged(request, together)
     if who and #lack == 0 then
-      met = met or who
+      -- of several that are met, one with a key says who asks: the consumer goes before the subject
+      if not met or (who.consumer and not met.consumer) then met = who end
     elseif who and (not least or #lack < #least.lack) then
       least = { who = who, lack = lack }
     end
