@@ -160,6 +160,7 @@ def test_a_gateway_grows_refuses_and_recovers(api_type: str, tmp_path: Path) -> 
 
         server.events.clear()
         with asking(proxy.port()) as answers:
+            server.wait(lambda: answers)
             server.publish(r.snapshot(r.gateway(r.eds("two"), r.route("two"), r.endpoints("two", two)), first))
             assert server.live() == ()
             seen = len(answers)
