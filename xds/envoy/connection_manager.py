@@ -40,33 +40,12 @@ from xds.envoy.replies import local_replies
 from xds.envoy.tracing import tracing
 from xds.envoy.typed import overwrite, seconds, typed
 from xds.envoy.wordings import mappers
+from xds.hardened import ADDRESSES, MISLEADING
 
 SERVER = "sidegate"
 
 FORGED = ("x-envoy-", headers.PREFIX)
 """Families of headers that only the proxy may write."""
-
-MISLEADING = (
-    "forwarded",
-    "x-forwarded-client-cert",
-    "x-forwarded-host",
-    "x-forwarded-port",
-    "x-forwarded-prefix",
-    "x-forwarded-server",
-    "x-http-method",
-    "x-http-method-override",
-    "x-method-override",
-    "x-original-host",
-    "x-original-method",
-    "x-original-uri",
-    "x-original-url",
-    "x-override-url",
-    "x-rewrite-url",
-)
-"""Headers by which a client could make the upstream see another method, path, host or peer than the one that was judged."""
-
-ADDRESSES = ("true-client-ip", "x-client-ip", "x-cluster-client-ip", "x-forwarded-for", "x-real-ip")
-"""Headers that name the client; without a trusted hop in front, the client wrote them."""
 
 
 def connection_manager(

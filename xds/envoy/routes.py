@@ -53,16 +53,11 @@ from xds.envoy.profile import Profile
 from xds.envoy.routed import Routed, surroundings
 from xds.envoy.targets import redirect
 from xds.envoy.typed import overwrite, struct
+from xds.hardened import AUTHORITY
 from xds.listeners import ClientCertificate
 from xds.model import Gateway, JwtScheme, Operation, Service, Version
 from xds.native.caching import cache_of
 from xds.native.cors import Cors, cors_of
-
-AUTHORITY = (
-    r"(?:[A-Za-z0-9_~%-][A-Za-z0-9._~%-]*[A-Za-z0-9_~%-]|[A-Za-z0-9_~%-]|\[[0-9A-Fa-f:.]+\])"
-    r"(?::(?:[0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?"
-)
-"""One host, without user and without a dot at its end, and a port that exists (RFC 3986, section 3.2)."""
 
 
 def routes(gateway: Gateway, profile: Profile) -> RouteConfiguration:
