@@ -1,0 +1,73 @@
+{{- /*
+What the other templates need to know of a release: the values with their defaults, the service's and the workload's name,
+the image.
+*/ -}}
+{{- define "sidegate-sidecar.about" -}}
+{{- $root := first . -}}
+{{- $workload := index . 1 -}}
+{{- $key := ternary "sidegate-sidecar" "sidegate" (hasKey $root.Subcharts "sidegate-sidecar") -}}
+{{- if not (hasKey $root.Subcharts $key) -}}
+{{- fail "sidegate-sidecar: the alias of the dependency in Chart.yaml is `sidegate`, or there is none" -}}
+{{- end -}}
+{{- $values := index $root.Values $key -}}
+{{- $version := (index $root.Subcharts $key).Chart.AppVersion -}}
+{{- $tag := printf ":%s" ($values.image.tag | default $version) -}}
+{{- if $values.image.digest -}}
+{{- $tag = printf "%s@%s" (ternary $tag "" (ne $values.image.tag "")) $values.image.digest -}}
+{{- end -}}
+values: {{ toJson $values }}
+version: {{ $version | quote }}
+service: {{ $values.service | default $root.Chart.Name | quote }}
+workload: {{ $workload.metadata.name | quote }}
+namespace: {{ get $workload.metadata "namespace" | quote }}
+labels: {{ get $workload.metadata "labels" | default dict | toJson }}
+kind: {{ $workload.kind | quote }}
+image: {{ printf "%s%s" $values.image.repository $tag | quote }}
+{{- end -}}
+
+{{- /* What the schema cannot say of the values. */ -}}
+{{- define "sidegate-sidecar.check" -}}
+{{- $values := .values -}}
+{{- if eq ($values.app.port | int) ($values.port | int) -}}
+{{- fail (printf "sidegate-sidecar: app.port and port are both %d; the app listens on a port of its own, on 127.0.0.1" ($values.port | int)) -}}
+{{- end -}}
+{{- $own := list ($values.ports.management | int) ($values.ports.ready | int) -}}
+{{- if or (has ($values.port | int) $own) (has ($values.app.port | int) $own) (eq (first $own) (last $own)) -}}
+{{- fail "sidegate-sidecar: port, app.port, ports.management and ports.ready have to differ" -}}
+{{- end -}}
+{{- if not (or .files $values.sources.configMaps $values.sources.image) -}}
+{{- fail (printf "sidegate-sidecar: no sources: there is nothing in the chart's folder %s, and neither sources.configMaps nor sources.image is set" ($values.sources.folder | quote)) -}}
+{{- end -}}
+{{- if and (eq $values.control "central") (not $values.central.secret) (not $values.central.plaintext) -}}
+{{- fail "sidegate-sidecar: control: central needs central.secret (or central.plaintext: true)" -}}
+{{- end -}}
+{{- if and (eq $values.containers "classic") (has .kind (list "Job" "CronJob")) -}}
+{{- fail (printf "sidegate-sidecar: a %s with containers: classic would never end; native sidecars let it" .kind) -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* What a pod may not have already. */ -}}
+{{- define "sidegate-sidecar.refuse" -}}
+{{- $spec := first . -}}
+{{- $values := (index . 1).values -}}
+{{- if get $spec "hostNetwork" -}}
+{{- fail "sidegate-sidecar: a pod with hostNetwork has no ports of its own; the sidecar's would be the node's" -}}
+{{- end -}}
+{{- $own := list ($values.port | int) ($values.ports.management | int) ($values.ports.ready | int) -}}
+{{- range concat (get $spec "initContainers" | default list) $spec.containers -}}
+{{- if has .name (list "sidegate" "sidegate-envoy" "sidegate-redirect") -}}
+{{- fail (printf "sidegate-sidecar: the pod has a container %s already" .name) -}}
+{{- end -}}
+{{- $name := .name -}}
+{{- range get . "ports" | default list -}}
+{{- if has (.containerPort | int) $own -}}
+{{- fail (printf "sidegate-sidecar: port %d is the sidecar's, and the container %s has it" (.containerPort | int) $name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- range get $spec "volumes" | default list -}}
+{{- if hasPrefix "sidegate-" .name -}}
+{{- fail (printf "sidegate-sidecar: the pod has a volume %s already" .name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}

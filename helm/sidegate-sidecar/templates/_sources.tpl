@@ -1,0 +1,70 @@
+{{- /*
+The files of the chart's folder: path -> key in the ConfigMap, where no `/` may stand. Dot files are left out, and so is what
+.helmignore names.
+*/ -}}
+{{- define "sidegate-sidecar.files" -}}
+{{- $root := first . -}}
+{{- $folder := (index . 1).values.sources.folder -}}
+{{- $found := dict -}}
+{{- $paths := dict -}}
+{{- $size := 0 -}}
+{{- if $folder -}}
+{{- range $name, $bytes := $root.Files.Glob (printf "%s/**" $folder) -}}
+{{- $path := trimPrefix (printf "%s/" $folder) $name -}}
+{{- if not (regexMatch "(^|/)[.]" $path) -}}
+{{- $key := regexReplaceAll "[^-._A-Za-z0-9]" $path "_" -}}
+{{- if hasKey $paths $key -}}
+{{- fail (printf "sidegate-sidecar: %s and %s would be one key of a ConfigMap, %s; rename one" (get $paths $key) $path $key) -}}
+{{- end -}}
+{{- $_ := set $paths $key $path -}}
+{{- $_ = set $found $path (dict "key" $key) -}}
+{{- $size = add $size (len $key) (len $bytes) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if gt ($size | int) 1048576 -}}
+{{- fail (printf "sidegate-sidecar: the files of %s are %d bytes and a ConfigMap holds 1048576; commit what `sidegate pack %s` writes instead (compressed), or build an image of the folder and set sources.image" $folder $size $folder) -}}
+{{- end -}}
+{{ toJson $found }}
+{{- end -}}
+
+{{- define "sidegate-sidecar.sourcesName" -}}
+{{- printf "%s-sidegate" .workload -}}
+{{- end -}}
+
+{{- /* Labelled so that the shared control plane finds it; the annotation gives each key its path back. */ -}}
+{{- define "sidegate-sidecar.sources" -}}
+{{- $root := first . -}}
+{{- $about := index . 1 -}}
+{{- $folder := $about.values.sources.folder -}}
+{{- $paths := dict -}}
+{{- $text := dict -}}
+{{- $binary := dict -}}
+{{- range $path, $file := $about.files -}}
+{{- $_ := set $paths $file.key $path -}}
+{{- if hasSuffix ".zip" $path -}}
+{{- $_ = set $binary $file.key ($root.Files.Get (printf "%s/%s" $folder $path) | b64enc) -}}
+{{- else -}}
+{{- $_ = set $text $file.key ($root.Files.Get (printf "%s/%s" $folder $path)) -}}
+{{- end -}}
+{{- end -}}
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: {{ include "sidegate-sidecar.sourcesName" $about }}
+  {{- with $about.namespace }}
+  namespace: {{ . }}
+  {{- end }}
+  labels:
+    {{- merge (dict "sidegate.io/sources" "true" "sidegate.io/service" $about.service) $about.labels | toYaml | nindent 4 }}
+  annotations:
+    sidegate.io/paths: {{ toJson $paths | quote }}
+{{- with $text }}
+data:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $binary }}
+binaryData:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}

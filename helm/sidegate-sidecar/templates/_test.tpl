@@ -1,0 +1,32 @@
+{{- /* The pod of `helm test`: requests to the service from beside it, and the status that each has to have. */ -}}
+{{- define "sidegate-sidecar.test" -}}
+{{- $values := .values -}}
+apiVersion: v1
+kind: Pod
+metadata:
+  name: {{ printf "%s-sidegate-test" .workload }}
+  {{- with .namespace }}
+  namespace: {{ . }}
+  {{- end }}
+  annotations:
+    helm.sh/hook: test
+    helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+spec:
+  restartPolicy: Never
+  automountServiceAccountToken: false
+  containers:
+    - name: try
+      image: {{ .image | quote }}
+      imagePullPolicy: {{ $values.image.pullPolicy }}
+      command: [sidegate, try]
+      args:
+        - {{ $values.test.url | default (printf "http://%s" .workload) | quote }}
+        {{- range $values.test.requests }}
+        - {{ . | quote }}
+        {{- end }}
+      resources:
+        requests: {cpu: 50m, memory: 64Mi}
+        limits: {cpu: 500m, memory: 128Mi}
+      securityContext:
+        {{- include "sidegate-sidecar.security" . | nindent 8 }}
+{{- end -}}
