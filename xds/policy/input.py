@@ -74,34 +74,35 @@ def build_input(
     bytes, -1 if there is none. Headers that repeat are joined with a comma, as Envoy does.
     """
     want = reads or Reads.everything()
-    document: dict[str, Any] = {}
-    if want.touches("attributes"):
-        http: dict[str, Callable[[], Any]] = {
-            "id": lambda: request_id,
-            "method": lambda: method,
-            "path": lambda: path if query is None else f"{path}?{query}",
-            "host": lambda: host,
-            "scheme": lambda: scheme,
-            "protocol": lambda: protocol,
-            "headers": lambda: _joined(headers),
-            "body": lambda: body.decode("utf-8", "replace"),
-            "size": lambda: len(body) or -1,
-        }
-        at = ("attributes", "request", "http")
-        document["attributes"] = {"request": {"http": {k: f() for k, f in http.items() if want.touches(*at, k)}}}
-    if want.touches("parsed_path"):
-        document["parsed_path"] = [unquote(part) for part in path.lstrip("/").split("/")]
-    if want.touches("parsed_query"):
-        document["parsed_query"] = _query(query)
-    if parsed_body is not _NO_BODY and want.touches("parsed_body"):
-        document["parsed_body"] = parsed_body
-    if want.touches("truncated_body"):
-        document["truncated_body"] = truncated_body
-    if want.touches("version"):
-        document["version"] = {"ext_authz": "v3", "encoding": "protojson"}
-    if want.touches("sidegate"):
-        document["sidegate"] = sidegate
-    return prune(document, want)
+    http: Parts = {
+        "id": lambda: request_id,
+        "method": lambda: method,
+        "path": lambda: path if query is None else f"{path}?{query}",
+        "host": lambda: host,
+        "scheme": lambda: scheme,
+        "protocol": lambda: protocol,
+        "headers": lambda: _joined(headers),
+        "body": lambda: body.decode("utf-8", "replace"),
+        "size": lambda: len(body) or -1,
+    }
+    parts: Parts = {
+        "attributes": lambda: {"request": {"http": _wanted(http, want, "attributes", "request", "http")}},
+        "parsed_path": lambda: [unquote(part) for part in path.lstrip("/").split("/")],
+        "parsed_query": lambda: _query(query),
+        "truncated_body": lambda: truncated_body,
+        "version": lambda: {"ext_authz": "v3", "encoding": "protojson"},
+        "sidegate": lambda: sidegate,
+        **({} if parsed_body is _NO_BODY else {"parsed_body": lambda: parsed_body}),
+    }
+    return prune(_wanted(parts, want), want)
+
+
+Parts = Mapping[str, Callable[[], Any]]
+
+
+def _wanted(parts: Parts, want: Reads, *at: str) -> dict[str, Any]:
+    """The parts of a document that something is read of; `at` is where they stand."""
+    return {name: make() for name, make in parts.items() if want.touches(*at, name)}
 
 
 def prune(document: Mapping[str, Any], want: Reads) -> dict[str, Any]:

@@ -1,0 +1,44 @@
+"""Tree -> which file is the contract of which version of which service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from posixpath import basename, splitext
+
+from xds.diagnostics import Diagnostic, Span
+from xds.source import Tree
+
+Layout = Mapping[str, Mapping[str, str]]
+"""service -> version -> root file."""
+
+
+def lay_out(tree: Tree) -> tuple[dict[str, dict[str, str]], list[Diagnostic]]:
+    """The contracts' root files, by `contracts/<service>/<version>.yaml` or `<version>/openapi.yaml`."""
+    layout: dict[str, dict[str, str]] = {}
+    found: list[Diagnostic] = []
+    for file in sorted(tree.files):
+        if file.count("/") > 3:
+            continue
+        parts = file.split("/")
+        if parts[0] != "contracts" or len(parts) > 4:
+            continue
+        stem, extension = splitext(basename(file))
+        if len(parts) == 2 and extension in (".yaml", ".yml", ".json"):
+            help_ = f"move it to contracts/<service>/{parts[1]}"
+            found.append(
+                Diagnostic("contract-misplaced", "a contract belongs in its service's folder", Span(file), help_)
+            )
+        if len(parts) < 3 or extension not in (".yaml", ".yml", ".json") or (len(parts) == 4 and stem != "openapi"):
+            continue
+        service, version = parts[1], stem if len(parts) == 3 else parts[2]
+        if other := layout.setdefault(service, {}).get(version):
+            message = f"version {version} of {service} is also written in {other}"
+            found.append(Diagnostic("version-twice", message, Span(file), "keep one of the two"))
+        layout[service][version] = file
+    return layout, found
+
+
+def services_of(diagnostics: Iterable[Diagnostic]) -> set[str]:
+    """The services whose folders hold the diagnostics' files."""
+    paths = (d.span.file.split("/") for d in diagnostics if d.span)
+    return {p[1] for p in paths if p[0] in ("contracts", "policies") and len(p) > 2}
