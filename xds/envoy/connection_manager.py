@@ -137,12 +137,13 @@ def _sound_trace_context() -> list[HeaderMutation]:
     would be a span that is not UTF-8, for which a collector refuses the spans of everybody in the batch.
     """
     parent, state = "request.headers['traceparent']", "request.headers['tracestate']"
+    there = "'{}' in request.headers".format  # reading one that is not there makes an error, which costs more
     # Counted repetition would exceed CEL's limit on the size of a regex.
     form = f"{parent}.size() == 55 && {parent}.matches('^00-[0-9a-f]+-[0-9a-f]+-[0-9a-f][0-9a-f]$')"
     return [
         HeaderMutation(remove="x-client-trace-id"),
-        *_only_if("traceparent", f"{form} && !{parent}.matches('-0+-')"),
-        *_only_if("tracestate", f"{state}.matches('^[ -~]+$')"),
+        *_only_if("traceparent", f"{there('traceparent')} && {form} && !{parent}.matches('-0+-')"),
+        *_only_if("tracestate", f"{there('tracestate')} && {state}.matches('^[ -~]+$')"),
     ]
 
 

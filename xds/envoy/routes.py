@@ -94,8 +94,6 @@ def _internal(gateway: Gateway) -> list[str]:
     return [
         headers.OPERATION,
         headers.TRACE,
-        headers.LENGTH,
-        headers.CLIENT,
         headers.IDENTITY,
         headers.AUTH,
         PROTOCOL,

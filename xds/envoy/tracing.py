@@ -37,10 +37,14 @@ def tracing(profile: Profile) -> HttpConnectionManagerTracing:
         client_sampling=share,
         overall_sampling=share,
         max_path_tag_length=PATH_TAG_LENGTH,
-        custom_tags=[CustomTag(tag="http.url", value=URL), CustomTag(tag="user_agent", value=AGENT)],
+        custom_tags=_tags() if profile.otlp else [],
         spawn_upstream_span=False,
         no_context_propagation=profile.otlp is None,
     )
+
+
+def _tags() -> list[CustomTag]:
+    return [CustomTag(tag="http.url", value=URL), CustomTag(tag="user_agent", value=AGENT)]
 
 
 def _exporting(profile: Profile) -> OpenTelemetryConfig:

@@ -32,6 +32,7 @@ from xds import headers
 from xds.envoy.codec import any_of, shared
 from xds.envoy.credentials import spent
 from xds.envoy.featured import featured
+from xds.envoy.filters.companion import OPERATION
 from xds.envoy.kept_answers import condition
 from xds.envoy.names import tokens
 from xds.envoy.profile import Profile
@@ -109,6 +110,7 @@ def held() -> HeaderMutation:
     The filter looks away from requests with `Authorization`, and writes its own address into `X-Forwarded-For`.
     """
     before = [
+        set_header(headers.OPERATION, OPERATION),  # answers judged by another revision's rules are another's
         set_header(PATH, "%REQ(:path)%"),
         set_header(FORWARDED, "%REQ(x-forwarded-for)%"),
         set_header(AUTHORIZATION, "%REQ(authorization)%"),

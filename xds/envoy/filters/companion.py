@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from envoy_data_plane.envoy.config.core.v3 import HttpUri, RetryPolicy
+from envoy_data_plane.envoy.config.core.v3 import HeaderValue, HttpUri, RetryPolicy
 from envoy_data_plane.envoy.extensions.filters.http.ext_authz.v3 import (
+    AuthorizationRequest,
     AuthorizationResponse,
     BufferSettings,
     CheckSettings,
@@ -15,11 +16,18 @@ from envoy_data_plane.envoy.type.v3 import HttpStatus, StatusCode
 
 from xds import headers
 from xds.envoy.complement import all_but
-from xds.envoy.names import COMPANION
+from xds.envoy.names import COMPANION, METADATA
 from xds.envoy.profile import Profile
 from xds.envoy.routed import Routed
 from xds.envoy.typed import any_name, seconds
 from xds.model import Operation, Placement
+
+
+def _route(key: str) -> str:
+    return f"%METADATA(ROUTE:{METADATA}:{key})%"
+
+
+OPERATION = f"{_route('digest')} {_route('service')}/{_route('version')}/{_route('operation')}"
 
 PATH = "/check"
 """The path of the companion's check: Envoy puts it before the request's own path."""
@@ -33,6 +41,7 @@ def companion(profile: Profile) -> ExtAuthz:
             uri=f"http://{host}:{port}", cluster=COMPANION, timeout=seconds(profile.companion_timeout_s)
         ),
         path_prefix=PATH,
+        authorization_request=AuthorizationRequest(headers_to_add=_question()),
         authorization_response=_answer(),
         retry_policy=RetryPolicy(retry_on="connect-failure,refused-stream,reset-before-request", num_retries=1),
     )
@@ -48,6 +57,17 @@ def companion(profile: Profile) -> ExtAuthz:
         with_request_body=_buffer(profile.limits.body),
         stat_prefix="companion",
     )
+
+
+def _question() -> list[HeaderValue]:
+    """What the companion is told beside the request: which operation it is, and who asks."""
+    told = {
+        headers.OPERATION: OPERATION,
+        headers.LENGTH: "%REQ(CONTENT-LENGTH)%",
+        # X-Forwarded-For will not do: for a peer on loopback Envoy appends the host's own address to it.
+        headers.CLIENT: "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
+    }
+    return [HeaderValue(key=name, value=value) for name, value in told.items()]
 
 
 def _answer() -> AuthorizationResponse:

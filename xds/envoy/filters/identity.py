@@ -32,7 +32,7 @@ _Action = HeaderValueOptionHeaderAppendAction
 
 def identity() -> HeaderMutation:
     """The filter's configuration: the address, unless a filter before it knew more."""
-    address = _set(headers.IDENTITY, f"addr:%REQ({headers.CLIENT})%", _Action.ADD_IF_ABSENT)
+    address = _set(headers.IDENTITY, "addr:%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%", _Action.ADD_IF_ABSENT)
     return HeaderMutation(mutations=Mutations(request_mutations=[address]))
 
 
