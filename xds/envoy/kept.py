@@ -9,7 +9,7 @@ compilation to the next), and kept in the pieces between the digests. What the l
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import is_
 
@@ -24,8 +24,16 @@ from xds.model import Operation, Version
 from xds.streaming import streams, unread
 
 Offer = tuple[Version, Operation]
-Methods = Callable[[Sequence[Offer]], MatcherOnMatch]
-"""The operations of one path, by method -> what is done with it. A function of what is said above."""
+
+
+@dataclass(frozen=True, slots=True)
+class Methods:
+    """What is done with a path, given its operations by method; and, where no template that matches has the version that a
+    request names, with what remains. Functions of what is said above."""
+
+    path: Callable[[Sequence[Offer]], MatcherOnMatch]
+    remainder: Callable[[Sequence[Offer]], MatcherOnMatch | None]
+
 
 Row = tuple[Pattern, tuple[int, ...]]
 """A path and its operations, by their places among all of the host, in the order of their methods."""
@@ -123,10 +131,21 @@ def groups(versions: Sequence[Version], methods: Methods) -> dict[str, MatcherOn
     """The map itself, made of nothing that was kept."""
     offers = [(version, operation) for version in versions for operation in version.operations]
     rows = layout([_pattern(operation) for _, operation in offers], [operation.method for _, operation in offers])
-    return {
-        prefix: on(tree([Leaf(pattern, methods([offers[place] for place in places])) for pattern, places in below]))
+    made = {
+        prefix: [(pattern, [offers[place] for place in places]) for pattern, places in below]
         for prefix, below in rows.items()
     }
+    return {
+        prefix: on(tree([*(Leaf(p, methods.path(each)) for p, each in below), *remaining(below, methods)]))
+        for prefix, below in made.items()
+    }
+
+
+def remaining(below: Iterable[tuple[Pattern, Sequence[Offer]]], methods: Methods) -> Iterator[Leaf]:
+    """The leaves behind all others: they are reached where those that match have not the version that is meant."""
+    for pattern, offers in below:
+        if (action := methods.remainder(offers)) is not None:
+            yield Leaf(pattern, action)
 
 
 class _Lowering:
@@ -147,7 +166,9 @@ class _Lowering:
         known = self.kept.groups.get(prefix)
         if known is not None and self._holds(known, places):
             return Part(known.token, known.pieces.under(self.digests))
-        group = on(tree([Leaf(pattern, self._path(pattern, below, len(rows) > 1)) for pattern, below in rows]))
+        leaves = [Leaf(pattern, self._path(pattern, below, len(rows) > 1)) for pattern, below in rows]
+        leaves += remaining([(pattern, self._offers(below)) for pattern, below in rows], self.methods)
+        group = on(tree(leaves))
         data = encode(_map(map={prefix: group}))
         entry = self._entry(places, data)
         if entry is None:
@@ -172,7 +193,10 @@ class _Lowering:
         return made
 
     def _made(self, places: tuple[int, ...]) -> MatcherOnMatch:
-        return self.methods([(self.versions[self.owners[place]], self.operations[place]) for place in places])
+        return self.methods.path(self._offers(places))
+
+    def _offers(self, places: tuple[int, ...]) -> list[Offer]:
+        return [(self.versions[self.owners[place]], self.operations[place]) for place in places]
 
     def _holds(self, entry: _Entry, places: tuple[int, ...]) -> bool:
         """Whether an entry is of these operations, and of no other versions', and the same of their bodies stream."""

@@ -23,6 +23,7 @@ from xds.envoy.filters.crit import POLICY
 from xds.envoy.filters.listening import POLICY as MISDIRECTED
 from xds.envoy.names import METADATA
 from xds.envoy.typed import overwrite, struct
+from xds.native.versions import VERSIONS
 
 PROBLEM = "application/problem+json"
 
@@ -38,7 +39,7 @@ class Reply:
     `status` is what the client gets. The row holds for the replies that Envoy means to send with status `sent` (by
     default the same) and whose response code details (Envoy, "Response code details") start with one of `details`; no
     details means all of them. The first row that holds is taken. `more` are members of the document beside those that
-    all have, `headers` those of the answer, both as formats.
+    all have, `headers` those of the answer, both as formats. `also` is one more condition beside the details, in CEL.
     """
 
     code: str
@@ -48,6 +49,7 @@ class Reply:
     sent: int | None = None
     more: tuple[tuple[str, str], ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
+    also: str = ""
 
     @property
     def title(self) -> str:
@@ -57,12 +59,19 @@ class Reply:
     def expression(self) -> str:
         """The row's condition in CEL, over Envoy's attributes."""
         status = f"response.code == {self.sent or self.status}"
-        if not self.details:
+        if not self.particular:
             return status
+        return f"{status} && ({self.particular})" if self.status != ANY else self.particular
+
+    @property
+    def particular(self) -> str:
+        """The condition without the status; empty if that is all."""
         starts = " || ".join(f"response.code_details.startsWith('{start}')" for start in self.details)
-        return f"{status} && ({starts})" if self.status != ANY else starts
+        return f"({starts}) && {self.also}" if self.also else starts
 
 
+DIRECT = ("direct_response",)
+_UNVERSIONED = "The request names no version of the service, or none that there is; `versions` lists how each is named"
 LIMITED = ("local_rate_limited",)
 
 
@@ -157,6 +166,22 @@ REPLIES: tuple[Reply, ...] = (
     Reply("upstream-failed", 502, "The service's answer is not valid HTTP."),
     Reply("upstream-unavailable", 503, "The service cannot be reached."),
     Reply("upstream-timeout", 504, "The service did not answer in time."),
+    Reply(
+        "unknown-version",
+        400,
+        f"{_UNVERSIONED}.",
+        DIRECT,
+        more=((VERSIONS, f"%METADATA(ROUTE:{METADATA}:{VERSIONS})%"),),
+        also=f"'{METADATA}' in xds.route_metadata.filter_metadata"
+        f" && '{VERSIONS}' in xds.route_metadata.filter_metadata['{METADATA}']",
+    ),
+    Reply(
+        "unknown-version",
+        406,
+        f"{_UNVERSIONED}, in Accept.",
+        DIRECT,
+        more=((VERSIONS, f"%METADATA(ROUTE:{METADATA}:{VERSIONS})%"),),
+    ),
     Reply("bad-request", 400, "The request is not valid HTTP, or its path or host is not one that the gateway takes."),
     Reply("request-timeout", 408, "The request did not arrive in time."),
     Reply("length-required", 411, "A body that streams must announce its length, since the operation limits it."),
@@ -268,8 +293,7 @@ def _by_status(statuses: Sequence[int]) -> str:
     rows = [reply for reply in REPLIES if reply.status == statuses[0]]
     text = f"'{REPLIES[-1].code}'"
     for reply in reversed(rows):
-        starts = " || ".join(f"response.code_details.startsWith('{start}')" for start in reply.details)
-        text = f"{starts} ? '{reply.code}' : {text}" if starts else f"'{reply.code}'"
+        text = f"{reply.particular} ? '{reply.code}' : {text}" if reply.particular else f"'{reply.code}'"
     return f"(response.code == {statuses[0]} ? ({text}) : '{REPLIES[-1].code}')"
 
 
@@ -283,6 +307,8 @@ CODE = f"%CEL({_code()})%"
 def code_of(status: int, details: str) -> str:
     """The code of a reply that Envoy made itself, by the status that a client got and its response code details."""
     for reply in REPLIES:
-        if reply.status in (ANY, status) and (not reply.details or details.startswith(reply.details)):
+        if reply.also or reply.status not in (ANY, status):
+            continue
+        if not reply.details or details.startswith(reply.details):
             return reply.code
     return REPLIES[-1].code

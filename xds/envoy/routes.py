@@ -41,7 +41,7 @@ from xds.envoy.composed import composed, encoded, gathered
 from xds.envoy.conditions import in_order, left_over, only_for
 from xds.envoy.filters import addresses, buffer, cors, mock
 from xds.envoy.filters.cache import rule as cache_rule
-from xds.envoy.kept import Kept, Offer, groups
+from xds.envoy.kept import Kept, Methods, Offer, groups
 from xds.envoy.login import with_logins
 from xds.envoy.make import maker
 from xds.envoy.matcher import matcher, matches
@@ -53,11 +53,13 @@ from xds.envoy.profile import Profile
 from xds.envoy.routed import Routed, surroundings
 from xds.envoy.targets import redirect
 from xds.envoy.typed import overwrite, struct
+from xds.envoy.versions import chosen, remainder, siblings, told, versioned
 from xds.hardened import AUTHORITY
 from xds.listeners import ClientCertificate
 from xds.model import Gateway, JwtScheme, Operation, Service, Version
 from xds.native.caching import cache_of
 from xds.native.cors import Cors, cors_of
+from xds.native.versions import Choice, Kind, choice_of
 
 
 def routes(gateway: Gateway, profile: Profile) -> RouteConfiguration:
@@ -122,13 +124,16 @@ def _groups(
     if not any(version.operations for version in offered):
         return None
 
-    def methods(operations: Sequence[Offer]) -> MatcherOnMatch:
-        return _methods([Routed(version, operation, gateway, profile) for version, operation in operations])
+    def routed(operations: Sequence[Offer]) -> list[Routed]:
+        return [Routed(version, operation, gateway, profile) for version, operation in operations]
 
     def anew() -> MatcherMatcherTreeMatchMap:
         return _new_map(map=groups(offered, methods))
 
-    versions = tuple((version.service, version.name, version.upstream.traffic) for version in offered)
+    methods = Methods(
+        lambda operations: _methods(routed(operations)), lambda operations: _remainder(routed(operations))
+    )
+    versions = tuple((v.service, v.name, v.upstream.traffic, choice_of(v)) for v in offered)
     kept = _kept(domain, versions, surroundings(gateway, profile))
     return composed(MatcherMatcherTreeMatchMap, kept.entries(offered, methods), anew)
 
@@ -150,8 +155,37 @@ def sound_authority(inner: Matcher) -> Matcher:
 
 
 def _methods(by_method: Sequence[Routed]) -> MatcherOnMatch:
-    """A path's routes, by method, and 405 for every other method."""
-    return listed(by_method[0].operation.path.text, _every_route(by_method))
+    """A path's routes, by version where versions share it, by method, and 405 for every other method."""
+    if not versioned(by_method):
+        return _listed([*preflights(by_method), *_every_route(by_method)], by_method)
+    first = list(preflights(by_method))
+    return chosen(
+        by_method, _listed(first, by_method) if first else None, lambda each: _listed(_every_route(each), each)
+    )
+
+
+def _listed(routes: list[Route], by_method: Sequence[Routed]) -> MatcherOnMatch:
+    return listed(by_method[0].operation.path.text, routes)
+
+
+def _remainder(by_method: Sequence[Routed]) -> MatcherOnMatch | None:
+    """What is done with a request for a path that the version it names does not have; None for a path without versions."""
+    if not versioned(by_method):
+        return None
+    known = siblings(by_method)
+    return remainder(known, refusal(404), listed("unknown-version", [_unknown(by_method[0], known, widest(by_method))]))
+
+
+def _unknown(routed: Routed, known: Sequence[Choice], own: Cors | None) -> Route:
+    """400, or 406 where `Accept` chooses: the request names a version that there is not, or none and none is the default."""
+    return Route(
+        name="unknown-version",
+        match=RouteMatch(prefix="/"),
+        direct_response=DirectResponseAction(status=406 if known[0].kind is Kind.MEDIA_TYPE else 400),
+        decorator=Decorator(operation="unknown-version", propagate=False),
+        metadata=Metadata(filter_metadata={names.METADATA: struct(told(routed.version.service, known))}),
+        typed_per_filter_config=_unasked(own),
+    )
 
 
 def _every_route(by_method: Sequence[Routed]) -> list[Route]:
@@ -160,7 +194,7 @@ def _every_route(by_method: Sequence[Routed]) -> list[Route]:
         route for routed in in_order(by_method) for route in only_for(_routes(routed), routed.operation.native.match)
     )
     unmatched = (_unmatched(method, widest(by_method)) for method in left_over(by_method))
-    return [*preflights(by_method), *each, *unmatched, _refusal_route(405, allow, widest(by_method))]
+    return [*each, *unmatched, _refusal_route(405, allow, widest(by_method))]
 
 
 def _routes(routed: Routed) -> Iterator[Route]:

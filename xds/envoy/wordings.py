@@ -118,8 +118,7 @@ def _by_status(replies: Sequence[Reply], statuses: Sequence[int]) -> str:
         return f"(response.code < {statuses[middle]} ? {low} : {high})"
     text = "''"
     for reply in reversed([reply for reply in replies if reply.status == statuses[0]]):
-        starts = " || ".join(f"response.code_details.startsWith('{start}')" for start in reply.details)
-        text = f"({starts} ? '{reply.code}' : {text})" if starts else f"'{reply.code}'"
+        text = f"({reply.particular} ? '{reply.code}' : {text})" if reply.particular else f"'{reply.code}'"
     return f"(response.code == {statuses[0]} ? {text} : '')"
 
 

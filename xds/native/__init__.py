@@ -30,6 +30,7 @@ from xds.native.streams import UPGRADE
 from xds.native.targets import REDIRECT, REWRITE, Redirect, Rewrite
 from xds.native.timeouts import TIMEOUT
 from xds.native.transforms import HEADERS, QUERY, Changes, HeaderChanges
+from xds.native.versions import VERSION, Choice
 
 if TYPE_CHECKING:
     from xds.model import Operation
@@ -64,6 +65,7 @@ class Native:
     mirror: Mirror | None = None
     addresses: Addresses | None = None
     match: Conditions | None = None
+    version: Choice | None = None
     upgrade: str | None = None
     rewrite: Rewrite | None = None
     redirect: Redirect | None = None
@@ -91,6 +93,7 @@ FEATURES: tuple[Feature, ...] = (
     MIRROR,
     ADDRESSES,
     MATCH,
+    VERSION,
     UPGRADE,
     REWRITE,
     REDIRECT,

@@ -25,7 +25,7 @@ SERVICE = "service-error"
 
 WORDS = ("code", "status", "title", "detail", "operationId", "traceId", "errors")
 
-UNROUTED = ("not-found", "method-not-allowed")
+UNROUTED = ("not-found", "method-not-allowed", "unknown-version")
 """Codes of requests that are no operation's."""
 
 

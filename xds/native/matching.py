@@ -7,24 +7,28 @@ it contract, policy and service. What a client sends only chooses; it proves not
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from xds.native.feature import Feature, Problem, Site
+from xds.native.versions import Choice
 from xds.source.pointer import escape
 
 if TYPE_CHECKING:
     from xds.model import Operation
+    from xds.native import Native
 
 Pairs = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """All of them must hold: names, of headers in small letters, and the one value that each must have."""
+    """All of them must hold: names, of headers in small letters, and the one value that each must have; and the version
+    that a request must name."""
 
     headers: Pairs = ()
     query: Pairs = ()
+    version: Choice | None = None
 
     @property
     def each(self) -> frozenset[tuple[str, str, str]]:
@@ -35,10 +39,18 @@ class Conditions:
 NONE = Conditions()
 
 
+def conditions_of(native: Native) -> Conditions:
+    """All that a request must have beside path and method for it to be an operation's."""
+    return replace(native.match or NONE, version=native.version)
+
+
 def apart(one: Conditions | None, other: Conditions | None) -> bool:
     """Whether for every request it is clear which of two is meant: no request meets both, or one asks for all that the other
-    asks for, and more; then it is tried first."""
-    mine, theirs = (one or NONE).each, (other or NONE).each
+    asks for, and more; then it is tried first. Where one names a version, both must."""
+    mine_, theirs_ = one or NONE, other or NONE
+    if mine_.version != theirs_.version:
+        return bool(mine_.version and theirs_.version and mine_.version.clear_of(theirs_.version))
+    mine, theirs = mine_.each, theirs_.each
     if mine < theirs or theirs < mine:
         return True
     values = {(kind, name): value for kind, name, value in mine}
