@@ -49,7 +49,7 @@ class Hop:
     def __init__(self, folder: Path) -> None:
         self.upstream, self.port = unused_port(), unused_port()
         self._config = folder / "bare.json"
-        self._config.write_text(json.dumps(_bootstrap(self.port, self.upstream)))
+        self._config.write_text(json.dumps(bootstrap(self.port, self.upstream)))
         self._processes: list[subprocess.Popen[bytes]] = []
 
     @property
@@ -84,7 +84,8 @@ class Hop:
             process.wait()
 
 
-def _bootstrap(port: int, upstream: int) -> dict[str, Any]:
+def bootstrap(port: int, upstream: int) -> dict[str, Any]:
+    """The configuration of an Envoy that sends everything to one upstream, and does nothing else."""
     route = {"match": {"prefix": "/"}, "route": {"cluster": "up"}}
     manager = {
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",

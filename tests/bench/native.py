@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from tests.bench import projects
+from tests.bench.by_hand import ByHand
 from tests.bench.hop import Hop
 from tests.bench.load import Target, drive, noise, request, rounds
 from tests.bench.row import Row, ratio_row
@@ -39,6 +40,10 @@ CASES: dict[str, tuple[str, list[dict[str, list[str]]], dict[str, Any]]] = {
     ),
 }
 GOALS = {"GET with token, limited": GOAL}
+BY_HAND = {
+    False: "the same duties alone in an Envoy written by hand: token and limit",
+    True: "the same, with a line of log and a trace id for each request",
+}
 HIT = "GET with token, limited, from the cache"
 SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer"},
@@ -57,11 +62,20 @@ def measure(folder: Path) -> list[Row]:
     with Hop(folder) as hop:
         project = projects.write(folder / "native", _contract(), upstream=hop.upstream, issuer=issuer)
         _configure(project, (folder / "consumers.yaml").read_text())
-        with Gateway(project) as gateway:
+        with (
+            ByHand(folder, hop.upstream, issuer, observed=False) as least,
+            ByHand(folder, hop.upstream, issuer, observed=True) as observed,
+            Gateway(project) as gateway,
+        ):
             pid = gateway.roles()["envoy"].pid
             bare = Target("bare", hop.port, sent["GET that anybody may"], {"envoy": lambda: [hop.pid]})
             targets = [Target(what, gateway.port, texts, {"envoy": lambda: [pid]}) for what, texts in sent.items()]
-            found = rounds([bare, *targets], COUNT, TIMES)
+            own = {BY_HAND[False]: least, BY_HAND[True]: observed}
+            floor = [
+                Target(what, each.port, sent["GET with token, limited"], {"envoy": lambda pid=each.pid: [pid]})
+                for what, each in own.items()
+            ]
+            found = rounds([bare, *floor, *targets], COUNT, TIMES)
             os.kill(gateway.pid, signal.SIGSTOP)  # it tails the access log, which only `sidegate up` does
             try:
                 speed = _speeds([bare, next(t for t in targets if t.name == HIT)])
@@ -69,6 +83,7 @@ def measure(folder: Path) -> list[Row]:
                 os.kill(gateway.pid, signal.SIGCONT)
     cost = {name: statistics.median(roles["envoy"]) for name, roles in found.items()}
     rows = [ratio_row(GROUP, what, "µs", (cost["bare"], cost[what]), GOALS.get(what)) for what in CASES]
+    rows += [ratio_row(GROUP, what, "µs", (cost["bare"], cost[what])) for what in BY_HAND.values()]
     open_cost = cost["GET that anybody may"]
     rows += [
         ratio_row(GROUP, f"{what}: over the GET that anybody may", "µs", (open_cost, cost[what])) for what in GOALS

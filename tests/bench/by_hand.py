@@ -1,0 +1,129 @@
+"""An Envoy written by hand that verifies a token and counts a limit: what these duties cost when nothing else is done.
+
+The goal of `native` is stated over a hop that does nothing at all. This is the floor below which no gateway on Envoy can go, first
+with the two duties alone, then with one JSON line of log and a trace id for each request as well.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.bench.hop import ENVOY, WORKERS, bootstrap
+from tests.e2e import processes
+from tests.e2e.journal import unused_port
+from tests.e2e.tokens import Issuer
+
+_EXTENSIONS = "type.googleapis.com/envoy.extensions"
+
+
+class ByHand:
+    """The process. `port` is where it listens, `pid` who it is."""
+
+    def __init__(self, folder: Path, upstream: int, issuer: Issuer, *, observed: bool) -> None:
+        self.port = unused_port()
+        self._config = folder / f"by-hand-{observed}.json"
+        log = folder / f"by-hand-{observed}.log"
+        self._config.write_text(json.dumps(_bootstrap(self.port, upstream, issuer, log if observed else None)))
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def __enter__(self) -> ByHand:
+        command = [
+            ENVOY,
+            "-c",
+            str(self._config),
+            "--concurrency",
+            str(WORKERS),
+            "-l",
+            "error",
+            "--disable-hot-restart",
+        ]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 20
+        while self.port not in processes.listening(self._process.pid):
+            if time.monotonic() > deadline or self._process.poll() is not None:
+                self.__exit__()
+                raise RuntimeError("the Envoy written by hand did not start")
+            time.sleep(0.05)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+def _bootstrap(port: int, upstream: int, issuer: Issuer, log: Path | None) -> dict[str, Any]:
+    config = bootstrap(port, upstream)
+    manager = config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
+    manager["http_filters"] = [_jwt(issuer), _limit(), *manager["http_filters"]]
+    if log is not None:
+        manager |= {"access_log": [_line(log)], "tracing": _tracing()}
+    return config
+
+
+def _jwt(issuer: Issuer) -> dict[str, Any]:
+    provider = {
+        "issuer": issuer.name,
+        "audiences": ["ref"],
+        "local_jwks": {"inline_string": issuer.jwks()},
+        "jwt_cache_config": {"jwt_cache_size": 1000},
+    }
+    rule = {"match": {"prefix": "/"}, "requires": {"provider_name": "bearer"}}
+    return _filter("http.jwt_authn.v3.JwtAuthentication", providers={"bearer": provider}, rules=[rule])
+
+
+def _limit() -> dict[str, Any]:
+    always = {"default_value": {"numerator": 100}}
+    return _filter(
+        "http.local_ratelimit.v3.LocalRateLimit",
+        stat_prefix="limit",
+        token_bucket={"max_tokens": 1_000_000, "tokens_per_fill": 1_000_000, "fill_interval": "1s"},
+        filter_enabled=always,
+        filter_enforced=always,
+    )
+
+
+def _filter(kind: str, **config: Any) -> dict[str, Any]:
+    return {"name": kind, "typed_config": {"@type": f"{_EXTENSIONS}.filters.{kind}", **config}}
+
+
+def _line(log: Path) -> dict[str, Any]:
+    members = {
+        "time": "%START_TIME%",
+        "trace_id": "%TRACE_ID%",
+        "method": "%REQ(:METHOD)%",
+        "path": "%PATH(NQ)%",
+        "status": "%RESPONSE_CODE%",
+        "details": "%RESPONSE_CODE_DETAILS%",
+        "flags": "%RESPONSE_FLAGS%",
+        "duration_ms": "%DURATION%",
+    }
+    config = {
+        "@type": f"{_EXTENSIONS}.access_loggers.file.v3.FileAccessLog",
+        "path": str(log),
+        "log_format": {"json_format": members},
+    }
+    return {"name": "file", "typed_config": config}
+
+
+def _tracing() -> dict[str, Any]:
+    """Trace ids, and no exports."""
+    uri = {"uri": "http://127.0.0.1:1/", "cluster": "up", "timeout": "1s"}
+    config = {
+        "@type": "type.googleapis.com/envoy.config.trace.v3.OpenTelemetryConfig",
+        "service_name": "by-hand",
+        "http_service": {"http_uri": uri},
+    }
+    never = {"value": 0}
+    return {
+        "provider": {"name": "envoy.tracers.opentelemetry", "typed_config": config},
+        "random_sampling": never,
+        "client_sampling": never,
+        "overall_sampling": never,
+    }
