@@ -1,7 +1,7 @@
 """An Envoy written by hand that verifies a token and counts a limit: what these duties cost when nothing else is done.
 
-The goal of `native` is stated over a hop that does nothing at all. This is the floor below which no gateway on Envoy can go, first
-with the two duties alone, then with one JSON line of log and a trace id for each request as well.
+The goal of `native` is stated over a hop that does nothing. This is the floor below which no gateway on Envoy can go: first
+with the two duties alone, then with a line of log and a trace id for each request as well.
 """
 
 from __future__ import annotations
