@@ -108,6 +108,7 @@ def test_yaml_core_schema(text: str, value: object) -> None:
         ("a.json", b'"\\ud800"', "json-syntax", "a.json:1:1"),
         ("a.json", b'{"a": 1, "b": {"\\u0061": 1,\n"a": 2}}', "duplicate-key", "a.json:2:1"),
         ("a.json", b'{"a": -1e999}', "number-range", "a.json:1:7"),
+        ("a.json", b'{"a": 1e999null}', "number-range", "a.json:1:7"),
         ("a.json", b"[" * 100_000 + b"]" * 100_000, "document-budget", "a.json:1:1"),
         ("a.json", b"[" * 200 + b"]" * 200, "document-budget", "a.json:1:1"),
         ("a.json", b" " * 17_000_000, "document-budget", "a.json"),

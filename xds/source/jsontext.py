@@ -14,6 +14,7 @@ from .limits import MAX_DEPTH, MAX_DIGITS, MAX_NODES, Refusal
 from .pointer import escape, tokens
 
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?")
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
 
 
@@ -127,7 +128,8 @@ def _number(text: str) -> Refusal:
         token = match.group()
         if token in ("NaN", "Infinity", "-Infinity"):
             return Refusal("json-syntax", f"{token} is not JSON", *lines.at(match.start()))
-        if token[0] in "-0123456789" and (len(token) > MAX_DIGITS or math.isinf(float(token))):
+        number = _NUMBER.match(token)  # something else may follow it: the text is broken there, but this is found first
+        if number and (len(number[0]) > MAX_DIGITS or math.isinf(float(number[0]))):
             return Refusal("number-range", "number outside the range of a double", *lines.at(match.start()))
     return Refusal("number-range", "number outside the range of a double", 1, 1)
 
