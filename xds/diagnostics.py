@@ -181,6 +181,8 @@ CODES: dict[str, Code] = {
     "rego-unsafe": Code(_E, "A variable is used that nothing binds."),
     "rego-recursion": Code(_E, "A rule depends on itself."),
     "rego-refused": Code(
+    # tables of requests beside contracts (pytest_sidegate.shell.table)
+    "tests-invalid": Code(_E, "A file of tests of a contract holds something that is no test."),
         _E, "The policy engine refuses the policies, crashes on them, or takes too long to compile them."
     ),
     "policy-open": Code(_E, "A rule that decides holds without a condition, and no comment says that this is meant."),

@@ -11,9 +11,14 @@ from xds.source import Tree
 Layout = Mapping[str, Mapping[str, str]]
 """service -> version -> root file."""
 
+TESTS = "_test"
+"""`<version>_test.yaml` holds the tests of a version, as `authz_test.rego` those of `authz.rego`; it decides nothing."""
+
 
 def lay_out(tree: Tree) -> tuple[dict[str, dict[str, str]], list[Diagnostic]]:
-    """The contracts' root files, by `contracts/<service>/<version>.yaml` or `<version>/openapi.yaml`."""
+    """The contracts' root files, by `contracts/<service>/<version>.yaml` or `<version>/openapi.yaml`.
+
+    `<version>_test.yaml` beside them is none."""
     layout: dict[str, dict[str, str]] = {}
     found: list[Diagnostic] = []
     for file in sorted(tree.files):
@@ -29,6 +34,8 @@ def lay_out(tree: Tree) -> tuple[dict[str, dict[str, str]], list[Diagnostic]]:
                 Diagnostic("contract-misplaced", "a contract belongs in its service's folder", Span(file), help_)
             )
         if len(parts) < 3 or extension not in (".yaml", ".yml", ".json") or (len(parts) == 4 and stem != "openapi"):
+            continue
+        if len(parts) == 3 and stem.endswith(TESTS):
             continue
         service, version = parts[1], stem if len(parts) == 3 else parts[2]
         if other := layout.setdefault(service, {}).get(version):

@@ -47,10 +47,12 @@ class Tested:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """Of one module, how much its tests ran (percent of lines that could be), and the lines that none of them did."""
+    """Of one module, how much its tests ran (percent of lines that could be), the lines that none of them did, and those
+    that one did."""
 
     percent: float
     lacking: tuple[int, ...]
+    ran: tuple[int, ...] = ()
 
 
 class OpaError(Exception):
@@ -159,7 +161,8 @@ def _opa(command: list[str], folder: str) -> Any:
 def _coverage(answer: Mapping[str, Any]) -> Iterator[tuple[str, Coverage]]:
     for file, found in answer["files"].items():
         if not file.endswith("_test.rego"):
-            yield file, Coverage(float(found.get("coverage", 0.0)), tuple(_lines(found.get("not_covered", ()))))
+            lacking, ran = tuple(_lines(found.get("not_covered", ()))), tuple(_lines(found.get("covered", ())))
+            yield file, Coverage(float(found.get("coverage", 0.0)), lacking, ran)
 
 
 def _lines(ranges: Any) -> Iterator[int]:

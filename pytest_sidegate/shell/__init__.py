@@ -1,0 +1,1 @@
+"""`sidegate test`: contract tests for teams without pytest. Nothing here imports it."""
