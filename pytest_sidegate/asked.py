@@ -33,7 +33,7 @@ class Asked:
         """Whether somebody holds the body back and counts it."""
         return not self.streamed and (self.companion or self.operation.native.body_limit is not None)
 
-    def by_length(self, length: int | None, size: int) -> str | None:
+    def by_length(self, length: int | None) -> str | None:
         """The code of a refusal by what a request announces; `length` is None if it does not."""
         if self.announced is not None and (length or 0) > self.announced:
             return "body-too-large"

@@ -40,17 +40,17 @@ class Sent:
 
     @property
     def named(self) -> Mapping[str, str]:
-        """The headers by name; the values of several in one, as HTTP has it (RFC 9110, section 5.2)."""
+        """The headers by name; the values of several in one, as HTTP has it (RFC 9110, section 5.2). Cookies too: Envoy makes
+        no difference over HTTP/1, where a client sends one line of them (RFC 6265, section 5.4)."""
         found: dict[str, str] = {}
         for name, value in self.headers:
-            joint = "; " if name == "cookie" else ","
-            found[name] = f"{found[name]}{joint}{value}" if name in found else value
+            found[name] = f"{found[name]},{value}" if name in found else value
         return found
 
     def request(self, asked: Asked, schemes: Mapping[str, Scheme]) -> Request:
         """What the companion is shown: no keys that the service does not get, and of a body that streams only its length."""
         off, queries, cookies = without_keys(asked.operation.security, schemes)
-        kept = tuple(_shown(h, cookies) for h in self.headers if h[0] not in off)
+        kept = tuple(_shown(h, cookies) for h in self.named.items() if h[0] not in off)
         added = [("host", self.target.authority), ("x-forwarded-for", self.address), ("x-forwarded-proto", "http")]
         added += [("x-request-id", str(uuid.uuid4()))] if "x-request-id" not in self.named else []
         body = b"" if asked.streamed else self.body

@@ -171,8 +171,8 @@ class Verdicts:
     def _routed(self, sent: Sent, asked: Asked, address: str) -> Verdict:
         """The verdict once it is known which operation a request is for."""
         operation = asked.operation
-        if code := asked.by_length(sent.length, len(sent.body)):
-            return self._refused(code, asked)
+        if code := asked.by_length(sent.length):
+            return self._refused(code, asked, named=bool(operation.native.errors))
         if _denied(operation.native.addresses, address):
             return self._refused("address-denied", asked)
         found = self._found(operation, sent)
@@ -232,9 +232,11 @@ class Verdicts:
             response_headers=outcome.response_headers,
         )
 
-    def _refused(self, code: str, asked: Asked | None = None, headers: Iterable[tuple[str, str]] = ()) -> Verdict:
-        """A refusal of the proxy's own."""
-        answer = refusal(code, asked.operation if asked else None, headers)
+    def _refused(
+        self, code: str, asked: Asked | None = None, headers: Iterable[tuple[str, str]] = (), *, named: bool = True
+    ) -> Verdict:
+        """A refusal of the proxy's own; `named`: its document says which operation it was."""
+        answer = refusal(code, asked.operation if asked and named else None, headers)
         version, operation = (asked.version, asked.operation) if asked else (None, None)
         claims: dict[str, Mapping[str, Any]] | None = {} if asked else None
         return Verdict(answer.status, code, version=version, operation=operation, refusal=answer, claims=claims)
