@@ -26,6 +26,7 @@ VERBS = {
     "key": "make, list and revoke the keys of API consumers",
     "init": "write a service's folder: contract, policy with a test, sidegate.yaml",
     "import": "turn another gateway's export into contracts, policies and settings, and name what has no equivalent",
+    "inject": "put the sidecar into the pods of manifests (stdin to stdout), as the library chart does",
 }
 
 COULD_NOT_RUN = 3

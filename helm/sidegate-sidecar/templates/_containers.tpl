@@ -54,7 +54,7 @@ resources:
 securityContext:
   {{- include "sidegate-sidecar.security" . | nindent 2 }}
 volumeMounts:
-  {{- if or .files $values.sources.configMaps }}
+  {{- if include "sidegate-sidecar.projected" . }}
   - {name: sidegate-sources, mountPath: /etc/sidegate/sources, readOnly: true}
   {{- end }}
   {{- if $values.sources.image }}

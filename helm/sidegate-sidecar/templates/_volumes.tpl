@@ -1,6 +1,6 @@
 {{- define "sidegate-sidecar.volumes" -}}
 {{- $values := .values -}}
-{{- if or .files $values.sources.configMaps }}
+{{- if include "sidegate-sidecar.projected" . }}
 - name: sidegate-sources
   projected:
     defaultMode: 0444
@@ -14,7 +14,10 @@
             {{- end }}
       {{- end }}
       {{- range $values.sources.configMaps }}
-      - configMap: {name: {{ . }}}
+      - configMap: {name: {{ . | quote }}}
+      {{- end }}
+      {{- range $values.sources.secrets }}
+      - secret: {{ toJson . }}
       {{- end }}
 {{- end }}
 {{- if $values.sources.image }}
@@ -31,10 +34,17 @@
   emptyDir: {sizeLimit: 512Mi}
 {{- end -}}
 
+{{- /* Whether there is a volume of ConfigMaps and Secrets. */ -}}
+{{- define "sidegate-sidecar.projected" -}}
+{{- if or .files .values.sources.configMaps .values.sources.secrets -}}
+true
+{{- end -}}
+{{- end -}}
+
 {{- /* Where the sources are mounted, as one argument. */ -}}
 {{- define "sidegate-sidecar.folders" -}}
 {{- $folders := list -}}
-{{- if or .files .values.sources.configMaps -}}
+{{- if include "sidegate-sidecar.projected" . -}}
 {{- $folders = append $folders "/etc/sidegate/sources" -}}
 {{- end -}}
 {{- if .values.sources.image -}}

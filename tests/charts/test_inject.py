@@ -1,0 +1,192 @@
+"""`sidegate inject` gives the same pod as the library chart; everything else of the manifests stays as it was."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.charts.rendering import EXAMPLES, Object, objects, render
+from tests.charts.test_sidecar import CASES
+from xds.cli import main
+
+CATALOG = EXAMPLES / "catalog"
+Inject = Callable[..., str]
+
+
+@pytest.fixture
+def inject(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Inject:
+    def injected(text: str, *flags: str, code: int = 0) -> str:
+        monkeypatch.setattr("sys.stdin", io.StringIO(text))
+        assert main(["inject", *flags]) == code
+        said = capsys.readouterr()
+        return said.err if code else said.out
+
+    return injected
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The catalog's Deployment as its team wrote it."""
+    chart = tmp_path_factory.mktemp("bare") / "catalog"
+    shutil.copytree(CATALOG, chart)
+    template = chart / "templates" / "deployment.yaml"
+    defined, _, _ = template.read_text().rpartition("{{ include")
+    template.write_text(defined + '{{ include "catalog.deployment" . }}')
+    (deployment,) = [each for each in render(chart) if each["kind"] == "Deployment"]
+    return yaml.safe_dump(deployment)
+
+
+def values_file(folder: Path, values: dict[str, Any]) -> str:
+    """The values that the catalog's chart has, with `values` over them."""
+    own = yaml.safe_load((CATALOG / "values.yaml").read_text())["sidegate"]
+    file = folder / "values.yaml"
+    file.write_text(yaml.safe_dump({"sidegate": {"service": "catalog"} | own | values}))
+    return str(file)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_pod_is_the_charts(case: str, bare: str, inject: Inject, tmp_path: Path) -> None:
+    flags = ["--values", values_file(tmp_path, CASES[case])]
+    if CASES[case].get("sources", {}).get("folder") != "":
+        flags += ["--sources", str(CATALOG / "sidegate")]
+    made = objects(inject(bare, *flags))
+    from_chart = render(CATALOG, {"sidegate": CASES[case]})
+    wanted = [each for each in from_chart if each["kind"] in ("Deployment", "ConfigMap")]
+    assert made == wanted
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_twice_is_once(case: str, bare: str, inject: Inject, tmp_path: Path) -> None:
+    flags = ["--values", values_file(tmp_path, CASES[case]), "--sources", str(CATALOG / "sidegate")]
+    once = inject(bare, *flags)
+    assert inject(once, *flags) == once
+
+
+def test_other_values_replace_those_before(bare: str, inject: Inject, tmp_path: Path) -> None:
+    flags = ["--values", values_file(tmp_path, {}), "--sources", str(CATALOG / "sidegate")]
+    classic = ["--set", "containers=classic", "--set", "ports.management=9999"]
+    assert objects(inject(inject(bare, *flags), *flags, *classic)) == objects(inject(bare, *flags, *classic))
+
+
+TRICKY = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: other, labels: {day: 2024-01-01, mode: 0644, no: "no", yes: yes}}
+data:
+  at: 1:30
+---
+kind: Pod
+apiVersion: v1
+metadata:
+  name: one
+  annotations: {when: 2024-01-01T00:00:00Z, big: 1e3}
+spec:
+  containers:
+  - {name: app, image: app, env: [{name: A, value: "0644"}, {name: B, value: 'no'}], resources: {limits: {cpu: 0.5}}}
+  volumes:
+  - {name: data, configMap: {name: other, defaultMode: 0644}}
+"""
+
+
+def test_what_nobody_touches_keeps_its_spelling(inject: Inject) -> None:
+    made = inject(TRICKY, "--set", "sources.configMaps=[pack]")
+    for spelled in ("day: 2024-01-01", "at: 1:30", "mode: 0644", 'no: "no"', "yes: yes", "big: 1e3", "cpu: 0.5"):
+        assert spelled in made
+    assert "when: 2024-01-01T00:00:00Z" in made
+    assert 'value: "0644"' in made
+    assert "value: 'no'" in made
+    assert [each["kind"] for each in objects(made)] == ["ConfigMap", "Pod"]
+
+
+TEMPLATE: Object = {"metadata": {}, "spec": {"containers": [{"name": "app", "image": "app"}]}}
+
+
+def workload(kind: str, template: Object | None = None) -> str:
+    """A workload with that pod template."""
+    template = template or TEMPLATE
+    inner: Object = {"spec": {"template": template}}
+    if kind == "CronJob":
+        inner = {"spec": {"jobTemplate": inner}}
+    elif kind == "Pod":
+        inner = template
+    return yaml.safe_dump({"apiVersion": "apps/v1", "kind": kind} | inner | {"metadata": {"name": "one"}})
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob", "Pod"])
+def test_every_kind_of_workload(kind: str, inject: Inject) -> None:
+    (made,) = objects(inject(workload(kind), "--set", "sources.configMaps=[pack]"))
+    text = yaml.safe_dump(made)
+    assert text.count("name: sidegate-envoy\n") == 1
+    assert text.count("restartPolicy: Always") == 2
+    assert made["kind"] == kind
+
+
+def test_lists_and_several_workloads(inject: Inject) -> None:
+    both = {"kind": "List", "items": [yaml.safe_load(workload("Deployment")), yaml.safe_load(workload("Job"))]}
+    made = objects(inject(yaml.safe_dump(both), "--set", "sources.configMaps=[pack]"))
+    assert [each["kind"] for each in made] == ["Deployment", "Job"]
+
+
+def test_a_pod_that_says_no_is_left_alone(inject: Inject) -> None:
+    text = workload("Deployment", {**TEMPLATE, "metadata": {"annotations": {"sidegate.io/inject": "false"}}})
+    assert objects(inject(text, "--set", "sources.configMaps=[pack]")) == objects(text)
+
+
+PACK = ("--set", "sources.configMaps=[pack]")
+OWN = {"name": "sidegate-envoy", "image": "x"}
+REFUSED: dict[str, tuple[str, tuple[str, ...], int, str]] = {
+    "no sources": (workload("Deployment"), (), 3, "Deployment one: no sources"),
+    "no workload": ("kind: Service\n", PACK, 3, "no workload"),
+    "nothing": ("", PACK, 3, "no workload"),
+    "no yaml": ("a: [", PACK, 3, "no YAML"),
+    "no pod": ("kind: Job\nmetadata: {name: one}\n", PACK, 3, "no spec.template"),
+    "no containers": ("kind: Pod\nmetadata: {name: one}\nspec: {}\n", PACK, 3, "no containers"),
+    "no name": ("kind: Pod\nspec: {containers: [{name: a}]}\n", PACK, 3, "no name"),
+    "classic job": (workload("Job"), (*PACK, "--set", "containers=classic"), 3, "would never end"),
+    "host network": (
+        workload("Pod", {"spec": {**TEMPLATE["spec"], "hostNetwork": True}}), PACK, 3, "hostNetwork",
+    ),
+    "a container of that name": (workload("Pod", {"spec": {"containers": [OWN]}}), PACK, 3, "sidegate-envoy already"),
+    "a volume of that name": (
+        workload("Pod", {"spec": {**TEMPLATE["spec"], "volumes": [{"name": "sidegate-run"}]}}), PACK, 3, "sidegate-run",
+    ),
+    "a port that is taken": (
+        workload("Pod", {"spec": {"containers": [{"name": "a", "ports": [{"containerPort": 9180}]}]}}),
+        PACK, 3, "port 9180 is the sidecar's",
+    ),
+    "app on the sidecar's port": (workload("Pod"), (*PACK, "--set", "app.port=8080"), 3, "both 8080"),
+    "ports that are the same": (workload("Pod"), (*PACK, "--set", "ports.ready=9180"), 3, "have to differ"),
+    "central without a secret": (workload("Pod"), (*PACK, "--set", "control=central"), 3, "central.secret"),
+    "unknown value": (workload("Pod"), (*PACK, "--set", "prot=1"), 2, "prot"),
+    "unknown inner value": (workload("Pod"), (*PACK, "--set", "app.prot=1"), 2, "app: "),
+    "wrong value": (workload("Pod"), (*PACK, "--set", "port=80"), 2, "port: "),
+    "null": (workload("Pod"), (*PACK, "--set", "port=null"), 2, '"port" is a required property'),
+    "no folder": (workload("Pod"), ("--sources", "/nowhere"), 3, "/nowhere"),
+    "no values": (workload("Pod"), ("--values", "/nowhere"), 3, "/nowhere"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_done_is_told(case: str, inject: Inject) -> None:
+    text, flags, code, said = REFUSED[case]
+    assert said in inject(text, *flags, code=code)
+
+
+def test_too_much_for_a_config_map(inject: Inject, tmp_path: Path) -> None:
+    (tmp_path / "large.yaml").write_text("x" * 1_048_576)
+    said = inject(workload("Pod"), "--sources", str(tmp_path), code=3)
+    assert "1048586 bytes" in said
+    assert "sources.image" in said
+
+
+def test_two_files_of_one_key(inject: Inject, tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "b").write_text("")
+    (tmp_path / "a_b").write_text("")
+    assert "a/b and a_b would be one key" in inject(workload("Pod"), "--sources", str(tmp_path), code=3)

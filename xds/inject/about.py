@@ -1,0 +1,89 @@
+"""About: one workload, and what its sidecar is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from xds import __version__
+from xds.failure import CannotRun
+from xds.inject.values import Values
+
+NAMES = ("sidegate", "sidegate-envoy", "sidegate-redirect")
+VOLUMES = "sidegate-"
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """`files` are the sources of the workload's own ConfigMap, path -> key; `probes` what the kubelet asks, `PORT/path`."""
+
+    values: Values
+    service: str
+    workload: str
+    kind: str
+    files: Mapping[str, str] = field(default_factory=dict)
+    probes: tuple[str, ...] = ()
+
+    @property
+    def image(self) -> str:
+        """The reference of Sidegate's image: tag, digest, or both."""
+        image = self.values["image"]
+        if not image["digest"]:
+            return f"{image['repository']}:{image['tag'] or __version__}"
+        return f"{image['repository']}{':' if image['tag'] else ''}{image['tag']}@{image['digest']}"
+
+    @property
+    def central(self) -> bool:
+        """Whether the control plane is the shared one."""
+        return bool(self.values["control"] == "central")
+
+    @property
+    def projected(self) -> bool:
+        """Whether there is a volume of ConfigMaps and Secrets."""
+        sources = self.values["sources"]
+        return bool(self.files or sources["configMaps"] or sources["secrets"])
+
+    @property
+    def sources_name(self) -> str:
+        """The name of the ConfigMap that the workload's own files are in."""
+        return f"{self.workload}-sidegate"
+
+
+def check(about: About) -> None:
+    """Raises CannotRun for values that make no sense together."""
+    values = about.values
+    app, port = values["app"]["port"], values["port"]
+    if app == port:
+        raise CannotRun(f"app.port and port are both {port}; the app listens on a port of its own, on 127.0.0.1")
+    if len({app, port, *values["ports"].values()}) < 4:
+        raise CannotRun("port, app.port, ports.management and ports.ready have to differ")
+    sources = values["sources"]
+    if not (about.files or sources["configMaps"] or sources["image"]):
+        raise CannotRun("no sources: name a folder (--sources), sources.configMaps or sources.image")
+    central = values["central"]
+    if about.central and not (central["secret"] or central["plaintext"]):
+        raise CannotRun("control: central needs central.secret (or central.plaintext: true)")
+    if values["containers"] == "classic" and about.kind in ("Job", "CronJob"):
+        raise CannotRun(f"a {about.kind} with containers: classic would never end; native sidecars let it")
+
+
+def refuse(spec: Mapping[str, Any], values: Values) -> None:
+    """Raises CannotRun for a pod that has what would be the sidecar's."""
+    if spec.get("hostNetwork"):
+        raise CannotRun("a pod with hostNetwork has no ports of its own; the sidecar's would be the node's")
+    own = {values["port"], *values["ports"].values()}
+    for container in (*_all(spec, "initContainers"), *_all(spec, "containers")):
+        if container["name"] in NAMES:
+            raise CannotRun(f"the pod has a container {container['name']} already")
+        for port in _all(container, "ports"):
+            if port["containerPort"] in own:
+                where = f"the container {container['name']} has it"
+                raise CannotRun(f"port {port['containerPort']} is the sidecar's, and {where}")
+    for volume in _all(spec, "volumes"):
+        if str(volume["name"]).startswith(VOLUMES):
+            raise CannotRun(f"the pod has a volume {volume['name']} already")
+
+
+def _all(part: Mapping[str, Any], key: str) -> Iterable[Mapping[str, Any]]:
+    return part.get(key) or ()

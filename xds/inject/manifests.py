@@ -1,0 +1,152 @@
+"""manifests, values and sources -> manifests with the sidecar in each workload's pod. Twice is once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from yaml import Node
+
+from xds import __version__
+from xds.failure import CannotRun
+from xds.inject import nodes, probes
+from xds.inject.about import NAMES, VOLUMES, About, check, refuse
+from xds.inject.containers import containers, redirect
+from xds.inject.sources import config_map, keys
+from xds.inject.values import Values
+from xds.inject.volumes import volumes
+
+_TEMPLATE = ("spec", "template")
+POD = {
+    "Deployment": _TEMPLATE,
+    "StatefulSet": _TEMPLATE,
+    "DaemonSet": _TEMPLATE,
+    "ReplicaSet": _TEMPLATE,
+    "Job": _TEMPLATE,
+    "CronJob": ("spec", "jobTemplate", "spec", "template"),
+    "Pod": (),
+}
+DONE, DEFAULT = "sidegate.io/injected", "kubectl.kubernetes.io/default-container"
+OFF = "sidegate.io/inject"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What every workload is given. `files` are the sources of a folder, by path."""
+
+    values: Values
+    files: Mapping[str, bytes]
+
+
+def inject(text: str, wanted: Wanted) -> str:
+    """The same documents in the same order; a workload's ConfigMap of sources follows it.
+
+    A pod with the annotation `sidegate.io/inject: "false"` is left alone. Raises CannotRun that names the workload for what
+    cannot be done, and where there is no workload at all.
+    """
+    made: list[Node] = []
+    found = 0
+    documents = [each for document in nodes.read(text) for each in _flat(document)]
+    for document in documents:
+        made.append(document)
+        kind = nodes.text(document, "kind")
+        if kind not in POD:
+            continue
+        found += 1
+        name = nodes.text(nodes.get(document, "metadata"), "name")
+        try:
+            made += _injected(document, kind, name, wanted)
+        except CannotRun as problem:
+            raise CannotRun(f"{kind} {name}: {problem}") from problem
+    if not found:
+        raise CannotRun(f"there is no workload in the manifests ({', '.join(POD)})")
+    return nodes.write(_once(made))
+
+
+def _injected(document: Node, kind: str, name: str, wanted: Wanted) -> list[Node]:
+    pod = _pod(document, kind)
+    spec = nodes.get(pod, "spec")
+    if spec is None or not nodes.items(spec, "containers"):
+        raise CannotRun("its pod has no containers")
+    if not name:
+        raise CannotRun("it has no name, and its ConfigMap is named after it")
+    if nodes.text(nodes.get(nodes.get(pod, "metadata") or pod, "annotations"), OFF) == "false":
+        return []
+    labels = nodes.get(nodes.mapping(document, "metadata"), "labels")
+    files = keys(wanted.files)
+    service = wanted.values["service"] or nodes.text(labels, "app.kubernetes.io/name") or name
+    about = About(wanted.values, service, name, kind, files)
+    check(about)
+    _take_out(pod, spec)
+    refuse(nodes.value(spec), wanted.values)
+    _mark(pod, spec, about)
+    _put_in(spec, about)
+    if not files:
+        return []
+    namespace = nodes.text(nodes.get(document, "metadata"), "namespace")
+    known = nodes.value(labels) if labels is not None else {}
+    return [nodes.node(config_map(about, wanted.files, known, namespace))]
+
+
+def _pod(document: Node, kind: str) -> Node:
+    at: Node | None = document
+    for key in POD[kind]:
+        at = nodes.get(at, key) if at is not None else None
+    if at is None:
+        raise CannotRun(f"it has no {'.'.join(POD[kind])}")
+    return at
+
+
+def _take_out(pod: Node, spec: Node) -> None:
+    """What an earlier run put in."""
+    if not nodes.text(nodes.get(nodes.get(pod, "metadata") or pod, "annotations"), DONE):
+        return
+    for key, own in (("initContainers", NAMES), ("containers", NAMES)):
+        nodes.replace(spec, key, [each for each in nodes.items(spec, key) if nodes.text(each, "name") not in own])
+    kept = [each for each in nodes.items(spec, "volumes") if not nodes.text(each, "name").startswith(VOLUMES)]
+    nodes.replace(spec, "volumes", kept)
+    probes.restore(nodes.items(spec, "containers"))
+
+
+def _mark(pod: Node, spec: Node, about: About) -> None:
+    metadata = nodes.mapping(pod, "metadata")
+    nodes.put(nodes.mapping(metadata, "labels"), "sidegate.io/service", nodes.node(about.service))
+    annotations = nodes.mapping(metadata, "annotations")
+    nodes.put(annotations, DONE, nodes.node(__version__))
+    if nodes.get(annotations, DEFAULT) is None:
+        nodes.put(annotations, DEFAULT, nodes.node(nodes.text(nodes.items(spec, "containers")[0], "name")))
+
+
+def _put_in(spec: Node, about: About) -> None:
+    values = about.values
+    if nodes.get(spec, "automountServiceAccountToken") is None:
+        nodes.put(spec, "automountServiceAccountToken", nodes.node(values["automountServiceAccountToken"]))
+    app = nodes.items(spec, "containers")
+    if values["app"]["rewriteProbes"]:
+        about = replace(about, probes=probes.lead(app, values))
+    first = [redirect(about)] if values["traffic"] == "redirect" else []
+    sidecars = containers(about)
+    if values["containers"] == "native":
+        first += [{**each, "restartPolicy": "Always"} for each in sidecars]
+    else:
+        nodes.replace(spec, "containers", [*app, *map(nodes.node, sidecars)])
+    nodes.replace(spec, "initContainers", [*nodes.items(spec, "initContainers"), *map(nodes.node, first)])
+    nodes.replace(spec, "volumes", [*nodes.items(spec, "volumes"), *map(nodes.node, volumes(about))])
+
+
+def _flat(document: Node) -> list[Node]:
+    """The objects of a `List`, as documents of their own."""
+    return nodes.items(document, "items") if nodes.text(document, "kind") == "List" else [document]
+
+
+def _once(documents: list[Node]) -> list[Node]:
+    """Of ConfigMaps of sources with one name the last, in the place of the first."""
+    made: dict[tuple[str, ...], Node] = {}
+    for at, document in enumerate(documents):
+        metadata = nodes.get(document, "metadata")
+        ours = nodes.text(document, "kind") == "ConfigMap" and nodes.text(
+            nodes.get(metadata, "labels") if metadata is not None else None, "sidegate.io/sources"
+        )
+        key = (nodes.text(metadata, "namespace"), nodes.text(metadata, "name")) if ours else (str(at),)
+        made[key] = document
+    return list(made.values())

@@ -1,0 +1,81 @@
+"""a folder of sources -> the ConfigMap that holds them, one key a file, as the library chart makes it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from xds.failure import CannotRun
+from xds.inject.about import About
+
+LIMIT = 1_048_576  # of all data of a ConfigMap, keys included
+
+
+def read_folder(folder: Path) -> Mapping[str, bytes]:
+    """The folder's files by their paths, dot files left out. Raises CannotRun if it cannot be read, or holds too much."""
+    if not folder.is_dir():
+        raise CannotRun(f"{folder} is no folder of sources")
+    try:
+        found = {name: path.read_bytes() for name, path in sorted(_files(folder))}
+    except OSError as error:
+        raise CannotRun(f"{error.filename} cannot be read: {error.strerror}") from error
+    size = sum(len(name) + len(data) for name, data in found.items())
+    if size > LIMIT:
+        raise CannotRun(
+            f"the files of {folder} are {size} bytes and a ConfigMap holds {LIMIT}; commit what `sidegate pack {folder}` "
+            "writes instead (compressed), or build an image of the folder and set sources.image"
+        )
+    return found
+
+
+def keys(files: Mapping[str, bytes]) -> Mapping[str, str]:
+    """Path -> key in the ConfigMap, where no `/` may stand. Raises CannotRun where two paths would be one key."""
+    made: dict[str, str] = {}
+    paths: dict[str, str] = {}
+    for path in files:
+        key = re.sub(r"[^-._A-Za-z0-9]", "_", path)
+        if key in paths:
+            raise CannotRun(f"{paths[key]} and {path} would be one key of a ConfigMap, {key}; rename one")
+        made[path], paths[key] = key, path
+    return made
+
+
+def config_map(about: About, files: Mapping[str, bytes], labels: Mapping[str, str], namespace: str) -> dict[str, Any]:
+    """The ConfigMap. Labelled so that the shared control plane finds it; the annotation gives each key its path back."""
+    packed = {path for path in files if path.endswith(".zip")}
+    text = {about.files[path]: _text(path, data) for path, data in files.items() if path not in packed}
+    binary = {about.files[path]: base64.b64encode(files[path]).decode() for path in sorted(packed)}
+    paths = {key: path for path, key in about.files.items()}
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": about.sources_name,
+            **({"namespace": namespace} if namespace else {}),
+            "labels": {**labels, "sidegate.io/sources": "true", "sidegate.io/service": about.service},
+            "annotations": {"sidegate.io/paths": json.dumps(paths, separators=(",", ":"), sort_keys=True)},
+        },
+        **({"data": text} if text else {}),
+        **({"binaryData": binary} if binary else {}),
+    }
+
+
+def _text(path: str, data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise CannotRun(f"{path} is no UTF-8 text, and a ConfigMap's data is") from error
+
+
+def _files(folder: Path) -> Iterator[tuple[str, Path]]:
+    for root, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = sorted(each for each in folders if not each.startswith("."))
+        for name in names:
+            if not name.startswith("."):
+                path = Path(root, name)
+                yield path.relative_to(folder).as_posix(), path
