@@ -86,3 +86,58 @@ def test_other_methods_are_those_of_the_version(hop: Hop) -> None:
     first, second = (hop.client.put("/things", headers={"api-version": each}) for each in ("1", "2"))
     assert (first.status_code, first.headers["allow"]) == (405, "GET")
     assert (second.status_code, second.headers["allow"]) == (405, "GET, POST")
+
+
+def test_answers_say_what_they_depend_on(hop: Hop) -> None:
+    """Also refusals, which caches may keep as well (RFC 9110, section 15.1)."""
+    asked = [("GET", "/things", "1"), ("GET", "/things", "2"), ("PUT", "/things", "1"), ("GET", "/old", "2")]
+    for method, path, version in [*asked, ("GET", "/things", "9")]:
+        answer = hop.client.request(method, path, headers={"api-version": version})
+        assert answer.headers["vary"] == "api-version", (method, path, version, answer.text)
+    assert "vary" not in hop.client.get("/nowhere").headers
+
+
+@pytest.fixture(scope="module")
+def by_query(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hop]:
+    """v1 lets undeclared parameters pass, v2 does not; neither declares the one that names the version."""
+    first = named("1", True, query="api.v")
+    first["x-sidegate"]["undeclared"] = "pass"
+    documents = {
+        "v1": contract({"/things": {"get": operation(operationId="one")}}, **first),
+        "v2": contract({"/things": {"get": operation(operationId="two")}}, **named("2", query="api.v")),
+    }
+    with serve(tmp_path_factory.mktemp("by-query"), documents) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "version"),
+    [
+        ("", 200, "v1"),
+        ("?api.v=1", 200, "v1"),
+        ("?api.v=2", 200, "v2"),
+        ("?a=b&api.v=1&c", 200, "v1"),
+        ("?api.v=2&other=1", 400, "v2"),
+        ("?apixv=2", 200, "v1"),
+        # Services differ in what they make of these, so nobody guesses.
+        ("?api.v=2&api.v=1", 400, None),
+        ("?api.v=2&a=b&api.v", 400, None),
+        ("?api.v=1&%61pi.v=2", 400, None),
+        ("?%61pi.v=2", 400, None),
+        ("?api%2Ev=2", 400, None),
+        ("?api%2ev=2", 400, None),
+        ("?api.v=%32", 400, None),
+        ("?api.v=", 400, None),
+        ("?api.v", 400, None),
+        ("?api.v=3", 400, None),
+    ],
+)
+def test_a_query_names_the_version_once_and_as_it_is_written(
+    by_query: Hop, query: str, status: int, version: str | None
+) -> None:
+    answer = by_query.client.get(f"/things{query}")
+    assert answer.status_code == status, answer.text
+    assert "vary" not in answer.headers
+    if status == 400:
+        document = answer.json()
+        assert (document["code"] == "unknown-version") == (version is None), document

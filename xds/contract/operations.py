@@ -89,7 +89,8 @@ def _operation(
 ) -> list[Operation]:
     report = scope.report
     report.fields(node, scope.dialect.operation | {"x-sidegate"}, "an Operation Object")
-    found = parameters.effective(item, node, scope)
+    settings = extension.settings
+    found = parameters.choosing(parameters.effective(item, node, scope), settings)
     security = requirements(node, around.schemes, scope.dialect, report)
     if security is None:
         security = around.security or ()
@@ -111,7 +112,6 @@ def _operation(
     if templates:
         _check_path_parameters(templates[0], found, node, report)
     identifier = report.text(node, "operationId")
-    settings = extension.settings
     answers = responses.parse(node, scope) if not responses.ASKING.isdisjoint(settings) else ()
     events = responses.events(node, scope)
     if "mock" in settings:

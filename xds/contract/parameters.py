@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from xds.model import Location, Parameter
+from xds.model import Location, Parameter, Shape
+from xds.native import Setting
 
 from .node import Node
 from .report import suggestion
@@ -30,6 +31,17 @@ def effective(path_item: Node, operation: Node, scope: Scope) -> tuple[Parameter
     merged = {**_listed(path_item, scope), **_listed(operation, scope)}
     _querystring(merged, operation, scope)
     return tuple(merged.values())
+
+
+def choosing(found: tuple[Parameter, ...], settings: Mapping[str, Setting]) -> tuple[Parameter, ...]:
+    """With the query parameter by which requests name the version (`x-sidegate.version`), if nobody has declared it."""
+    setting = settings.get("version")
+    name = setting.value.get("query") if setting else None
+    in_query = {p.name for p in found if p.location is Location.QUERY}
+    if setting is None or name is None or name in in_query or any(p.location is Location.QUERYSTRING for p in found):
+        return found
+    text = Shape(frozenset({"string"}))
+    return (*found, Parameter(name, Location.QUERY, False, None, text, "form", True, place=setting.place))
 
 
 def _listed(owner: Node, scope: Scope) -> dict[_Key, Parameter]:

@@ -19,6 +19,7 @@ from xds.envoy.codec import any_of
 from xds.envoy.discovery import discovered
 from xds.envoy.filters import (
     addresses,
+    announced,
     auth,
     buffer,
     cache,
@@ -56,6 +57,8 @@ CHAIN: tuple[Row, ...] = (
     Row(
         names.TRACE_FILTER, lambda gateway, profile: trace.trace()
     ),  # before whatever may refuse: refusals name the trace
+    # before whatever may answer: all answers say it
+    Row(names.ANNOUNCED_FILTER, lambda gateway, profile: announced.announced(), announced.per_route, off=True),
     # before whatever may refuse: browsers read no refusal without its headers, and a preflight brings no credentials
     Row(names.CORS_FILTER, lambda gateway, profile: Cors(), cors.per_route, off=True),
     Row(

@@ -15,6 +15,7 @@ ADS = "ads"
 
 TRACE_FILTER = "trace"
 CONTEXT_FILTER = "context"
+ANNOUNCED_FILTER = "announced"
 CORS_FILTER = "cors"
 CORS_ANSWER_FILTER = "cors-answer"
 FAULT_FILTER = "fault"

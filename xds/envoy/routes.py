@@ -39,7 +39,7 @@ from xds.envoy.chain import per_route
 from xds.envoy.codec import any_of, delimited, encode, entry, shared
 from xds.envoy.composed import composed, encoded, gathered
 from xds.envoy.conditions import in_order, left_over, only_for
-from xds.envoy.filters import addresses, buffer, cors, mock
+from xds.envoy.filters import addresses, announced, buffer, cors, mock
 from xds.envoy.filters.cache import rule as cache_rule
 from xds.envoy.kept import Kept, Methods, Offer, groups
 from xds.envoy.login import with_logins
@@ -53,7 +53,7 @@ from xds.envoy.profile import Profile
 from xds.envoy.routed import Routed, surroundings
 from xds.envoy.targets import redirect
 from xds.envoy.typed import overwrite, struct
-from xds.envoy.versions import chosen, remainder, siblings, told, versioned
+from xds.envoy.versions import by_query, chosen, remainder, siblings, told, versioned
 from xds.hardened import AUTHORITY
 from xds.listeners import ClientCertificate
 from xds.model import Gateway, JwtScheme, Operation, Service, Version
@@ -158,6 +158,8 @@ def _methods(by_method: Sequence[Routed]) -> MatcherOnMatch:
     """A path's routes, by version where versions share it, by method, and 405 for every other method."""
     if not versioned(by_method):
         return _listed([*preflights(by_method), *_every_route(by_method)], by_method)
+    if by_query(by_method):  # a preflight has the query of the request that it is for
+        return chosen(by_method, None, lambda each: _listed([*preflights(each), *_every_route(each)], each))
     first = list(preflights(by_method))
     return chosen(
         by_method, _listed(first, by_method) if first else None, lambda each: _listed(_every_route(each), each)
@@ -172,8 +174,9 @@ def _remainder(by_method: Sequence[Routed]) -> MatcherOnMatch | None:
     """What is done with a request for a path that the version it names does not have; None for a path without versions."""
     if not versioned(by_method):
         return None
-    known = siblings(by_method)
-    return remainder(known, refusal(404), listed("unknown-version", [_unknown(by_method[0], known, widest(by_method))]))
+    known, own = siblings(by_method), widest(by_method)
+    nowhere = listed("404", [_refusal_route(404, "", own, known[0].varies)])
+    return remainder(known, nowhere, listed("unknown-version", [_unknown(by_method[0], known, own)]))
 
 
 def _unknown(routed: Routed, known: Sequence[Choice], own: Cors | None) -> Route:
@@ -184,7 +187,7 @@ def _unknown(routed: Routed, known: Sequence[Choice], own: Cors | None) -> Route
         direct_response=DirectResponseAction(status=406 if known[0].kind is Kind.MEDIA_TYPE else 400),
         decorator=Decorator(operation="unknown-version", propagate=False),
         metadata=Metadata(filter_metadata={names.METADATA: struct(told(routed.version.service, known))}),
-        typed_per_filter_config=_unasked(own),
+        typed_per_filter_config=_unasked(own, known[0].varies),
     )
 
 
@@ -193,17 +196,23 @@ def _every_route(by_method: Sequence[Routed]) -> list[Route]:
     each = (
         route for routed in in_order(by_method) for route in only_for(_routes(routed), routed.operation.native.match)
     )
-    unmatched = (_unmatched(method, widest(by_method)) for method in left_over(by_method))
-    return [*each, *unmatched, _refusal_route(405, allow, widest(by_method))]
+    unmatched = (_unmatched(method, widest(by_method), _varies(by_method)) for method in left_over(by_method))
+    return [*each, *unmatched, _refusal_route(405, allow, widest(by_method), _varies(by_method))]
+
+
+def _varies(by_method: Sequence[Routed]) -> str | None:
+    """The header that the choice among a path's versions depends on."""
+    choice = by_method[0].operation.native.version
+    return choice.varies if choice else None
 
 
 def _routes(routed: Routed) -> Iterator[Route]:
     """An operation's routes: a body that says it is too large is refused before it is sent, all else is forwarded."""
     operation = routed.operation
     if (limit := buffer.announced(routed)) is not None:
-        yield _worded(_too_large(operation.method, limit, cors_of(operation)), routed)
+        yield _own(_too_large(operation.method, limit, cors_of(operation)), routed)
     if buffer.must_announce(routed):
-        yield _worded(_without_length(operation.method, cors_of(operation)), routed)
+        yield _own(_without_length(operation.method, cors_of(operation)), routed)
     if cache_of(operation):
         yield _asked_by_cache(routed)
     route = _route(routed)
@@ -288,27 +297,27 @@ def refusal(status: int) -> MatcherOnMatch:
 
 
 @cache
-def _refusal_route(status: int, allow: str = "", own: Cors | None = None) -> Route:
+def _refusal_route(status: int, allow: str = "", own: Cors | None = None, varies: str | None = None) -> Route:
     refused = Route(
         name=str(status),
         match=RouteMatch(prefix="/"),
         direct_response=DirectResponseAction(status=status),
         decorator=Decorator(operation=str(status), propagate=False),
-        typed_per_filter_config=_unasked(own),
+        typed_per_filter_config=_unasked(own, varies),
         response_headers_to_add=[overwrite("allow", allow)] if allow else [],
     )
     return shared(refused)
 
 
 @cache
-def _unmatched(method: str, own: Cors | None) -> Route:
+def _unmatched(method: str, own: Cors | None, varies: str | None) -> Route:
     """404 for a method that the path has, but not for this request."""
     refused = Route(
         name="404",
         match=_method(method),
         direct_response=DirectResponseAction(status=404),
         decorator=Decorator(operation="404", propagate=False),
-        typed_per_filter_config=_unasked(own),
+        typed_per_filter_config=_unasked(own, varies),
     )
     return shared(refused)
 
@@ -336,9 +345,13 @@ def _by_length(status: int, method: str, length: HeaderMatcher, own: Cors | None
     return shared(refused)
 
 
-def _worded(refused: Route, routed: Routed) -> Route:
-    """The route, with the operation's own words for its refusals if it has any."""
-    if not routed.operation.native.errors:
+def _own(refused: Route, routed: Routed) -> Route:
+    """The route, with the operation's own words for its refusals and what all of its answers say, if it has any."""
+    said = announced.per_route(routed)
+    if said is not None:
+        filters = {**refused.typed_per_filter_config, names.ANNOUNCED_FILTER: said}
+        refused = replace(refused, typed_per_filter_config=filters)
+    if not routed.operation.native.errors and said is None:
         return refused
     return replace(refused, metadata=_metadata(routed.version, routed.operation))
 
@@ -347,9 +360,13 @@ _INT64 = (1 << 63) - 1
 
 
 @cache
-def _unasked(own: Cors | None = None) -> dict[str, Any]:
-    asked: dict[str, Any] = {names.COMPANION_FILTER: shared(any_of(ExtAuthzPerRoute(disabled=True)))}
-    return {**asked, names.CORS_ANSWER_FILTER: cors.direct(own)} if own else asked
+def _unasked(own: Cors | None = None, varies: str | None = None) -> dict[str, Any]:
+    found: dict[str, Any] = {names.COMPANION_FILTER: shared(any_of(ExtAuthzPerRoute(disabled=True)))}
+    if own:
+        found[names.CORS_ANSWER_FILTER] = cors.direct(own)
+    if varies:
+        found[names.ANNOUNCED_FILTER] = announced.varying(varies)
+    return found
 
 
 def listed(name: str, each: list[Route]) -> MatcherOnMatch:

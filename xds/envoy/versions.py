@@ -34,6 +34,12 @@ def versioned(by_method: Sequence[Routed]) -> bool:
     return any(routed.operation.native.version for routed in by_method)
 
 
+def by_query(by_method: Sequence[Routed]) -> bool:
+    """Whether the version is part of the URL."""
+    choice = by_method[0].operation.native.version
+    return choice is not None and choice.kind is Kind.QUERY
+
+
 def chosen(
     by_method: Sequence[Routed], first: MatcherOnMatch | None, routes: Callable[[Sequence[Routed]], MatcherOnMatch]
 ) -> MatcherOnMatch:
