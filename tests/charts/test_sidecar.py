@@ -38,8 +38,8 @@ CASES: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(scope="module")
-def rendered() -> dict[str, list[Object]]:
-    return {name: render(CATALOG, {"sidegate": values}) for name, values in CASES.items()}
+def rendered(team: Path) -> dict[str, list[Object]]:
+    return {name: render(team, {"sidegate": values}) for name, values in CASES.items()}
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -59,9 +59,10 @@ def test_kubernetes_takes_the_manifests(case: str, version: str, rendered: dict[
         kubernetes_validate.validate(_without_news(each, version), version, strict=True)
 
 
-def test_the_sources_are_the_files_of_the_chart(rendered: dict[str, list[Object]]) -> None:
-    (made,) = [each for each in rendered["pod"] if each["kind"] == "ConfigMap"]
-    spec = _pod(rendered["pod"])
+def test_the_sources_are_the_files_of_the_chart() -> None:
+    found = render(CATALOG)
+    (made,) = [each for each in found if each["kind"] == "ConfigMap"]
+    spec = _pod(found)
     items = spec["volumes"][0]["projected"]["sources"][0]["configMap"]["items"]
     assert {item["path"]: made["data"][item["key"]] for item in items} == dict(_texts(CATALOG / "sidegate"))
 
