@@ -9,7 +9,7 @@ import signal
 import sys
 from pathlib import Path
 
-from xds.address import Address
+from xds.address import Address, where
 
 
 def parser() -> argparse.ArgumentParser:
@@ -21,12 +21,12 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--dir", type=Path, default=Path(), help="the project: contracts/, policies/, sidegate.yaml")
     made.add_argument("--state", type=Path, help="a folder to keep the last good sources in (default: DIR/.sidegate)")
     made.add_argument("--env", metavar="NAME", help="the layer sidegate.NAME.yaml over sidegate.yaml")
-    made.add_argument("--listen", type=Address.parse, default=Address("127.0.0.1", 8181), help="where Envoy asks")
-    made.add_argument(
-        "--admin", type=Address.parse, default=Address("127.0.0.1", 8182), help="health, digests, validate"
-    )
+    made.add_argument("--listen", type=where, default=Address("127.0.0.1", 8181), help="where Envoy asks")
+    made.add_argument("--admin", type=where, default=Address("127.0.0.1", 8182), help="health, digests, validate")
     made.add_argument("--report", metavar="URL", help="the control plane's management API, told which digests are held")
     made.add_argument("--node", default="sidegate", help="the Envoy node this companion stands beside")
+    made.add_argument("--service", default="", help="the service that node stands for (default: every one)")
+    made.add_argument("--upstream", metavar="URL", help="where that service runs, whatever the settings say")
     made.add_argument("--workers", type=int, default=2, help="processes that evaluate policies")
     made.add_argument("--deadline", type=float, default=0.25, metavar="S", help="seconds a decision may take")
     return made
@@ -39,10 +39,15 @@ def main(argv: list[str] | None = None) -> int:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
         import uvloop
+
+        run = uvloop.run
     except ImportError:  # not on every system; the standard loop does the same, slower
-        asyncio.run(_run(options))
-    else:
-        uvloop.run(_run(options))
+        run = asyncio.run
+    try:
+        run(_run(options))
+    except OSError as error:
+        print(f"sidegate-companion: {error.strerror or error}", file=sys.stderr)
+        return 3
     return 0
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from sidecar.decision_log import DecisionLog, opened
 from sidecar.masking import RULE, mask_of
@@ -49,8 +50,9 @@ class Reloader:
         report: Callable[[float], Awaitable[None]],
         open_engine: Callable[[str | None], Engine],
         env: str | None = None,
+        over: Mapping[str, Any] | None = None,
     ) -> None:
-        self.project = Project(root, state, env, closed=True)
+        self.project = Project(root, state, env, closed=True, over=over)
         self.current, self.report, self.open_engine = current, report, open_engine
         self._logged: Settings | None = None
 

@@ -6,9 +6,11 @@ import asyncio
 import contextlib
 import logging
 from typing import Any
+from urllib.parse import quote
 
 from sidecar.plan import trimmed
 from sidecar.reload import Current
+from xds.reach import Reach
 
 log = logging.getLogger("sidegate.companion")
 
@@ -22,8 +24,8 @@ class Reporter:
     The answer names the digests that routes may still name; what neither it nor the report has is let go.
     """
 
-    def __init__(self, url: str | None, node: str, admin: str, current: Current) -> None:
-        self.url, self.node, self.admin, self.current = url, node, admin, current
+    def __init__(self, url: str | None, node: str, admin: str, current: Current, service: str = "") -> None:
+        self.url, self.node, self.admin, self.current, self.service = url, node, admin, current, service
         self._seconds = 0.0
         self._changed = asyncio.Event()
 
@@ -38,8 +40,8 @@ class Reporter:
             return
         import httpx
 
-        away = False
-        async with httpx.AsyncClient(base_url=self.url, timeout=2.0, trust_env=False) as client:
+        away, reach = False, Reach(2.0)
+        try:
             while True:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._changed.wait(), 0.2 if away else EVERY_S)
@@ -47,24 +49,27 @@ class Reporter:
                 if not self.current.plan.held:
                     continue
                 try:
-                    await self._send(client)
+                    await self._send(self.url, reach)
                     away = False
                 except (httpx.HTTPError, ValueError, KeyError) as error:
                     if not away:
                         log.warning("the control plane does not take reports: %s", error or type(error).__name__)
                     away = True
+        finally:
+            await reach.close()
 
-    async def _send(self, client: Any) -> None:
+    async def _send(self, url: str, reach: Reach) -> None:
         plan = self.current.plan
         offered = plan.offered
         document: dict[str, Any] = {
             "admin": self.admin,
+            "service": self.service,
             "digests": offered,
             "revisions": plan.revisions,
             "seconds": round(self._seconds, 6),
             "problems": list(await self.current.engine.problems()),
         }
         document["problems"] += [f"the policies of {s} are refused: {why}" for s, why in self.current.refused.items()]
-        answer = await client.put(f"/companions/{self.node}", json=document)
+        answer = await reach.ask("PUT", f"{url}/companions/{quote(self.node, safe='')}", json=document)
         answer.raise_for_status()
         self.current.plan = trimmed(self.current.plan, offered, answer.json()["needed"])

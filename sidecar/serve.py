@@ -14,8 +14,10 @@ from sidecar.check import Check
 from sidecar.record import Records
 from sidecar.reload import Current, Reloader
 from sidecar.report import Reporter
+from xds.address import listening
 from xds.policy.engine import Engine
 from xds.policy.open import open_engine
+from xds.settings.layers import override
 from xds.telemetry import Counts, Traces
 
 
@@ -32,11 +34,15 @@ class Companion:
         options = self.options
         state = options.state or options.dir / ".sidegate"
         current = Current(self._engine(None))
-        reporter = Reporter(options.report, options.node, f"http://{options.admin}", current)
-        reloader = Reloader(options.dir, state / "companion", current, reporter.report, self._engine, options.env)
+        reporter = Reporter(options.report, options.node, options.admin.url, current, options.service)
+        over = override(options.service, options.upstream)
+        reloader = Reloader(options.dir, state / "companion", current, reporter.report, self._engine, options.env, over)
         check = Check(current, self.records, self.traces)
-        servers = [_server(check, options.listen), _server(admin_app(current, self.records), options.admin)]
-        parts = [asyncio.create_task(part) for part in (reloader.run(), *(s.serve() for s in servers))]
+        apps = ((check, options.listen), (admin_app(current, self.records), options.admin))
+        sockets = [listening(place, backlog=2048) for _, place in apps]
+        servers = [_server(app) for app, _ in apps]
+        serving = (server.serve([socket]) for server, socket in zip(servers, sockets, strict=True))
+        parts = [asyncio.create_task(part) for part in (reloader.run(), *serving)]
         if options.report:
             parts.append(asyncio.create_task(reporter.run()))
         waiting = asyncio.create_task(stop.wait())
@@ -60,11 +66,9 @@ class Companion:
         return open_engine(opa, workers=self.options.workers, deadline=self.options.deadline)
 
 
-def _server(app: Any, address: Any) -> uvicorn.Server:
+def _server(app: Any) -> uvicorn.Server:
     config = uvicorn.Config(
         app,
-        host=address.host,
-        port=address.port,
         http="httptools",
         loop="none",
         lifespan="off",

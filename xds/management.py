@@ -12,7 +12,6 @@ from xds.api import contract_app
 from xds.explain import explain_operation, operation_rows
 from xds.model import Version
 from xds.plane import ControlPlane
-from xds.publish import EVERYTHING
 from xds.scrape import CONTENT_TYPE, scrape
 from xds.why import why
 
@@ -30,7 +29,7 @@ class Management:
 
     async def ready(self) -> Answer:
         readiness = await self.plane.readiness()
-        companions = self.plane.publisher.living(EVERYTHING)
+        companions = self.plane.publisher.living(self.plane.service)
         # Reports are up to some seconds old; whether a companion is there now, it must say itself.
         healthy = await asyncio.gather(*(self.fetch(f"{c.admin}/health") for c in companions))
         silent = (

@@ -22,7 +22,7 @@ from xds.envoy import Profile
 from xds.envoy.replies import code_of
 from xds.events import Event, Refused, Rejected
 from xds.project import Project
-from xds.publish import EVERYTHING, Companion, Publisher
+from xds.publish import EDGE, EVERYTHING, Companion, Publisher
 from xds.snapshot import Snapshot, Store, StoreError
 from xds.source import span
 from xds.telemetry import Traces
@@ -56,9 +56,12 @@ class ControlPlane:
         on_event: Callable[[Event], None],
         state: Path | None = None,
         env: str | None = None,
+        service: str = EVERYTHING,
+        over: Mapping[str, Any] | None = None,
     ) -> None:
-        self.root, self.profile, self.address = root, profile, ads
-        self.project = Project(root, state, env)
+        """`service` is whose nodes this is for first of all: readiness is theirs. `over` are settings above the files'."""
+        self.root, self.profile, self.address, self.service = root, profile, ads, service
+        self.project = Project(root, state, env, over=over)
         self.server = AdsServer(self._group_of, self._on_stream)
         self.publisher = Publisher(profile, self.server, on_event, self._keep)
         self._store = Store(state / "snapshot") if state else None
@@ -77,7 +80,7 @@ class ControlPlane:
         """
         self._resume()
         await self.server.start(self.address)
-        self.publisher.join(EVERYTHING)
+        self.publisher.join(self.service)
         compilation = await self.refresh()
         self._watch = asyncio.create_task(self._follow())
         return compilation
@@ -125,12 +128,25 @@ class ControlPlane:
 
     async def readiness(self) -> Readiness:
         """What `GET /ready` says: every part, asked now."""
+        missing, served = self.lacking()
+        behind = await self.server.live(self.service, timeout=0)
+        if behind:
+            missing.extend(behind)
+        else:
+            silent = [f"{host}:{port}" for host, port in self._addresses() if not await _listens(host, port)]
+            missing.extend(f"nothing listens on {address}" for address in silent)
+        refused, serving = sorted(self.publisher.wanted.refused), {name.partition("/")[0] for name in served}
+        return Readiness(tuple(missing), served, tuple(_degraded(n, n in serving) for n in refused))
+
+    def lacking(self) -> tuple[list[str], dict[str, str]]:
+        """What keeps a proxy from being given the newest contracts, and the digests that it is given."""
         publisher, missing = self.publisher, []
-        group = publisher.groups.get(EVERYTHING)
-        digests = publisher.wanted.digests
+        group = publisher.groups.get(self.service)
+        wanted = publisher.wanted.digests
+        digests = {n: d for n, d in wanted.items() if self.service in (EVERYTHING, n.partition("/")[0])}
         if not digests:
             missing.append("no contract compiles")
-        companions = publisher.living(EVERYTHING)
+        companions = publisher.living(self.service)
         if not companions:
             missing.append("no companion reports")
         for companion in companions:
@@ -142,19 +158,12 @@ class ControlPlane:
         )
         if served != digests:
             missing.append("the newest digests are not published yet")
-        behind = await self.server.live(EVERYTHING, timeout=0)
-        if behind:
-            missing.extend(behind)
-        else:
-            silent = [f"{host}:{port}" for host, port in self._addresses() if not await _listens(host, port)]
-            missing.extend(f"nothing listens on {address}" for address in silent)
         missing.extend(f"not published: {problem}" for problem in publisher.problems)
-        refused, serving = sorted(publisher.wanted.refused), {name.partition("/")[0] for name in served}
-        return Readiness(tuple(missing), served, tuple(_degraded(n, n in serving) for n in refused))
+        return missing, served
 
     def _addresses(self) -> list[tuple[str, int]]:
-        """Where the proxies of everything listen by what is published."""
-        group = self.publisher.groups.get(EVERYTHING)
+        """Where the proxies listen by what is published."""
+        group = self.publisher.groups.get(self.service)
         listeners = group.gateway.listeners if group else ()
         return [(each.host, each.port) for each in listeners] or [self.profile.listen]
 
@@ -165,18 +174,18 @@ class ControlPlane:
             log.warning("%s", error)
             return
         if stored and stored.tag == repr(self.profile) and not stored.snapshot.consistent():
-            self.server.publish(EVERYTHING, stored.snapshot)
+            self.server.publish(self.service, stored.snapshot)
 
     def _keep(self, service: str, snapshot: Snapshot) -> None:
-        """Keep the snapshot of the whole gateway on disk. Those of single services are made from the same sources again."""
-        if self._store is not None and service == EVERYTHING:
+        """Keep one snapshot on disk. Those of other services are made from the same sources again."""
+        if self._store is not None and service == self.service:
             before = self._keeping
             self._keeping = asyncio.get_running_loop().create_task(self._save(self._store, snapshot, before))
 
     async def _save(self, store: Store, snapshot: Snapshot, before: asyncio.Task[None] | None) -> None:
         if before is not None:
             await asyncio.wait([before])
-        await self.server.live(EVERYTHING, timeout=1.0)  # writing it must not slow down those who wait for it
+        await self.server.live(self.service, timeout=1.0)  # writing it must not slow down those who wait for it
         try:
             await asyncio.to_thread(store.save, snapshot, repr(self.profile))
         except StoreError as error:
@@ -193,6 +202,8 @@ class ControlPlane:
 
     def _group_of(self, node: Node) -> str:
         service = str(node.metadata.get("service") or EVERYTHING)
+        if service == EDGE:
+            service = EVERYTHING
         self.publisher.join(service)
         return service
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from xds.archive import packed, unpacked
 from xds.building import building
@@ -16,6 +18,7 @@ from xds.listeners import Secret
 from xds.model import Service
 from xds.offline import read_settings
 from xds.settings import key_files, settings_files
+from xds.settings.layers import OVER
 from xds.source import Tree, read_tree
 
 log = logging.getLogger("sidegate")
@@ -31,8 +34,18 @@ class Project:
     its owner alone). `closed`: certificates and their keys are left to whoever serves proxies, and not read.
     """
 
-    def __init__(self, root: Path, state: Path | None = None, env: str | None = None, *, closed: bool = False) -> None:
+    def __init__(
+        self,
+        root: Path,
+        state: Path | None = None,
+        env: str | None = None,
+        *,
+        closed: bool = False,
+        over: Mapping[str, Any] | None = None,
+    ) -> None:
+        """`over` are settings above those of the files, as flags of a command give them."""
         self.root, self.state, self.env, self.closed = root, state, env, closed
+        self._over = {OVER: json.dumps(over).encode()} if over else {}
         self._compiler = Compiler(closed=closed)
         self._tree: Tree | None = None
         self._last: Compilation | None = None
@@ -54,7 +67,7 @@ class Project:
         """
         with building():
             extra = key_files(read_settings(self.root, self.env), self.env, closed=self.closed)
-            self._tree = read_tree(self.root, self._tree, extra, self.env)
+            self._tree = _under(read_tree(self.root, self._tree, extra, self.env), self._over)
             fresh = self._compiler.compile(self._tree, self._last)
             self._last = self._with_last_good(fresh)
         self._keep(fresh)
@@ -130,6 +143,10 @@ class Project:
     def _names_kept(self) -> list[str]:
         folder = self.state / LAST_GOOD if self.state else None
         return sorted(p.stem for p in folder.glob("*.zip")) if folder and folder.is_dir() else []
+
+
+def _under(tree: Tree, over: Mapping[str, bytes]) -> Tree:
+    return replace(tree, files=dict(sorted({**tree.files, **over}.items()))) if over else tree
 
 
 def _write(path: Path, data: bytes) -> None:

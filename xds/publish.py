@@ -32,6 +32,8 @@ ASKED = 1024
 
 EVERYTHING = ""
 """The group of nodes that name no service: an edge gateway in front of all of them."""
+EDGE = "edge"
+"""What such a node may call itself where a service would stand."""
 
 
 @dataclass(frozen=True, slots=True)

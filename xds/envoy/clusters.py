@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any as _Any
 
 from envoy_data_plane.envoy.config.cluster.v3 import (
@@ -25,7 +26,7 @@ from xds.envoy import names, origin
 from xds.envoy.balancing import health, limits, look_up, outliers, policy
 from xds.envoy.codec import any_of
 from xds.envoy.discovery import by_ads
-from xds.envoy.endpoints import assignment
+from xds.envoy.endpoints import assignment, piped
 from xds.envoy.profile import Profile
 from xds.envoy.rate_limit_cluster import rate_limit_clusters
 from xds.envoy.typed import seconds
@@ -41,8 +42,7 @@ FETCHES = 8
 
 def clusters(gateway: Gateway, profile: Profile) -> Iterator[Cluster]:
     """Every cluster that a route or a filter names."""
-    host, port = profile.companion
-    yield _own(names.COMPANION, host, port, profile, profile.limits.companion_requests)
+    yield _companion(profile)
     if profile.otlp:
         yield _own(names.COLLECTOR, profile.otlp.host, profile.otlp.port, profile, tls=profile.otlp.scheme == "https")
     for scheme in gateway.schemes:
@@ -58,6 +58,13 @@ def clusters(gateway: Gateway, profile: Profile) -> Iterator[Cluster]:
     for service in gateway.services:
         for version in service.versions:
             yield _upstream(version, profile)
+
+
+def _companion(profile: Profile) -> Cluster:
+    if not isinstance(profile.companion, str):
+        return _own(names.COMPANION, *profile.companion, profile, profile.limits.companion_requests)
+    made = _own(names.COMPANION, "127.0.0.1", 0, profile, profile.limits.companion_requests)
+    return replace(made, load_assignment=piped(names.COMPANION, profile.companion))
 
 
 def _own(name: str, host: str, port: int, profile: Profile, requests: int = 0, *, tls: bool = False) -> Cluster:

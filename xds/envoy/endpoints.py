@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from envoy_data_plane.envoy.config.core.v3 import Locality
+from envoy_data_plane.envoy.config.core.v3 import Address, Locality, Pipe
 from envoy_data_plane.envoy.config.endpoint.v3 import (
     ClusterLoadAssignment,
     Endpoint,
@@ -32,6 +32,12 @@ def assignment(name: str, upstream: Upstream) -> ClusterLoadAssignment:
         zones.setdefault(each.zone, []).append(each)
     localities = [_locality(zone, inside) for zone, inside in sorted(zones.items())]
     return ClusterLoadAssignment(cluster_name=name, endpoints=localities)
+
+
+def piped(name: str, path: str) -> ClusterLoadAssignment:
+    """One endpoint, at a unix socket."""
+    there = LbEndpoint(endpoint=Endpoint(address=Address(pipe=Pipe(path=path))))
+    return ClusterLoadAssignment(cluster_name=name, endpoints=[LocalityLbEndpoints(lb_endpoints=[there])])
 
 
 def _locality(zone: str, inside: list[Where]) -> LocalityLbEndpoints:

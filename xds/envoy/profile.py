@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from xds.hardened import HEADERS, HEADERS_KIB
+
 
 class Collector(NamedTuple):
     """An OTLP/HTTP endpoint for traces, `scheme://host:port/path`."""
@@ -33,8 +35,8 @@ class Limits:
     the companion at once before further ones are refused.
     """
 
-    headers_kib: int = 16
-    headers: int = 64
+    headers_kib: int = HEADERS_KIB
+    headers: int = HEADERS
     body: int = 1 << 20
     headers_s: float = 10
     request_s: float = 60
@@ -52,7 +54,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One data plane: where it listens, where its companion and its collector are.
+    """One data plane: where it listens, where its companion (host and port, or a socket's path) and its collector are.
 
     `trusted_hops` is how many proxies before this one are trusted to append to `x-forwarded-for`. `access_log` is a file's
     path, True for standard output, False for none. Without `otlp` no span leaves the proxy, and trace ids are still
@@ -61,7 +63,7 @@ class Profile:
     """
 
     listen: tuple[str, int]
-    companion: tuple[str, int]
+    companion: tuple[str, int] | str
     otlp: Collector | None = None
     node: str = "sidegate"
     trusted_hops: int = 0
@@ -71,3 +73,8 @@ class Profile:
     authorities: str = field(default_factory=system_authorities)
     cache: str = "/dev/shm/sidegate-cache"
     limits: Limits = field(default_factory=Limits)
+
+    @property
+    def companion_url(self) -> str:
+        """The URL of the companion; that of a socket has a host which nobody looks up."""
+        return "http://companion" if isinstance(self.companion, str) else "http://{}:{}".format(*self.companion)

@@ -56,8 +56,7 @@ def _exporting(profile: Profile) -> OpenTelemetryConfig:
 
 def _silent(profile: Profile) -> OpenTelemetryConfig:
     """Envoy insists on an exporter, and a client's sampled flag would make it export: this sampler heeds no parent."""
-    host, port = profile.companion
-    uri = HttpUri(uri=f"http://{host}:{port}/", cluster=COMPANION, timeout=seconds(EXPORT_TIMEOUT_S))
+    uri = HttpUri(uri=f"{profile.companion_url}/", cluster=COMPANION, timeout=seconds(EXPORT_TIMEOUT_S))
     never = TraceIdRatioBasedSamplerConfig(sampling_percentage=FractionalPercent(numerator=0))
     return OpenTelemetryConfig(
         service_name=SERVICE, http_service=HttpService(http_uri=uri), sampler=typed(RATIO, never)

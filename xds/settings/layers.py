@@ -13,6 +13,8 @@ from xds.source import Document, load
 from xds.source.pointer import tokens
 
 FILE = "sidegate.yaml"
+OVER = "(flags)"
+"""Not a file: what a command's flags say, above every layer."""
 _LAYER = re.compile(r"sidegate\.([A-Za-z0-9][A-Za-z0-9_-]*)\.yaml")
 
 
@@ -78,14 +80,14 @@ def settings_document(
     if env is not None and (wanted := layer_file(env)) not in files:
         known = did_you_mean(env, envs(files)) or f"write {wanted}: what is different there from {FILE}"
         return None, (Diagnostic("layer-missing", f"there is no {wanted} for --env {env}", Span(wanted), known),)
-    loaded = [load(name, files[name]) for name in settings_files(env) if name in files]
+    loaded = [load(name, files[name]) for name in (*settings_files(env), OVER) if name in files]
     if not loaded:
         return None, ()
     said = tuple(d for _, diagnostics in loaded for d in diagnostics)
     documents = tuple(document for document, _ in loaded if document is not None)
     if len(documents) < len(loaded):
         return None, said
-    value = documents[0].value
+    value = documents[0].value if documents[0].file != OVER else layered({}, documents[0].value)
     for upper in documents[1:]:
         value = layered(value, upper.value)
     return Layers(documents, value), said
@@ -101,3 +103,8 @@ def layered(lower: Any, upper: Any) -> Any:
         if value is not None:
             out[key] = layered(below.get(key), value)
     return out
+
+
+def override(service: str, upstream: str | None) -> dict[str, Any] | None:
+    """Settings that place a service's every version at one upstream; None without one."""
+    return {"services": {service: {"upstream": upstream, "versions": None}}} if service and upstream else None

@@ -39,10 +39,13 @@ class Command:
 
 @dataclass(slots=True)
 class Child:
-    """One command, running until `stop`. `say` is given one line for everything that a person must know."""
+    """One command, running until `stop`. `say` is given one line for everything that a person must know.
+
+    Without a keeper, only the kernel ends the process when this one is gone (Linux).
+    """
 
     command: Command
-    keeper: Keeper
+    keeper: Keeper | None
     say: Callable[[str], None]
     starts: int = 0
     process: asyncio.subprocess.Process | None = None
@@ -112,7 +115,8 @@ class Child:
                 pump.cancel()
             if process.returncode is not None:
                 signal_group(process, signal.SIGKILL)
-                self.keeper.forget(process.pid)
+                if self.keeper is not None:
+                    self.keeper.forget(process.pid)
 
     def _err(self, line: bytes) -> None:
         self._last.append(line)

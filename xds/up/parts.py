@@ -9,12 +9,16 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from xds.address import Address
 from xds.failure import CannotRun
 from xds.telemetry import endpoint
 from xds.up.ports import free_port
+
+if TYPE_CHECKING:
+    from xds.envoy.profile import Collector
 
 NODE = "sidegate"
 FLUSH_MS = 100
@@ -89,6 +93,14 @@ def envoy_command(wiring: Wiring, state: Path, binary: Path, place: str | tuple[
 
 def _workers() -> int:
     return max(1, min(4, os.cpu_count() or 1))
+
+
+def otlp(env: Mapping[str, str]) -> Collector | None:
+    """The collector of traces that `OTEL_*` names, for the profile. Raises CannotRun."""
+    from xds.envoy.profile import Collector
+
+    found = collector(env)
+    return Collector(*found) if found else None
 
 
 def collector(env: Mapping[str, str]) -> tuple[str, str, int, str] | None:

@@ -46,7 +46,7 @@ class Keeper:
 
 
 async def spawn(
-    command: Sequence[str], *, cwd: Path, keeper: Keeper, env: Mapping[str, str] | None = None
+    command: Sequence[str], *, cwd: Path, keeper: Keeper | None, env: Mapping[str, str] | None = None
 ) -> asyncio.subprocess.Process:
     """Start a command in a session of its own, with its output on pipes.
 
@@ -70,7 +70,8 @@ async def spawn(
         limit=1 << 20,
         start_new_session=True,
     )
-    keeper.watch(process.pid)
+    if keeper is not None:
+        keeper.watch(process.pid)
     return process
 
 

@@ -95,14 +95,13 @@ class Supervisor:
     async def _start_control(self) -> Compilation:
         """The control plane, in this process. Its libraries take a second to load: meanwhile the companion loads its own."""
         from xds.control import Control
-        from xds.envoy.profile import Collector, Profile
+        from xds.envoy.profile import Profile
 
         wiring, ground = self.wiring, self.ground
-        otlp = parts.collector(os.environ)
         profile = Profile(
             listen=(wiring.listen.host, wiring.listen.port),
             companion=(wiring.companion.host, wiring.companion.port),
-            otlp=Collector(*otlp) if otlp else None,
+            otlp=parts.otlp(os.environ),
             node=parts.NODE,
             access_log=str(access_log(ground.state)),
             cache=str((ground.state / "cache").resolve()),

@@ -35,11 +35,8 @@ PATH = "/check"
 
 def companion(profile: Profile) -> ExtAuthz:
     """The filter's configuration. Whatever goes wrong is a 503; a body over the limit is a 413, never cut off."""
-    host, port = profile.companion
     service = HttpService(
-        server_uri=HttpUri(
-            uri=f"http://{host}:{port}", cluster=COMPANION, timeout=seconds(profile.companion_timeout_s)
-        ),
+        server_uri=HttpUri(uri=profile.companion_url, cluster=COMPANION, timeout=seconds(profile.companion_timeout_s)),
         path_prefix=PATH,
         authorization_request=AuthorizationRequest(headers_to_add=_question()),
         authorization_response=_answer(),
