@@ -27,6 +27,8 @@ VERBS = {
     "init": "write a service's folder: contract, policy with a test, sidegate.yaml",
     "import": "turn another gateway's export into contracts, policies and settings, and name what has no equivalent",
     "inject": "put the sidecar into the pods of manifests (stdin to stdout), as the library chart does",
+    "try": "send requests to a gateway, and see whether each was answered with the status it should have",
+    "redirect": "lead what comes for one port to another by iptables (the image's init container)",
     "sidecar": "control plane and companion for one pod (the image's role)",
     "envoy": "Envoy itself, on a bootstrap from flags and environment (the image's role)",
 }
