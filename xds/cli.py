@@ -19,11 +19,13 @@ VERBS = {
     "up": "run the gateway on a project's folder, or on one contract, and follow its changes",
     "check": "say what is wrong with contracts, policies and settings",
     "compile": "print the Envoy resources that a project compiles to",
+    "diff": "say what breaks clients between two forms of contracts: files, folders or git revisions",
     "diff-env": "say what differs between environments, in settings and in what Envoy gets",
     "explain": "say how an operation is guarded, or why a request was refused",
     "test": "judge examples, requests and policies by their tests, and say what was not tried",
     "dashboards": "write a Grafana dashboard and alert rules for a project",
     "key": "make, list and revoke the keys of API consumers",
+    "pack": "write a service's folder as one ConfigMap that Kubernetes carries to the gateway",
     "init": "write a service's folder: contract, policy with a test, sidegate.yaml",
     "import": "turn another gateway's export into contracts, policies and settings, and name what has no equivalent",
     "inject": "put the sidecar into the pods of manifests (stdin to stdout), as the library chart does",
@@ -33,11 +35,11 @@ VERBS = {
     "envoy": "Envoy itself, on a bootstrap from flags and environment (the image's role)",
 }
 
-COULD_NOT_RUN = 3
-MISUSED = 2
 ELSEWHERE = {"test": "pytest_sidegate.shell.command"}
 """Verbs that need what `xds` may not import; only their names are here."""
 
+COULD_NOT_RUN = 3
+MISUSED = 2
 
 
 def parser(argv: list[str]) -> argparse.ArgumentParser:
@@ -55,10 +57,10 @@ def parser(argv: list[str]) -> argparse.ArgumentParser:
 
 def _module(verb: str) -> str:
     name = verb.replace("-", "_")
-    return f"xds.commands.{name}_" if keyword.iskeyword(name) else f"xds.commands.{name}"
-
     if verb in ELSEWHERE:
         return ELSEWHERE[verb]
+    return f"xds.commands.{name}_" if keyword.iskeyword(name) else f"xds.commands.{name}"
+
 
 def main(argv: list[str] | None = None) -> int:
     """Run one verb. Returns the exit code; argparse leaves with 2 when the words make no sense."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from enum import StrEnum
 
@@ -44,8 +44,18 @@ class Diagnostic:
     related: tuple[tuple[Span, str], ...] = ()
 
     @property
+    def row(self) -> Code:
+        """The row of the table that `code` names."""
+        return CODES[self.code]
+
+    @property
     def severity(self) -> Severity:
-        return CODES[self.code].severity
+        return self.row.severity
+
+    @property
+    def more(self) -> Mapping[str, object]:
+        """Further members of its JSON form."""
+        return {}
 
     @property
     def is_error(self) -> bool:
@@ -72,6 +82,14 @@ CODES: dict[str, Code] = {
     "duplicate-key": Code(_E, "One mapping holds the same key twice."),
     "document-budget": Code(_E, "A document is larger, deeper or more self-similar than Sidegate reads."),
     "number-range": Code(_E, "A number that JSON cannot carry: infinite, not a number, or beyond a double's range."),
+    # packs: a service's folder in one file (xds.source.packs, xds.source.union, xds.packing)
+    "pack-unreadable": Code(_E, "A pack is damaged, or no zip that one reader could not read otherwise than another."),
+    "pack-collision": Code(_E, "A pack brings a service or a security scheme that somebody else has already."),
+    "pack-forbidden": Code(_E, "A pack among others says something that is not about its own services."),
+    "pack-secret": Code(_E, "A pack would hold a secret: ConfigMaps are not secret."),
+    "pack-without-secret": Code(_N, "A file with secrets is left out of the pack."),
+    "pack-too-large": Code(_E, "A pack is larger than a ConfigMap can be."),
+    "pack-large": Code(_W, "A pack is larger than some tools can put into a ConfigMap."),
     # contracts (xds.contract)
     "openapi-version": Code(_E, "The document is of a version of OpenAPI that is not read, or of none."),
     "wrong-type": Code(_E, "A field holds a value of the wrong type."),
@@ -173,6 +191,10 @@ CODES: dict[str, Code] = {
     "import-left-out": Code(_W, "An imported route is not in the contract, since no contract can say it."),
     "import-differs": Code(_N, "Something imported behaves a little differently here."),
     "import-todo": Code(_N, "A value is needed that the export does not hold."),
+    # tables of requests beside contracts (pytest_sidegate.shell.table)
+    "tests-invalid": Code(_E, "A file of tests of a contract holds something that is no test."),
+    # contracts against their former forms (xds.breaking); the changes are a table of their own (xds.contract.diff)
+    "diff-unread": Code(_W, "The former form of a contract cannot be read, so that nothing is compared."),
     # policies (xds.policy)
     "rego-syntax": Code(_E, "The text is not a Rego module."),
     "rego-v0": Code(_E, "The text is Rego from before version 1."),
@@ -181,8 +203,6 @@ CODES: dict[str, Code] = {
     "rego-unsafe": Code(_E, "A variable is used that nothing binds."),
     "rego-recursion": Code(_E, "A rule depends on itself."),
     "rego-refused": Code(
-    # tables of requests beside contracts (pytest_sidegate.shell.table)
-    "tests-invalid": Code(_E, "A file of tests of a contract holds something that is no test."),
         _E, "The policy engine refuses the policies, crashes on them, or takes too long to compile them."
     ),
     "policy-open": Code(_E, "A rule that decides holds without a condition, and no comment says that this is meant."),
@@ -203,3 +223,10 @@ def did_you_mean(name: str, options: Iterable[str]) -> str | None:
 def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:
     """Whether any of the diagnostics refuses its service."""
     return any(d.is_error for d in diagnostics)
+
+
+def renamed(diagnostic: Diagnostic, name: Callable[[str], str]) -> Diagnostic:
+    """The diagnostic with every file called what `name` makes of it."""
+    at = diagnostic.span
+    related = tuple((replace(span, file=name(span.file)), word) for span, word in diagnostic.related)
+    return replace(diagnostic, span=replace(at, file=name(at.file)) if at else None, related=related)

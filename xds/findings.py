@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from xds.compile import Compiler
 from xds.contract import Cache, compile_contract
 from xds.dev import parse_dev
-from xds.diagnostics import Diagnostic, Span
+from xds.diagnostics import Diagnostic, renamed
 from xds.failure import CannotRun, Misused
 from xds.offline import read_offline
 from xds.settings import FILE
@@ -112,17 +112,7 @@ def _of_policy(path: Path) -> Findings:
 def _renamed(
     found: Iterable[Diagnostic], tree: Tree, name: Callable[[str], str]
 ) -> tuple[tuple[Diagnostic, ...], dict[str, bytes]]:
-    return tuple(renamed(d, name) for d in found), {name(file): data for file, data in tree.files.items()}
-
-
-def renamed(diagnostic: Diagnostic, name: Callable[[str], str]) -> Diagnostic:
-    """The diagnostic with every file called what `name` makes of it."""
-
-    def span(at: Span) -> Span:
-        return replace(at, file=name(at.file))
-
-    related = tuple((span(at), word) for at, word in diagnostic.related)
-    return replace(diagnostic, span=span(diagnostic.span) if diagnostic.span else None, related=related)
+    return tuple(renamed(d, name) for d in found), {name(file): data for file, data in tree.texts.items()}
 
 
 def _shown(root: Path) -> str:

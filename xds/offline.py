@@ -31,9 +31,8 @@ def read_offline(root: Path, env: str | None = None) -> Tree:
         raise CannotRun(f"{root} is not a folder. Next: sidegate init {root} --service NAME")
     if env is not None:
         require_layer(root, env)
-    settings = read_settings(root, env)
-    tree = read_tree(root, None, key_files(settings, env), env)
-    keys = _dev_keys(settings, env)
+    tree = read_tree(root, None, lambda settings: key_files(settings, env), env)
+    keys = _dev_keys(tree.files, env)
     if keys is None or keys in tree.files:
         return tree
     problems = tuple(p for p in tree.problems if p.span is None or p.span.file != keys)

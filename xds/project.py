@@ -16,7 +16,6 @@ from xds.building import building
 from xds.compile import Compilation, Compiler
 from xds.listeners import Secret
 from xds.model import Service
-from xds.offline import read_settings
 from xds.settings import key_files, settings_files
 from xds.settings.layers import OVER
 from xds.source import Tree, read_tree
@@ -60,14 +59,17 @@ class Project:
         """The files of settings, and those that they name beside the folders that every project has."""
         return (*settings_files(self.env), *key_files(self.tree.files, self.env, closed=self.closed))
 
+    def _named(self, settings: Mapping[str, bytes]) -> tuple[str, ...]:
+        return key_files(settings, self.env, closed=self.closed)
+
     def compile(self) -> Compilation:
         """Read and compile the folder. Blocking: call it in a thread.
 
         Services in `refused` are in the result all the same if an earlier form of them compiled.
         """
         with building():
-            extra = key_files(read_settings(self.root, self.env), self.env, closed=self.closed)
-            self._tree = _under(read_tree(self.root, self._tree, extra, self.env), self._over)
+            tree = read_tree(self.root, self._tree, self._named, self.env)
+            self._tree = _under(tree, self._over)
             fresh = self._compiler.compile(self._tree, self._last)
             self._last = self._with_last_good(fresh)
         self._keep(fresh)

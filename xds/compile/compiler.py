@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -18,6 +18,7 @@ from xds.settings import ServiceSettings, Settings, parse_settings
 from xds.settings.tls import CODES as KEY_MATERIAL
 from xds.settings.tls import now
 from xds.source import Tree
+from xds.source.packs import pack_of
 
 from .claims import Shapes, collisions
 from .compilation import Compilation
@@ -47,14 +48,14 @@ class Compiler:
         settings, found = parse_settings(tree.files, tree.env, closed=self.closed, clock=self.clock)
         layout, misplaced = lay_out(tree)
         said = [*tree.problems, *found, *misplaced]
-        names = sorted({*layout, *services_of(tree.problems), *services_of(misplaced)})
+        names = sorted({*layout, *services_of(tree.problems), *services_of(misplaced), *tree.held})
         if not names:
             said.append(Diagnostic("no-contracts", "no contract found in contracts/<service>/<version>.yaml"))
         secrets = _secrets(settings, previous)
-        if secrets is None or not names or any(d.is_error and d.code not in KEY_MATERIAL for d in found):
-            return Compilation(refused=frozenset(names), diagnostics=tuple(said), settings=settings)
+        if secrets is None or not names or any(map(_stops_all, found)):
+            return Compilation(refused=frozenset(names), diagnostics=tuple(map(tree.named, said)), settings=settings)
         said.extend(unknown_services(settings, layout, tree))
-        broken = services_of(d for d in (*tree.problems, *misplaced) if d.is_error)
+        broken = services_of(d for d in (*tree.problems, *misplaced) if d.is_error) | tree.held | _of_packs(found, tree)
         services, bundles = {}, {}
         for name in names:
             service, bundle, problems = self._service(name, layout.get(name, {}), settings, tree)
@@ -67,7 +68,7 @@ class Compiler:
         refused = frozenset(names) - services.keys()
         said.extend(() if refused else unmatched_patches(gateway, tree.files))
         policies = {name: bundle for name, bundle in bundles.items() if bundle and name in services}
-        return Compilation(gateway, policies, refused, tuple(said), settings)
+        return Compilation(gateway, policies, refused, tuple(map(tree.named, said)), settings)
 
     def _refuse_claimed(
         self, services: dict[str, Service], previous: Compilation | None, tree: Tree
@@ -90,6 +91,7 @@ class Compiler:
     ) -> tuple[Service | None, Bundle | None, list[Diagnostic]]:
         """The service and its policies, or None with errors among what was found."""
         bundle, found = load_bundle(name, tree.files, "opa" if settings.opa else "embedded")
+        settings = _visible(settings, name, tree)
         company = _Company(name, tuple(sorted(roots)), settings, bundle, not has_errors(found), tree.files)
         said = [*found]
         versions = []
@@ -175,8 +177,31 @@ def _gateway(services: Mapping[str, Service], settings: Settings, secrets: tuple
     return Gateway(ordered, schemes, settings.edge, settings.listeners, secrets)
 
 
+def _stops_all(found: Diagnostic) -> bool:
+    """Whether what is wrong with settings concerns everybody: not key material, and not what a pack says of its services."""
+    ours = found.span is None or pack_of(found.span.file) is None
+    return found.is_error and found.code not in KEY_MATERIAL and ours
+
+
+def _of_packs(found: Iterable[Diagnostic], tree: Tree) -> set[str]:
+    """The services of packs whose settings have errors."""
+    packs = {pack_of(d.span.file) for d in found if d.is_error and d.span}
+    return {service for name, member in tree.members.items() if name in packs for service in member.services}
+
+
 def _secrets(settings: Settings, previous: Compilation | None) -> tuple[Secret, ...] | None:
     """All key material that is asked for; of what is no good the one before. None if there is none to go on with."""
     before = {secret.name: secret for secret in previous.gateway.secrets} if previous else {}
-    found = [settings.secrets.get(name) or before.get(name) for name in sorted(settings.wanted)]
-    return tuple(filter(None, found)) if None not in found or settings.closed else None
+    found = {name: settings.secrets.get(name) or before.get(name) for name in sorted(settings.wanted)}
+    lacking = {name for name, secret in found.items() if secret is None}
+    return tuple(filter(None, found.values())) if lacking <= settings.of_packs or settings.closed else None
+
+
+def _visible(settings: Settings, service: str, tree: Tree) -> Settings:
+    """The settings with the security schemes that a service may use: the project's and those of its own pack."""
+    if not any(pack_of(scheme.place.file) for scheme in settings.schemes.values()):
+        return settings
+    own = next((name for name, member in tree.members.items() if service in member.services), "")
+    said = tree.members[own].schemes if own else frozenset()
+    seen = {n: s for n, s in settings.schemes.items() if n in said or pack_of(s.place.file) in (None, own)}
+    return replace(settings, schemes=seen)

@@ -29,6 +29,7 @@ from xds.settings.security import scheme
 from xds.settings.services import ServiceSettings, service
 from xds.settings.tls import files_of_upstreams, now
 from xds.settings.transcoding import files_of as files_of_services
+from xds.source.packs import inside
 
 __all__ = [
     "FILE",
@@ -66,7 +67,8 @@ class Settings:
 
     `edge` is what holds for the whole gateway natively. `dev` is the section that only `sidegate up` reads (processes,
     tokens and requests to try), unchecked here. `secrets` is the key material that can be used, `wanted` the names of all
-    that is asked for; none of it is looked at if they are `closed`.
+    that is asked for, `of_packs` what packs ask for (its lack holds up nobody else); none of it is looked at if they are
+    `closed`.
     """
 
     services: Mapping[str, ServiceSettings] = field(default_factory=dict)
@@ -78,6 +80,7 @@ class Settings:
     listeners: tuple[Listener, ...] = ()
     secrets: Mapping[str, Secret] = field(default_factory=dict)
     wanted: frozenset[str] = frozenset()
+    of_packs: frozenset[str] = frozenset()
     closed: bool = False
 
 
@@ -87,8 +90,12 @@ def key_files(files: Mapping[str, bytes], env: str | None = None, *, closed: boo
     `closed` leaves out certificates and their keys.
     """
     document, _ = settings_document(files, env)
-    top = document.value if document and isinstance(document.value, dict) else {}
-    return tuple(sorted({*_files(top), *(() if closed else _key_material(top))}))
+    found: set[str] = set()
+    for pack, value in document.by_pack() if document else ():
+        top = value if isinstance(value, dict) else {}
+        named = {*_files(top), *(() if closed else _key_material(top))}
+        found |= {inside(pack, file) for file in named} if pack else named
+    return tuple(sorted(found))
 
 
 def _files(top: Mapping[str, Any]) -> Iterator[str]:
@@ -152,5 +159,6 @@ def _settings(reader: Reader) -> Settings:
         listeners=listening,
         secrets=reader.secrets,
         wanted=frozenset(reader.wanted),
+        of_packs=frozenset(reader.of_packs),
         closed=reader.closed,
     )

@@ -60,7 +60,7 @@ def endpoint(reader: Reader, value: Any, at: str, what: str) -> RemoteKeys | Non
 
 
 def _local(reader: Reader, file: Any, at: str) -> str | None:
-    data = reader.files.get(file) if isinstance(file, str) else None
+    data = reader.files.get(reader.file(file, f"{at}/file")) if isinstance(file, str) else None
     if data is None:
         reader.say("jwks-unreadable", f"there is no readable file '{file}' in the project", f"{at}/file")
         return None

@@ -29,6 +29,7 @@ def keys(reader: Reader, value: Any, at: str) -> tuple[Key, ...] | None:
     if not isinstance(file, str):
         reader.say("settings-invalid", "`keys` names the `file` that holds the consumers and the hashes", at)
         return None
+    file = reader.file(file, f"{at}/file")
     data = reader.files.get(file)
     if data is None:
         reader.say("keys-unreadable", f"there is no readable file '{file}' in the project", f"{at}/file", _HELP)

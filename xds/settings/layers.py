@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any
 
 from xds.diagnostics import Diagnostic, Span, did_you_mean
 from xds.place import Place
 from xds.source import Document, load
+from xds.source.packs import pack_of
 from xds.source.pointer import tokens
 
 FILE = "sidegate.yaml"
@@ -46,6 +48,13 @@ class Layers:
     documents: tuple[Document, ...]
     value: Any
 
+    def by_pack(self) -> Iterator[tuple[str | None, Any]]:
+        """What each pack says, and what the project itself does (None)."""
+        packs = dict.fromkeys(pack_of(document.file) for document in self.documents)
+        for pack in packs:
+            said = [document.value for document in self.documents if pack_of(document.file) == pack]
+            yield pack, reduce(layered, said)
+
     def place(self, pointer: str = "") -> Place:
         """The file that said the value of a pointer (the uppermost, if several did), and the pointer."""
         return Place(self._document(pointer).file, pointer)
@@ -55,8 +64,13 @@ class Layers:
         return self._document(pointer).span(pointer)
 
     def _document(self, pointer: str) -> Document:
-        path = tokens(pointer)
-        return next((d for d in reversed(self.documents[1:]) if _said(d.value, path)), self.documents[0])
+        """Whose layer said a pointer's value, or the innermost of the mappings around it that somebody said."""
+        path = list(tokens(pointer))
+        for length in range(len(path), 0, -1):
+            for document in reversed(self.documents):
+                if _said(document.value, path[:length]):
+                    return document
+        return self.documents[-1] if self.documents[-1].file != OVER else self.documents[0]
 
 
 def _said(value: Any, path: Iterable[str]) -> bool:
@@ -77,10 +91,13 @@ def settings_document(
 
     Code `layer-missing` if the environment has no file, and those of `xds.source.load`.
     """
-    if env is not None and (wanted := layer_file(env)) not in files:
+    if env is not None and (wanted := layer_file(env)) not in files and not _pack_settings(files, wanted):
         known = did_you_mean(env, envs(files)) or f"write {wanted}: what is different there from {FILE}"
         return None, (Diagnostic("layer-missing", f"there is no {wanted} for --env {env}", Span(wanted), known),)
-    loaded = [load(name, files[name]) for name in (*settings_files(env), OVER) if name in files]
+    loaded = [
+        *_of_packs(files, env),
+        *(load(name, files[name]) for name in (*settings_files(env), OVER) if name in files),
+    ]
     if not loaded:
         return None, ()
     said = tuple(d for _, diagnostics in loaded for d in diagnostics)
@@ -91,6 +108,23 @@ def settings_document(
     for upper in documents[1:]:
         value = layered(value, upper.value)
     return Layers(documents, value), said
+
+
+_OF_PACKS = ("services", "security")
+
+
+def _pack_settings(files: Mapping[str, bytes], name: str) -> list[str]:
+    return sorted(file for file in files if file.count("/") == 1 and file.endswith(f".zip/{name}"))
+
+
+def _of_packs(files: Mapping[str, bytes], env: str | None) -> Iterator[tuple[Document | None, tuple[Diagnostic, ...]]]:
+    """What packs say, below all that the project itself says: only of their services and security schemes."""
+    for name in settings_files(env):
+        for file in _pack_settings(files, name):
+            document, said = load(file, files[file])
+            top = document.value if document and isinstance(document.value, dict) else {}
+            spoken = {section: top[section] for section in _OF_PACKS if section in top}
+            yield (replace(document, value=spoken) if document else None), said
 
 
 def layered(lower: Any, upper: Any) -> Any:

@@ -56,9 +56,10 @@ def _secret(reader: Reader, scheme: str, value: Any, at: str) -> str | None:
         reader.say("settings-invalid", "`secret` names the `file` that holds the client's secret, and nothing else", at)
         return None
     name = f"login:{scheme}"
-    reader.wanted.add(name)
+    reader.want(name, at)
     if reader.closed:
         return name
+    file = reader.file(file, f"{at}/file")
     text = (reader.files.get(file) or b"").strip()
     if not text:
         reader.say("certificate-unreadable", f"there is no secret in '{file}'", f"{at}/file")

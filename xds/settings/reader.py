@@ -12,6 +12,7 @@ from xds.listeners import Secret
 from xds.place import Place
 from xds.settings.layers import FILE as FILE
 from xds.settings.layers import Layers
+from xds.source.packs import inside, pack_of
 from xds.source.pointer import escape
 
 
@@ -19,8 +20,8 @@ from xds.source.pointer import escape
 class Reader:
     """`found` collects what is wrong; `files` are the project's, by name.
 
-    `secrets` collects key material and `wanted` the names of all that is asked for. `closed`: whoever compiles has no
-    business with it. `clock` gives the time by which certificates are judged; without one, their time is not looked at.
+    `secrets` collects key material and `wanted` the names of all that is asked for, `of_packs` those that packs ask for.
+    `closed`: whoever compiles has no business with it. `clock` gives the time by which certificates are judged; without one, their time is not looked at.
     """
 
     document: Layers
@@ -30,6 +31,7 @@ class Reader:
     clock: Callable[[], datetime] | None = None
     secrets: dict[str, Secret] = field(default_factory=dict)
     wanted: set[str] = field(default_factory=set)
+    of_packs: set[str] = field(default_factory=set)
 
     def mapping(self, value: Any, at: str, keys: Iterable[str] | None = None) -> dict[str, Any]:
         if value is None:
@@ -51,6 +53,17 @@ class Reader:
             self.say("settings-invalid", f"{at} must be a list of texts", at)
             return ()
         return tuple(value)
+
+    def want(self, name: str, at: str) -> None:
+        """Ask for key material by its name, for what is written at a pointer."""
+        self.wanted.add(name)
+        if pack_of(self.document.place(at).file):
+            self.of_packs.add(name)
+
+    def file(self, name: str, at: str) -> str:
+        """What a file that the value of a pointer names is called among `files`: a pack's own files are within it."""
+        pack = pack_of(self.document.place(at).file)
+        return inside(pack, name) if pack else name
 
     def place(self, at: str) -> Place:
         """Where the value of a pointer was written."""

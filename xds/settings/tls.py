@@ -26,8 +26,9 @@ def certificate(reader: Reader, cert: Any, key: Any, at: str) -> str | None:
     if not isinstance(cert, str) or not isinstance(key, str):
         reader.say("settings-invalid", "a certificate has a `cert` and a `key`, both names of PEM files", at)
         return None
+    cert, key = reader.file(cert, f"{at}/cert"), reader.file(key, f"{at}/key")
     name = f"certificate:{cert}"
-    reader.wanted.add(name)
+    reader.want(name, at)
     if reader.closed or name in reader.secrets:
         return name
     chain, private = _data(reader, cert, f"{at}/cert"), _data(reader, key, f"{at}/key")
@@ -41,8 +42,9 @@ def authorities(reader: Reader, file: Any, at: str) -> str | None:
     if not isinstance(file, str):
         reader.say("settings-invalid", "authorities are the name of a PEM file with their certificates", at)
         return None
+    file = reader.file(file, at)
     name = f"authorities:{file}"
-    reader.wanted.add(name)
+    reader.want(name, at)
     if reader.closed or name in reader.secrets:
         return name
     data = _data(reader, file, at)

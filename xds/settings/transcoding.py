@@ -26,7 +26,7 @@ def files_of(services: Any) -> Iterator[str]:
 def transcoding(reader: Reader, value: Mapping[str, Any], at: str) -> Transcoding | None:
     """The descriptor and which of its services; None after diagnostics."""
     file, names = value["descriptor"], tuple(value["services"])
-    data = reader.files.get(file)
+    data = reader.files.get(reader.file(file, f"{at}/descriptor"))
     if data is None:
         reader.say("upstream-invalid", f"there is no readable file '{file}' in the project", f"{at}/descriptor")
         return None

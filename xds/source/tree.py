@@ -1,17 +1,16 @@
-"""Folder -> Tree: the bytes of a project, links followed only to what is inside their root."""
+"""Folder -> Tree: the bytes of a project, links followed only to what is inside their root, packs united."""
 
 from __future__ import annotations
 
-import os
-import stat
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from xds.diagnostics import Diagnostic, Span
+from xds.diagnostics import Diagnostic, Span, renamed
 
-from .limits import MAX_BYTES
+from .packs import ENDING, Pack, folder_of, inside, pack_of, read_packs
+from .reading import Reading, Stamp
+from .union import Member, unite
 
 _ROOTS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     # folder, endings that are read, exact names that are read
@@ -19,13 +18,10 @@ _ROOTS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("policies", (".rego",), ("data.json", "data.yaml")),
 )
 _SETTINGS = "sidegate.yaml"
-_MAX_FILES = 50_000
+_TRIES = 50
+"""A mounted volume is exchanged once a minute at most; whatever changes faster than it can be read is not Kubernetes."""
 
-_Stamp = tuple[int, int, int, int, int]
-"""Modification and change time, size, inode, device: `cp -p` and `rsync -t` set the first, nobody sets the second."""
-
-_SETTLED_NS = 2_000_000_000
-"""Clocks of file systems tick in steps: a file that was read so soon after a change may have changed again unseen."""
+Extra = Iterable[str] | Callable[[Mapping[str, bytes]], Iterable[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,178 +29,130 @@ class Tree:
     """A project's files as bytes, by path relative to its folder (forward slashes); what could not be read is a problem.
 
     `stamps` are of the files that can be told from what they were without reading them again. `env` is the environment
-    whose layer of settings counts.
+    whose layer of settings counts. Files out of packs stand under the names that they have in an unpacked folder;
+    `shown` are the names that people know them by. `held` are services that a pack holds which cannot be used now.
     """
 
     files: Mapping[str, bytes]
     problems: tuple[Diagnostic, ...] = ()
-    stamps: Mapping[str, _Stamp] = field(default_factory=dict, repr=False, compare=False)
+    stamps: Mapping[str, Stamp] = field(default_factory=dict, repr=False, compare=False)
     env: str | None = None
+    packs: Mapping[str, Pack] = field(default_factory=dict, repr=False)
+    members: Mapping[str, Member] = field(default_factory=dict)
+    held: frozenset[str] = frozenset()
+    shown: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def texts(self) -> Mapping[str, bytes]:
+        """The files by the names that diagnostics have for them."""
+        return {self.shown.get(file, file): data for file, data in self.files.items()} if self.shown else self.files
+
+    def named(self, diagnostic: Diagnostic) -> Diagnostic:
+        """A diagnostic whose places name packs and the files in them."""
+        return renamed(diagnostic, lambda file: self.shown.get(file, file)) if self.shown else diagnostic
 
 
-def read_tree(root: Path, previous: Tree | None = None, extra: Iterable[str] = (), env: str | None = None) -> Tree:
-    """Reads `contracts/`, `policies/`, `sidegate.yaml`, the layer of `env` over it, and the `extra` relative files.
+def read_tree(
+    root: Path, previous: Tree | None = None, extra: Extra = (), env: str | None = None, packs: Path | None = None
+) -> Tree:
+    """Reads `contracts/`, `policies/`, `sidegate.yaml`, the layer of `env` over it, packs, and the `extra` relative files.
 
-    `previous` lends its bytes for files whose stamps are the same; files that were read again and say the same are the same
-    objects. Codes: `file-unreadable`, `path-escapes`, `document-budget`. A folder that is not there is empty; one that
+    `packs` is a second folder with packs. `extra` may be asked with the files of settings. `previous` lends its bytes for
+    files whose stamps are the same; files that were read again and say the same are the same objects. Codes:
+    `file-unreadable`, `path-escapes`, `document-budget`, and those of packs. A folder that is not there is empty; one that
     cannot be listed is a problem.
     """
-    reading = _Reading(root, previous or Tree({}))
-    for folder, endings, names in _ROOTS:
-        reading.folder(folder, endings, names)
-    settings = (_SETTINGS,) if env is None else (_SETTINGS, f"sidegate.{env}.yaml")
-    for name in (*settings, *extra):
-        if name not in reading.files:
-            reading.single(name, optional=name in settings)
-    problems = tuple(sorted(reading.problems, key=lambda d: (str(d.span), d.code)))
-    return Tree(dict(sorted(reading.files.items())), problems, reading.stamps, env)
+    before = previous or Tree({})
+    for _ in range(_TRIES):
+        walks = [_Walk(root, before, env), *([_Walk(packs, before, env)] if packs is not None else ())]
+        walks[0].project()
+        walks[-1].packs()
+        tree = _tree(walks, before, extra, env, alone_too=packs is None)
+        if not any(walk.reading.moved() for walk in walks):
+            return tree
+    problem = Diagnostic("file-unreadable", "the folder changes faster than it can be read", Span("."))
+    return Tree({}, (problem,), env=env, members=before.members, held=_served(before))
 
 
-class _Reading:
-    """One walk over a project's folder."""
+def _served(tree: Tree) -> frozenset[str]:
+    return frozenset(service for member in tree.members.values() for service in member.services)
 
-    def __init__(self, root: Path, previous: Tree) -> None:
-        self.root, self.previous = root, previous
-        self.files: dict[str, bytes] = {}
-        self.stamps: dict[str, _Stamp] = {}
-        self.problems: list[Diagnostic] = []
 
-    def problem(self, code: str, file: str, message: str, help: str | None = None) -> None:
-        self.problems.append(Diagnostic(code, message, Span(file), help))
+class _Walk:
+    """One folder's part of a reading."""
 
-    def folder(self, name: str, endings: tuple[str, ...], names: tuple[str, ...]) -> None:
-        top = self.root / name
-        try:
-            real = top.resolve(strict=True)
-        except FileNotFoundError:
-            if top.is_symlink():
-                self.problem("file-unreadable", name, "the link leads to nothing")
+    def __init__(self, root: Path, before: Tree, env: str | None) -> None:
+        lent = {**before.files, **{pack.name: pack.data for pack in before.packs.values()}}
+        self.reading = Reading(root, lent, before.stamps)
+        self.settings = (_SETTINGS,) if env is None else (_SETTINGS, f"sidegate.{env}.yaml")
+        self.zips: dict[str, bytes] = {}
+        self.unread: set[str] = set()
+
+    def project(self) -> None:
+        """Contracts, policies, settings and packs."""
+        for folder, endings, names in _ROOTS:
+            self.reading.folder(folder, endings, names)
+        for name in self.settings:
+            self.reading.single(name, optional=True)
+        self.packs()
+
+    def packs(self) -> None:
+        if self.zips or self.unread:
             return
-        except (OSError, RuntimeError) as e:
-            self.problem("file-unreadable", name, _reason(e))
+        reading = self.reading
+        reading.beside(ENDING)
+        self.zips = {name: reading.files.pop(name) for name in [*reading.files] if _is_pack(name)}
+        self.unread = {d.span.file for d in reading.problems if d.span and _is_pack(d.span.file)}
+
+    def extra(self, name: str, packs: Mapping[str, Pack], alone: Pack | None) -> None:
+        """A file that settings name: in its pack, in the folder beside that, or in the project."""
+        if name in self.reading.files or (alone and name in alone.files):
             return
-
-        def take(relative: str, entry: os.DirEntry[str]) -> None:
-            if entry.name.endswith(endings) or entry.name in names:
-                self._file(relative, entry, real)
-
-        self._walk(str(top), name, str(real), real, frozenset(), take)
-
-    def _walk(
-        self,
-        folder: str,
-        name: str,
-        real: str,
-        root: Path,
-        above: frozenset[str],
-        take: Callable[[str, os.DirEntry[str]], None],
-    ) -> None:
-        if real in above:  # a link to a folder above itself: everything in it has been read
+        pack = alone.name if alone else pack_of(name)
+        if pack is None or pack not in packs:
+            self.reading.single(name, optional=False)
             return
-        try:
-            entries = sorted(os.scandir(folder), key=lambda e: e.name)
-        except OSError as e:
-            self.problem("file-unreadable", name, _reason(e))
+        file = name if alone else name.partition("/")[2]
+        if file in packs[pack].files:
             return
-        for entry in entries:
-            # Kubernetes mounts a volume as links to `..data/name`, with `..data` a link to `..2026_...`: the names are
-            # read through the links, the versions beside them are not contracts of their own.
-            if entry.name.startswith("."):
-                continue
-            relative = f"{name}/{entry.name}"
-            try:
-                is_folder, is_link = entry.is_dir(), entry.is_symlink()
-            except OSError as e:
-                self.problem("file-unreadable", relative, _reason(e))
-                continue
-            if not is_folder:
-                take(relative, entry)
-            elif not is_link or self._inside(relative, Path(entry.path), root):
-                there = os.path.realpath(entry.path) if is_link else f"{real}/{entry.name}"
-                self._walk(entry.path, relative, there, root, above | {real}, take)
-
-    def _inside(self, relative: str, path: Path, root: Path) -> bool:
-        try:
-            inside = path.resolve(strict=True).is_relative_to(root)
-        except (OSError, RuntimeError) as e:
-            self.problem("file-unreadable", relative, _reason(e))
-            return False
-        if not inside:
-            folder = relative.split("/")[0]
-            self.problem(
-                "path-escapes", relative, f"the link leads outside {folder}/", f"put the file itself into {folder}/"
-            )
-        return inside
-
-    def _file(self, relative: str, entry: os.DirEntry[str], root: Path) -> None:
-        if len(self.files) >= _MAX_FILES:
-            if len(self.files) == _MAX_FILES:
-                self.problem("document-budget", relative, f"the project holds more than {_MAX_FILES:,} files")
-            return
-        if entry.is_symlink():
-            if self._inside(relative, Path(entry.path), root):
-                self._read(relative, entry.path)
-        elif not self._known(relative, entry):
-            self._read(relative, entry.path)
-
-    def _known(self, relative: str, entry: os.DirEntry[str]) -> bool:
-        """Whether a file is as it was, so that it need not even be opened."""
-        stamp = self.previous.stamps.get(relative)
-        if stamp is None:
-            return False
-        try:
-            if _stamp(entry.stat(follow_symlinks=False)) != stamp:
-                return False
-        except OSError:
-            return False  # opening it says why
-        self.files[relative], self.stamps[relative] = self.previous.files[relative], stamp
-        return True
-
-    def single(self, relative: str, *, optional: bool) -> None:
-        """One file named by the settings, which may lie anywhere inside the project."""
-        path = self.root / relative
-        if optional and not path.is_symlink() and not path.exists():
-            return
-        try:
-            real, root = path.resolve(strict=True), self.root.resolve(strict=True)
-        except (OSError, RuntimeError, ValueError) as e:
-            self.problem("file-unreadable", relative, _reason(e))
-            return
-        if real.is_relative_to(root):
-            self._read(relative, path)
-        else:
-            self.problem("path-escapes", relative, "the file lies outside the project's folder")
-
-    def _read(self, relative: str, path: str | Path) -> None:
-        now = time.time_ns()
-        try:
-            # The file is opened once and judged by its descriptor, so that nothing can be put in its place in between;
-            # without O_NONBLOCK a named pipe would hold the reader for ever.
-            descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
-            with open(descriptor, "rb") as stream:
-                status = os.fstat(descriptor)
-                if not stat.S_ISREG(status.st_mode):
-                    self.problem("file-unreadable", relative, "not a regular file")
-                    return
-                if status.st_size > MAX_BYTES:
-                    message = f"the file is larger than {MAX_BYTES // 2**20} MiB"
-                    self.problem("document-budget", relative, message)
-                    return
-                stamp, before = _stamp(status), self.previous.files.get(relative)
-                if before is None or self.previous.stamps.get(relative) != stamp:
-                    data = stream.read(MAX_BYTES + 1)
-                    before = before if before == data else data
-                self.files[relative] = before
-                if max(status.st_mtime_ns, status.st_ctime_ns) < now - _SETTLED_NS:
-                    self.stamps[relative] = stamp
-        except (OSError, ValueError) as e:
-            self.problem("file-unreadable", relative, _reason(e))
+        beside = f"{folder_of(pack)}/{file}"
+        if alone and not (self.reading.root / beside).exists():
+            beside = file
+        self.reading.single(beside, optional=False, name=name)
 
 
-def _stamp(status: os.stat_result) -> _Stamp:
-    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_dev
+def _is_pack(name: str) -> bool:
+    return name.endswith(ENDING) and "/" not in name
 
 
-def _reason(e: BaseException) -> str:
-    text = getattr(e, "strerror", None) or str(e) or type(e).__name__
-    return text[:1].lower() + text[1:]
+def _tree(walks: list[_Walk], before: Tree, extra: Extra, env: str | None, *, alone_too: bool) -> Tree:
+    own, last = walks[0], walks[-1]
+    zips = {**last.zips, **own.zips}
+    packs, refused = read_packs(zips, before.packs, own.unread | last.unread)
+    single = next(iter(packs.values())) if alone_too and len(packs) == 1 and not own.reading.files else None
+    alone = single if single and single.readable else None
+    told = alone.files if alone else _settings(packs, own)
+    for name in extra(told) if callable(extra) else extra:
+        own.extra(name, packs, alone)
+    files, stamps = own.reading.files, {**last.reading.stamps, **own.reading.stamps}
+    united = unite(files, packs, before.members, env, alone)
+    problems = [*own.reading.problems, *refused, *united.problems]
+    problems += last.reading.problems if last is not own else []
+    return Tree(
+        dict(sorted(united.files.items())),
+        tuple(sorted(problems, key=lambda d: (str(d.span), d.code))),
+        stamps,
+        env,
+        packs,
+        united.members,
+        united.held,
+        united.shown,
+    )
+
+
+def _settings(packs: Mapping[str, Pack], own: _Walk) -> dict[str, bytes]:
+    """The files of settings, the project's and those of its packs."""
+    found = {name: own.reading.files[name] for name in own.settings if name in own.reading.files}
+    for pack in packs.values():
+        found |= {inside(pack.name, name): pack.files[name] for name in own.settings if name in pack.files}
+    return found

@@ -1,0 +1,75 @@
+"""zips of a folder -> Pack: a service's folder in one file, and what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from xds.diagnostics import Diagnostic, Span
+from xds.unpacking import Unreadable, unpacked_strictly
+
+ENDING = ".zip"
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """One pack. `name` is its file's; `files` are those inside, by their names there; `readable` is false if it is refused."""
+
+    name: str
+    data: bytes = field(repr=False)
+    files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    readable: bool = True
+
+    @property
+    def services(self) -> frozenset[str]:
+        """The services that it has contracts for."""
+        parts = (file.split("/") for file in self.files)
+        return frozenset(p[1] for p in parts if len(p) > 2 and p[0] == "contracts")
+
+
+def inside(pack: str, file: str) -> str:
+    """What a file in a pack is called where packs are seen from outside."""
+    return f"{pack}/{file}"
+
+
+def pack_of(file: str) -> str | None:
+    """The pack that a name as `inside` makes them leads into."""
+    first, slash, _ = file.partition("/")
+    return first if slash and first.endswith(ENDING) else None
+
+
+def folder_of(pack: str) -> str:
+    """The folder beside a pack for what settings name and no pack may hold: secrets."""
+    return pack.removesuffix(ENDING)
+
+
+def read_packs(
+    zips: Mapping[str, bytes], before: Mapping[str, Pack], unread: Iterable[str] = ()
+) -> tuple[dict[str, Pack], list[Diagnostic]]:
+    """The packs of a folder by name; those that are refused are among them, without files. Code `pack-unreadable`.
+
+    `before` lends its packs where the bytes are the same, and single files that are. `unread` are zips that were there
+    and could not be read, of which the problem is told already.
+    """
+    packs: dict[str, Pack] = {name: Pack(name, b"", {}, False) for name in unread}
+    problems = []
+    for name, data in sorted(zips.items()):
+        old = before.get(name)
+        if old is not None and old.readable and old.data == data:
+            packs[name] = old
+            continue
+        try:
+            files = unpacked_strictly(data)
+        except Unreadable as refusal:
+            packs[name] = Pack(name, data, {}, False)
+            problems.append(_refused(name, refusal))
+            continue
+        lent = old.files if old else {}
+        packs[name] = Pack(name, data, {f: lent[f] if lent.get(f) == new else new for f, new in files.items()})
+    return packs, problems
+
+
+def _refused(pack: str, refusal: Unreadable) -> Diagnostic:
+    file = "".join(c if c.isprintable() else "?" for c in refusal.file)[:200]
+    help_ = "write it anew: sidegate pack DIR"
+    return Diagnostic("pack-unreadable", refusal.message, Span(inside(pack, file) if file else pack), help_)

@@ -1,0 +1,193 @@
+"""a project's own files and its packs -> the files of one project, or what keeps a pack out.
+
+A pack speaks for its own services: their contracts, their policies, their entries in `services`, and security schemes of its
+own. What holds for the whole gateway is the project's. A pack is taken whole or not at all: one that claims what another has
+is held up, and whoever had it first keeps it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from xds.diagnostics import Diagnostic, Span, has_errors
+
+from .document import Document, load
+from .packs import Pack, inside
+from .pointer import escape
+
+_SETTINGS = "sidegate.yaml"
+_SPOKEN = ("services", "security")
+_IGNORED = ("dev",)
+"""Sections that only `sidegate up` reads, in the service's own folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """What a pack brought when it last was taken: its services and its security schemes."""
+
+    services: frozenset[str]
+    schemes: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class Union:
+    """The files of one project. `held` are services of packs that are not taken, as far as they are known."""
+
+    files: dict[str, bytes]
+    shown: dict[str, str] = field(default_factory=dict)
+    members: dict[str, Member] = field(default_factory=dict)
+    held: frozenset[str] = frozenset()
+    problems: list[Diagnostic] = field(default_factory=list)
+
+
+def unite(
+    own: Mapping[str, bytes],
+    packs: Mapping[str, Pack],
+    before: Mapping[str, Member],
+    env: str | None,
+    alone: Pack | None = None,
+) -> Union:
+    """The files of a project with all its packs. `own` holds, by names of `inside`, also what packs name and do not hold.
+
+    `before` is what packs brought last time: theirs stays theirs. `alone` is a pack that is the whole project, in which
+    everything counts. Codes: `pack-collision`, `pack-forbidden`, and those of `load`.
+    """
+    if alone is not None:
+        files = {**alone.files, **own}
+        shown = {file: inside(alone.name, file) for file in alone.files}
+        return Union(files, shown, {alone.name: Member(alone.services)})
+    made = Union(dict(own))
+    taken = _Taken(own, env)
+    held: set[str] = set()
+    # Whoever was there first goes first, so that nothing that comes later takes it over.
+    for pack in sorted(packs.values(), key=lambda p: (p.name not in before, p.name)):
+        documents, said = _documents(pack, env)
+        said = said or [*_forbidden(pack, documents), *taken.collisions(pack, documents)]
+        made.problems += said
+        if has_errors(said) or not pack.readable:
+            held |= pack.services | before.get(pack.name, Member(frozenset())).services
+            if pack.name in before:
+                made.members[pack.name] = before[pack.name]
+            continue
+        made.members[pack.name] = taken.take(pack, documents)
+        for file, data in pack.files.items():
+            if file.startswith(("contracts/", "policies/")):
+                made.files[file], made.shown[file] = data, inside(pack.name, file)
+            else:
+                made.files[inside(pack.name, file)] = data
+    made.held = frozenset(held - {s for name, m in made.members.items() if packs[name].readable for s in m.services})
+    return made
+
+
+def _documents(pack: Pack, env: str | None) -> tuple[list[Document], list[Diagnostic]]:
+    """The settings in a pack, the lower layer first, and why they cannot be read."""
+    names = [name for name in (_SETTINGS, f"sidegate.{env}.yaml" if env else "") if name in pack.files]
+    read = [load(inside(pack.name, name), pack.files[name]) for name in names]
+    return [document for document, _ in read if document], [d for _, said in read for d in said]
+
+
+def _forbidden(pack: Pack, documents: Iterable[Document]) -> Iterator[Diagnostic]:
+    """What a pack says beyond its own services."""
+    if pack.readable and not pack.services:
+        yield Diagnostic("pack-forbidden", "the pack holds no contract", Span(pack.name), "pack the service's folder")
+    for file in sorted(pack.files):
+        parts = file.split("/")
+        if parts[0] == "policies" and (len(parts) < 3 or parts[1] not in pack.services):
+            about = "rules for everybody" if parts[1:2] == ["platform"] else "policies of no service in it"
+            help_ = f"put them into the project's own {'/'.join(parts[:2])}/"
+            at = Span(inside(pack.name, file))
+            yield Diagnostic("pack-forbidden", f"a pack among others cannot bring {about}", at, help_)
+            return
+    for document in documents:
+        yield from _forbidden_settings(pack, document)
+
+
+def _forbidden_settings(pack: Pack, document: Document) -> Iterator[Diagnostic]:
+    top = document.value
+    if top is None:
+        return
+    if not isinstance(top, dict):
+        yield Diagnostic("settings-invalid", "the file must be a mapping", document.span())
+        return
+    for key in top:
+        if key not in (*_SPOKEN, *_IGNORED) and not key.startswith("x-"):
+            help_ = "write it into the project's own sidegate.yaml"
+            message = f"a pack among others cannot say `{key}`, which holds for the whole gateway"
+            yield Diagnostic("pack-forbidden", message, document.span(f"/{escape(key)}"), help_)
+    for name in _section(document, "services"):
+        if name not in pack.services:
+            message = f"the pack has no contract of the service '{name}' that it configures"
+            yield Diagnostic("pack-forbidden", message, document.span(f"/services/{escape(name)}"))
+
+
+def _section(document: Document, name: str) -> dict[str, Any]:
+    section = document.value.get(name) if isinstance(document.value, dict) else None
+    return section if isinstance(section, dict) else {}
+
+
+class _Taken:
+    """Who has which service and which security scheme."""
+
+    def __init__(self, own: Mapping[str, bytes], env: str | None) -> None:
+        self.own = own
+        self.services: dict[str, Span] = {}
+        self.schemes: dict[str, tuple[Any, Span]] = {}
+        for file in own:
+            parts = file.split("/")
+            if len(parts) > 2 and parts[0] == "contracts":
+                self.services.setdefault(parts[1], Span(file))
+        for name in (_SETTINGS, f"sidegate.{env}.yaml" if env else ""):
+            document = load(name, own[name])[0] if name in own else None
+            if document is not None:
+                self._learn(document, own, "")
+
+    def collisions(self, pack: Pack, documents: Iterable[Document]) -> Iterator[Diagnostic]:
+        """What the pack brings that somebody else has."""
+        for service in sorted(pack.services & self.services.keys()):
+            at = Span(min(inside(pack.name, f) for f in pack.files if f.startswith(f"contracts/{service}/")))
+            also = ((self.services[service], "the one that counts"),)
+            help_ = "a service comes from one place: remove one of the two, or rename the service"
+            yield Diagnostic("pack-collision", f"the service '{service}' is there already", at, help_, also)
+        for document in documents:
+            for name, value in _section(document, "security").items():
+                known = self.schemes.get(name)
+                if known and known[0] != _with_files(value, self._files_of(pack)):
+                    at, also = document.span(f"/security/{escape(name)}"), ((known[1], "the one that counts"),)
+                    message = f"another security scheme is called '{name}' already"
+                    help_ = "give it a name of its own, in the contract too, or say the same as the other"
+                    yield Diagnostic("pack-collision", message, at, help_, also)
+
+    def take(self, pack: Pack, documents: Iterable[Document]) -> Member:
+        """Note what the pack brings."""
+        for file in sorted(pack.files):
+            parts = file.split("/")
+            if len(parts) > 2 and parts[0] == "contracts":
+                self.services.setdefault(parts[1], Span(inside(pack.name, file)))
+        schemes: set[str] = set()
+        for document in documents:
+            schemes |= self._learn(document, self._files_of(pack), pack.name)
+        return Member(pack.services, frozenset(schemes))
+
+    def _learn(self, document: Document, files: Mapping[str, bytes], pack: str) -> set[str]:
+        section = _section(document, "security")
+        for name, value in section.items():
+            if not pack or name not in self.schemes:
+                self.schemes[name] = _with_files(value, files), document.span(f"/security/{escape(name)}")
+        return set(section)
+
+    def _files_of(self, pack: Pack) -> Mapping[str, bytes]:
+        prefix = inside(pack.name, "")
+        beside = {f.removeprefix(prefix): data for f, data in self.own.items() if f.startswith(prefix)}
+        return {**beside, **pack.files}
+
+
+def _with_files(value: Any, files: Mapping[str, bytes]) -> Any:
+    """A scheme's value with what its files hold in place of their names: equal ones say the same."""
+    if isinstance(value, dict):
+        return {
+            k: files.get(v, v) if k == "file" and isinstance(v, str) else _with_files(v, files)
+            for k, v in value.items()
+        }
+    return [_with_files(item, files) for item in value] if isinstance(value, list) else value
