@@ -30,10 +30,15 @@ REFUSALS: Mapping[str, tuple[int, str]] = {
 }
 """Status and detail of each."""
 
+CRITICAL = "The token asks for an extension that the gateway does not know."
+"""The detail of `token-invalid` where that is why."""
 
-def refusal(code: str, operation: Operation | None, headers: Iterable[tuple[str, str]] = ()) -> Response:
+
+def refusal(
+    code: str, operation: Operation | None, headers: Iterable[tuple[str, str]] = (), detail: str | None = None
+) -> Response:
     """The answer, in the operation's own words if its contract has some (`errors`)."""
-    status, detail = REFUSALS[code]
+    status, usual = REFUSALS[code]
     name = operation.name if operation else None
-    answer = respond.problem(status, code, detail, operation=name, trace_id=None, headers=headers)
+    answer = respond.problem(status, code, detail or usual, operation=name, trace_id=None, headers=headers)
     return respond.worded(answer, operation) if operation else answer

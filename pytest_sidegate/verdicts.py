@@ -22,7 +22,7 @@ from pytest_sidegate.asked import Asked, asked_of
 from pytest_sidegate.credentials import Credentials
 from pytest_sidegate.frame import Sent, sent_of
 from pytest_sidegate.loop import Loop
-from pytest_sidegate.refusals import refusal
+from pytest_sidegate.refusals import CRITICAL, refusal
 from pytest_sidegate.routing import Routes, Unrouted
 from pytest_sidegate.target import Refused
 from pytest_sidegate.tokens import Failure, Found, Tokens, bearer, parsed, required
@@ -182,7 +182,8 @@ class Verdicts:
             return self._refused(_TOKEN[failed], asked, _BEARER)
         claims = {name: each for name, each in found.items() if not isinstance(each, Failure)}
         if claims and (token := parsed(bearer(sent.named.get("authorization")) or "")) and token.is_critical:
-            return self._refused("token-invalid", asked, _BEARER)
+            answer = refusal("token-invalid", operation, _BEARER, CRITICAL)
+            return replace(self._refused("token-invalid", asked), refusal=answer)
         caller = Caller(claims, address)
         brought: dict[str, Mapping[str, Any]] = dict(claims)
         if in_proxy(operation):
