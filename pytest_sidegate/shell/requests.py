@@ -6,11 +6,13 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from pytest_sidegate.cases import cases
 from pytest_sidegate.coverage import Data, seen
 from pytest_sidegate.coverage.seen import response_for
 from pytest_sidegate.coverage.watched import exchange_of
 from pytest_sidegate.failure import Asked, as_text, sections
 from pytest_sidegate.verdicts import Verdict, Verdicts
+from pytest_sidegate.wire import Written
 from sidecar.match import match
 from xds.contract.shown import ShownOperation
 from xds.model import Operation, Place, Version
@@ -32,28 +34,51 @@ class Requests:
     data: Data = field(default_factory=Data)
 
     def outcomes(self, table: Table) -> Iterator[Outcome]:
-        """One outcome a row."""
+        """One outcome a request: a row is one, or of an operation all that its examples make."""
         for row in table.rows:
-            begun = time.perf_counter()
-            words, detail = self._run(table, row)
-            result = Result.FAIL if words else Result.PASS
-            took = time.perf_counter() - begun
-            yield Outcome(Suite.REQUESTS, table.version, row.title, row.place, result, words, detail, took)
+            if row.operation:
+                yield from self._examples(table, row)
+            else:
+                method, _, path = row.request.partition(" ")
+                operation = self._operation(table.version, method, path)
+                request = Written(method, path, row.headers, row.body or b"")
+                yield self._outcome(table, row, row.title, operation, request)
 
-    def _run(self, table: Table, row: Row) -> tuple[str, str]:
-        """Why a row fails, in a line and at length; two empty texts if it does not."""
-        method, _, path = row.request.partition(" ")
-        asked = self._asked(self._operation(table.version, method, path), row, method, path)
+    def _examples(self, table: Table, row: Row) -> Iterator[Outcome]:
+        versions = [v for s in self.callers.compilation.gateway.services for v in s.versions]
+        version = next((v for v in versions if _name(v) == table.version), None)
+        operation = next((o for o in version.operations if o.id == row.operation), None) if version else None
+        shown = self.shown.get(operation.place) if operation else None
+        if version is None or operation is None or shown is None:
+            words = f"{table.version} has no operation {row.operation}"
+            yield Outcome(Suite.REQUESTS, table.version, row.title, row.place, Result.ERROR, words)
+            return
+        named = [each for each in cases(version, {operation.place: shown}) if each.operation is operation]
+        found = [each for each in named if not row.example or each.name == row.example]
+        for each in found:
+            title = row.title if len(found) == 1 else f"{row.title} {each.name}"
+            request = Written(
+                each.request.method, each.request.path, (*each.request.headers, *row.headers), each.request.body
+            )
+            yield self._outcome(table, row, title, operation, request)
+        if not found:
+            words = f"no examples of {row.operation} make a request" + (f" called {row.example}" if row.example else "")
+            yield Outcome(Suite.REQUESTS, table.version, row.title, row.place, Result.ERROR, words)
+
+    def _outcome(self, table: Table, row: Row, title: str, operation: Operation | None, request: Written) -> Outcome:
+        begun = time.perf_counter()
+        asked = self._asked(operation, row, request)
         verdict = self.verdicts.judge(asked.method, asked.path, asked.headers, asked.body)
         words = _unlike(row, verdict, self._shown(verdict))
         self._see(row, asked, verdict, f"{row.place.file}:{row.place.line}", bool(words))
-        return (words, as_text(sections(asked, verdict, self.files))) if words else ("", "")
+        detail = as_text(sections(asked, verdict, self.files)) if words else ""
+        result, took = Result.FAIL if words else Result.PASS, time.perf_counter() - begun
+        return Outcome(Suite.REQUESTS, table.version, title, row.place, result, words, detail, took)
 
-    def _asked(self, operation: Operation | None, row: Row, method: str, path: str) -> Asked:
+    def _asked(self, operation: Operation | None, row: Row, request: Written) -> Asked:
         carried = self.callers.carried(operation, row.claims, row.consumer)
-        if carried.query:
-            path += ("&" if "?" in path else "?") + carried.query
-        return Asked(method, path, (*row.headers, *carried.headers), row.body or b"")
+        path = request.path + (("&" if "?" in request.path else "?") + carried.query if carried.query else "")
+        return Asked(request.method, path, (*request.headers, *carried.headers), request.body)
 
     def _operation(self, version: str, method: str, path: str) -> Operation | None:
         """The operation whose credentials are meant: of the table's version, or of any."""

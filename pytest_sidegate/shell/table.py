@@ -36,8 +36,8 @@ class Expected:
 @dataclass(frozen=True, slots=True)
 class Row:
     """One request. Either `request` is `METHOD /path?query`, or `operation` is an id and `example` the name of its examples
-    that the request is made of (empty: those without a name). `claims` are of the token that is sent, None for none;
-    `consumer` is whose API key is sent; `body` is sent as it is if it is bytes, else as JSON."""
+    that the request is made of (empty: all of them, a request for each name). `claims` are of the token that is sent, None
+    for none; `consumer` is whose API key is sent."""
 
     title: str
     place: Span
@@ -131,7 +131,7 @@ class _Reader:
         match = _EXPECT.fullmatch(str(word)) if isinstance(word, int | str) else None
         if match is None:
             where = f"{at}/expect" if "expect" in section else at
-            self.refuse(where, "`expect` is a status, and of a refusal also its code: `200`, `403 policy-denied`")
+            self.refuse(where, "`expect` is a status, and of a refusal also its code, as in `200` or `403 policy-denied`")
             return None
         if match[2] and int(match[1]) < 400:
             self.refuse(f"{at}/expect", "only refusals have a code")
