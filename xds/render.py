@@ -1,4 +1,4 @@
-"""Diagnostics -> text with carets, JSON, SARIF 2.1.0 or GitHub's annotations."""
+"""Diagnostics -> text with carets, JSON, SARIF 2.1.0, JUnit's XML or GitHub's annotations."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from xds import __version__
-from xds.diagnostics import CODES, Diagnostic, Severity, Span
+from xds.diagnostics import Diagnostic, Severity, Span
 from xds.source import excerpt
 from xds.terminal import Palette, clean
 
@@ -85,6 +85,7 @@ def _plain(diagnostic: Diagnostic) -> dict[str, Any]:
         **_plain_span(diagnostic.span),
         "help": diagnostic.help,
         "related": [{**_plain_span(span), "message": word} for span, word in diagnostic.related],
+        **diagnostic.more,
     }
 
 
@@ -119,8 +120,9 @@ def _escaped(text: str, more: str = "") -> str:
 def as_sarif(diagnostics: Iterable[Diagnostic], files: Files, palette: Palette | None = None) -> str:
     """A SARIF 2.1.0 log (OASIS) of one run; its rules are the rows of the table of codes that occur."""
     listed = in_order(diagnostics)
-    codes = sorted({d.code for d in listed})
-    rules = [{"id": code, "shortDescription": {"text": CODES[code].meaning}} for code in codes]
+    meanings = {d.code: d.row.meaning for d in listed}
+    codes = sorted(meanings)
+    rules = [{"id": code, "shortDescription": {"text": meanings[code]}} for code in codes]
     driver = {"name": "sidegate", "version": __version__, "rules": rules}
     results = [_result(d, codes) for d in listed]
     run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
@@ -152,9 +154,33 @@ def _physical(span: Span) -> dict[str, Any]:
     return place
 
 
+def as_junit(diagnostics: Iterable[Diagnostic], files: Files, palette: Palette | None = None) -> str:
+    """JUnit's XML (the schema of Jenkins' xunit plugin): a test case a diagnostic, notes pass; one that passes if there is none."""
+    from xml.sax.saxutils import quoteattr
+
+    listed = in_order(diagnostics)
+    cases = [_case(d, files) for d in listed] or ['  <testcase classname="sidegate" name="nothing found"/>']
+    failures = sum(d.severity is not Severity.NOTE for d in listed)
+    head = f'<testsuite name={quoteattr("sidegate")} tests="{len(cases)}" failures="{failures}" errors="0" skipped="0">'
+    return "\n".join(('<?xml version="1.0" encoding="UTF-8"?>', head, *cases, "</testsuite>", ""))
+
+
+def _case(diagnostic: Diagnostic, files: Files) -> str:
+    from xml.sax.saxutils import escape, quoteattr
+
+    named = f"{diagnostic.span}: {diagnostic.message}" if diagnostic.span else diagnostic.message
+    head = f"  <testcase classname={quoteattr(diagnostic.code)} name={quoteattr(clean(named))}"
+    text = escape(_block(diagnostic, files, Palette(False)))
+    if diagnostic.severity is Severity.NOTE:
+        return f"{head}><system-out>{text}</system-out></testcase>"
+    about = f"message={quoteattr(clean(diagnostic.message))} type={quoteattr(str(diagnostic.severity))}"
+    return f"{head}><failure {about}>{text}</failure></testcase>"
+
+
 FORMATS: dict[str, Callable[[Iterable[Diagnostic], Files, Palette | None], str]] = {
     "text": as_text,
     "json": as_json,
     "sarif": as_sarif,
     "github": as_github,
+    "junit": as_junit,
 }

@@ -1,0 +1,96 @@
+"""`sidegate diff`: two forms of contracts -> the changes that break clients."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from xds.failure import Misused
+
+if TYPE_CHECKING:
+    from xds.breaking import Comparison
+    from xds.diagnostics import Diagnostic
+
+_LEVELS = ("error", "warning", "none")
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The verb's flags."""
+    what = "a contract, a project's folder or something in one, a git revision, or REVISION:PATH"
+    parser.add_argument("old", nargs="?", help=f"{what}, which clients know")
+    parser.add_argument("new", nargs="?", default=".", help=f"{what}, which they will meet (default: the folder here)")
+    parser.add_argument(
+        "--fail-on",
+        action="append",
+        metavar="WHAT",
+        help="error (default), warning, none, or the id of a change; also several, apart by commas",
+    )
+    parser.add_argument("--format", choices=("text", "json", "sarif", "junit", "github"), default="text")
+    parser.add_argument("--list", action="store_true", help="print the ids of all changes, and what they weigh")
+    parser.epilog = "Exit codes: 0 clean, 1 findings, 2 usage, 3 could not run."
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print every change. Returns 1 if one of them is to fail on."""
+    from xds.contract.diff import CHANGES
+
+    if options.list:
+        return _listed(options.format)
+    if options.old is None:
+        raise Misused("say what to compare with. Next: sidegate diff main, or sidegate diff OLD NEW")
+    weighed = _weighed(options.fail_on or ["error"], CHANGES)
+    from datetime import UTC, datetime
+
+    from xds.breaking import compared
+    from xds.render import FORMATS
+    from xds.revision import read_revision
+    from xds.terminal import palette
+
+    old, new = read_revision(options.old, options.new), read_revision(options.new)
+    found = compared(old, new, datetime.now(UTC).date())
+    print(FORMATS[options.format](found.diagnostics, found.files, palette(sys.stdout)), end="")
+    if options.format == "text":
+        print(_rest(found), end="")
+    return 1 if any(_fails(d, weighed) for d in found.diagnostics) else 0
+
+
+def _weighed(words: Iterable[str], known: Iterable[str]) -> frozenset[str]:
+    """What is failed on: severities and ids."""
+    from xds.diagnostics import did_you_mean
+
+    asked = {word.strip() for each in words for word in each.split(",") if word.strip()}
+    for word in sorted(asked):
+        if word not in _LEVELS and word not in known:
+            raise Misused(f"'{word}' is no id of a change; {did_you_mean(word, known) or 'see sidegate diff --list'}")
+    return frozenset(asked | ({"error"} if "warning" in asked else set()))
+
+
+def _fails(found: Diagnostic, weighed: frozenset[str]) -> bool:
+    from xds.breaking import Breaking
+    from xds.diagnostics import Severity
+
+    if found.is_error and not isinstance(found, Breaking):
+        return True  # a contract that does not compile is compared with nothing
+    return str(found.severity) in weighed or (found.code in weighed and found.severity is not Severity.NOTE)
+
+
+def _rest(found: Comparison) -> str:
+    lines = [f"new: {name}" for name in found.added]
+    if not found.diagnostics:
+        lines.append(f"nothing breaks clients in {found.operations} operations of {found.contracts} contracts")
+    return "".join(line + "\n" for line in lines)
+
+
+def _listed(format_: str) -> int:
+    from xds.contract.diff import CHANGES
+
+    if format_ == "json":
+        rows = [{"id": i, "severity": str(row.severity), "meaning": row.meaning} for i, row in CHANGES.items()]
+        print(json.dumps(rows, indent=2))
+    else:
+        width = max(map(len, CHANGES))
+        print("\n".join(f"{i:<{width}}  {row.severity:<7}  {row.meaning}" for i, row in CHANGES.items()))
+    return 0

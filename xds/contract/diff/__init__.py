@@ -1,0 +1,38 @@
+"""Two contracts -> the changes that break clients."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from . import operations
+from .change import Change
+from .comparison import Comparison
+from .side import Side, open_side
+from .table import CHANGES
+
+__all__ = ["CHANGES", "Change", "Side", "differences", "open_side"]
+
+
+def differences(old: Side, new: Side, today: date) -> tuple[Change, ...]:
+    """What breaks clients of the old contract that meet the new one, by operation in the old contract's order.
+
+    A change in something that operations share is one change, with all of them. `today` is what dates of sunset are
+    measured by.
+    """
+    work = Comparison(old, new, today)
+    operations.compare(work)
+    return _merged(work.changes)
+
+
+def _merged(changes: list[Change]) -> tuple[Change, ...]:
+    """Changes at the same places are one."""
+    found: dict[tuple[str, object, object], Change] = {}
+    for change in changes:
+        key = (change.id, change.old, change.new)
+        first = found.get(key)
+        if first is None:
+            found[key] = change
+        elif change.operation not in first.operations:
+            others = (*first.others, change.operation)
+            found[key] = Change(first.id, first.message, first.operation, first.old, first.new, others)
+    return tuple(found.values())

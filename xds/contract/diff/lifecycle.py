@@ -1,0 +1,79 @@
+"""Operations that go, and the dates and levels that announce it (`deprecated`, `x-sunset`, `x-stability-level`)."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from xds.contract.node import Node
+from xds.model import Operation
+
+from .comparison import Comparison
+
+_LEVELS = ("draft", "alpha", "beta", "stable")
+
+
+def removed(work: Comparison, old: Operation, beside: list[Operation]) -> None:
+    """An operation that is gone; `beside` are those that its path still has."""
+    node = work.old.at(old.place)
+    at = work.new.at(beside[0].place).parent if beside else work.new.root.get("paths")
+    stem = "api" if beside else "api-path"
+    new = at or work.new.root
+    if not old.deprecated or (sunset := node.get("x-sunset")) is None:
+        if not (old.deprecated and _unstable(node)):
+            work.add(f"{stem}-removed-without-deprecation", f"{work.operation} is gone", node, new)
+        return
+    day = read_date(sunset)
+    if day is None:
+        work.add("api-path-sunset-parse", f"{work.operation} is gone, and its x-sunset is no date", sunset, new)
+    elif day > work.today:
+        words = f"{work.operation} is gone before its sunset of {day}"
+        work.add(f"{stem}-removed-before-sunset", words, sunset, new)
+
+
+def compare(work: Comparison, old: Operation, new: Operation) -> None:
+    """What an operation that stays says of its own end."""
+    before, after = work.old.at(old.place), work.new.at(new.place)
+    _sunset(work, old, new, before, after)
+    _stability(work, before, after)
+
+
+def _sunset(work: Comparison, old: Operation, new: Operation, before: Node, after: Node) -> None:
+    was, is_ = before.get("x-sunset"), after.get("x-sunset")
+    if not new.deprecated:
+        return
+    if is_ is not None and read_date(is_) is None:
+        work.add("api-deprecated-sunset-parse", "its x-sunset is no date", was or before, is_)
+    elif old.deprecated and was is not None and is_ is None:
+        work.add("sunset-deleted", "its x-sunset is gone while it is deprecated", was, after)
+    elif old.deprecated and was is not None and is_ is not None:
+        first, second = read_date(was), read_date(is_)
+        if first is not None and second is not None and second < first:
+            words = f"its sunset of {first} became {second}, which is earlier"
+            work.add("api-sunset-date-changed-too-small", words, was, is_)
+
+
+def _stability(work: Comparison, before: Node, after: Node) -> None:
+    was, is_ = before.get("x-stability-level"), after.get("x-stability-level")
+    if is_ is not None and is_.value not in _LEVELS:
+        words = f"x-stability-level is none of {', '.join(_LEVELS)}"
+        work.add("api-invalid-stability-level", words, was or before, is_)
+    elif is_ is not None and _level(is_) < (_level(was) if was is not None else len(_LEVELS) - 1):
+        words = f"its stability {was.value if was else 'stable'} became {is_.value}"
+        work.add("api-stability-decreased", words, was or before, is_)
+
+
+def _level(node: Node) -> int:
+    return _LEVELS.index(node.value) if node.value in _LEVELS else 0
+
+
+def _unstable(node: Node) -> bool:
+    level = node.get("x-stability-level")
+    return level is not None and level.value in ("draft", "alpha")
+
+
+def read_date(node: Node) -> date | None:
+    """The day of a date or a date-time (RFC 3339), or None if it is none."""
+    try:
+        return datetime.fromisoformat(str(node.value)).date()
+    except ValueError:
+        return None

@@ -1,0 +1,80 @@
+"""`properties` and `required`, with `readOnly` and `writeOnly`: the members of an object one by one."""
+
+from __future__ import annotations
+
+from xds.contract.diff.form import Form, flattened
+from xds.contract.diff.found import Findings, Issue, Part, Two
+from xds.contract.node import Node
+from xds.contract.report import Report
+
+
+def properties(two: Two) -> Findings:
+    """Properties that are asked for anew, promised no more, not taken any more; and those that both have."""
+    for name in dict.fromkeys((*two.old.names, *two.new.names, *two.old.required, *two.new.required)):
+        old, new = _Member(two, two.old, name), _Member(two, two.new, name)
+        if old.hidden or new.hidden:
+            yield from _hidden(two, name, old, new)
+        else:
+            yield from _request(two, name, old, new) if two.request else _response(two, name, old, new)
+
+
+class _Member:
+    """A property in one of the forms. `hidden` says that it is none of the direction's: read-only in what clients send."""
+
+    def __init__(self, two: Two, form: Form, name: str) -> None:
+        self.named = name in form.names
+        self.required = name in form.required
+        self.schemas = form.member(name)
+        self.node = form.names.get(name) or form.required.get(name) or form.at
+        word = "readOnly" if two.request else "writeOnly"
+        self.form = form
+        self.hidden = self.named and _marked(self.schemas, form, word)
+
+
+def _marked(schemas: tuple[Node, ...], form: Form, word: str) -> bool:
+    """Whether one of the schemas that apply to a property has an annotation."""
+    return any(
+        type(node.value) is dict and node.value.get(word) is True
+        for node in flattened(schemas, form.library, form.draft4, Report())
+    )
+
+
+def _hidden(two: Two, name: str, old: _Member, new: _Member) -> Findings:
+    if old.hidden and new.hidden:
+        return
+    word = "read-only" if two.request else "write-only"
+    if new.hidden and old.named:
+        kind = "required" if old.required else "optional"
+        if two.request or old.required:
+            yield Issue(f"{kind}-property-became-{word}", f"it became {word}", old.node, new.node, name)
+    elif old.hidden and two.request and new.required:
+        yield Issue("required-property-became-not-read-only", "it became one to be sent", old.node, new.node, name)
+
+
+def _request(two: Two, name: str, old: _Member, new: _Member) -> Findings:
+    if new.required and not old.required:
+        default = any(node.value.get("default") is not None for node in new.schemas if type(node.value) is dict)
+        what = ("became-required" if old.named else "new-required") + ("-with-default" if default else "")
+        yield Issue(what, "it must be sent now", old.node, new.node, name)
+    if old.named and not new.named:
+        if _refused(new):
+            yield Issue("refused", "it is not taken any more", old.node, new.node, name)
+        else:
+            yield Issue("removed", "it is gone, and what is sent of it is not looked at", old.node, new.node, name)
+    elif old.named:
+        yield Part(name, old.schemas, new.schemas)
+
+
+def _response(two: Two, name: str, old: _Member, new: _Member) -> Findings:
+    if old.named and not new.named:
+        what = "required-property-removed" if old.required else "optional-property-removed"
+        yield Issue(what, "it is gone", old.node, new.node, name)
+        return
+    if old.required and not new.required:
+        yield Issue("became-optional", "it may be missing", old.node, new.node, name)
+    if old.named:
+        yield Part(name, old.schemas, new.schemas)
+
+
+def _refused(member: _Member) -> bool:
+    return any(node.value is False for node in member.schemas)
