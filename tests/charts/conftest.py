@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.charts.helm_cli import helm_binary
 from tests.charts.rendering import EXAMPLES
+
+__all__ = ["helm_binary"]
 
 SOURCES = Path(__file__).parent / "sources"
 
@@ -16,6 +19,8 @@ SOURCES = Path(__file__).parent / "sources"
 def team(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The catalog's chart with the sources of this folder."""
     chart = tmp_path_factory.mktemp("team") / "catalog"
-    shutil.copytree(EXAMPLES / "catalog", chart, ignore=lambda folder, _: ["sidegate"] if folder.endswith("catalog") else [])
+    shutil.copytree(
+        EXAMPLES / "catalog", chart, ignore=lambda folder, _: ["sidegate"] if folder.endswith("catalog") else []
+    )
     shutil.copytree(SOURCES, chart / "sidegate")
     return chart

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
+import shutil
 from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
@@ -12,7 +15,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from tests.charts.rendering import EXAMPLES, Object, render
+from tests.charts.rendering import EXAMPLES, Object, Refused, notes, one, render
+from xds.cli import parser
 
 GOLDEN = Path(__file__).parent / "golden"
 VERSIONS = ("1.29", "1.31", "1.33", "1.34", "1.37")
@@ -92,3 +96,108 @@ def _dumped(each: Object) -> str:
     """The object, short; of a ConfigMap's data only the keys, since contracts are reviewed elsewhere."""
     shown = {**each, "data": dict.fromkeys(each["data"], "...")} if "data" in each else each
     return yaml.safe_dump(shown, default_flow_style=None, width=118, sort_keys=False)
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "an unknown value": ({"prot": 1}, "additional properties 'prot' not allowed"),
+    "an unknown inner value": ({"app": {"prot": 1}}, "additional properties 'prot' not allowed"),
+    "a port of root's": ({"port": 80}, "/port"),
+    "a port as a text": ({"port": "8080"}, "/port"),
+    "root": ({"user": 0}, "/user"),
+    "another kind of control": ({"control": "mesh"}, "/control"),
+    "null": ({"port": None}, "missing property 'port'"),
+    "a request without a status": ({"test": {"requests": ["GET /"]}}, "/test/requests/0"),
+    "the app on Envoy's port": ({"app": {"port": 8080}}, "app.port and port are both 8080"),
+    "probes on Envoy's port": ({"ports": {"ready": 8080}}, "have to differ"),
+    "no sources": ({"sources": {"folder": ""}}, "no sources"),
+    "a folder that is not there": ({"sources": {"folder": "elsewhere"}}, 'nothing in the chart\'s folder "elsewhere"'),
+    "central without a secret": ({"control": "central"}, "central.secret"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_wrong_values_are_refused(case: str, team: Path) -> None:
+    values, said = REFUSED[case]
+    with pytest.raises(Refused) as refusal:
+        render(team, {"sidegate": values})
+    assert said in str(refusal.value)
+
+
+TEMPLATE_REFUSED = {
+    "no object": ("just words", "is no YAML object"),
+    "no workload": ("kind: Service\nmetadata: {name: one}", "a Service has no pod"),
+    "a job of classic containers": (
+        "kind: Job\nmetadata: {name: one}\nspec: {template: {spec: {containers: [{name: a}]}}}", "would never end",
+    ),
+    "host network": ("kind: Pod\nmetadata: {name: one}\nspec: {hostNetwork: true, containers: [{name: a}]}", "hostNetwork"),
+    "its containers already": ("kind: Pod\nmetadata: {name: one}\nspec: {containers: [{name: sidegate}]}", "sidegate already"),
+    "its volumes already": (
+        "kind: Pod\nmetadata: {name: one}\nspec: {containers: [{name: a}], volumes: [{name: sidegate-run}]}",
+        "volume sidegate-run already",
+    ),
+    "its ports already": (
+        "kind: Pod\nmetadata: {name: one}\nspec: {containers: [{name: a, ports: [{containerPort: 9181}]}]}",
+        "port 9181 is the sidecar's",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", TEMPLATE_REFUSED)
+def test_workloads_that_cannot_have_a_sidecar(case: str, team: Path, tmp_path: Path) -> None:
+    text, said = TEMPLATE_REFUSED[case]
+    chart = tmp_path / "catalog"
+    shutil.copytree(team, chart)
+    defined = '{{ define "catalog.deployment" }}\n' + text + '\n{{ end }}{{ include "sidegate-sidecar.workload" '
+    (chart / "templates" / "deployment.yaml").write_text(defined + '(list . "catalog.deployment") }}')
+    with pytest.raises(Refused) as refusal:
+        render(chart, {"sidegate": {"containers": "classic"}})
+    assert said in str(refusal.value)
+
+
+def test_too_much_for_a_config_map_is_told_with_the_way_out(team: Path, tmp_path: Path) -> None:
+    chart = tmp_path / "catalog"
+    shutil.copytree(team, chart)
+    (chart / "sidegate" / "large.txt").write_text("x" * 1_048_576)
+    with pytest.raises(Refused) as refusal:
+        render(chart)
+    assert "a ConfigMap holds 1048576" in str(refusal.value)
+    assert "sources.image" in str(refusal.value)
+
+
+def test_what_is_no_text_is_kept_by_its_bytes(team: Path, tmp_path: Path) -> None:
+    chart = tmp_path / "catalog"
+    shutil.copytree(team, chart)
+    pack = bytes(range(256))
+    (chart / "sidegate" / "other.zip").write_bytes(pack)
+    made = one(render(chart), "ConfigMap")
+    assert base64.b64decode(made["binaryData"]["other.zip"]) == pack
+    assert json.loads(made["metadata"]["annotations"]["sidegate.io/paths"])["other.zip"] == "other.zip"
+
+
+@pytest.mark.parametrize("service", ["catalog", "orders"])
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_examples_are_taken(service: str, version: str) -> None:
+    for each in render(EXAMPLES / service):
+        kubernetes_validate.validate(each, version, strict=True)
+
+
+def test_the_notes_say_what_to_do_next(team: Path) -> None:
+    said = notes(team)
+    assert "targetPort is 8080" in said
+    assert "listens on 127.0.0.1:9001 and nowhere else" in said
+    assert "helm test shop --namespace prod" in said
+    assert "seconds: 10" in notes(team, {"sidegate": {"containers": "classic"}})
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_commands_are_those_of_the_image(case: str, rendered: dict[str, list[Object]]) -> None:
+    for each in rendered[case]:
+        spec = each.get("spec", {})
+        spec = spec.get("template", {}).get("spec", spec)
+        for container in [*spec.get("initContainers", []), *spec.get("containers", [])]:
+            command = container["command"]
+            if command[0] == "sidegate":
+                words = [*command[1:], *container.get("args", [])]
+                assert parser(words).parse_args(words).verb == command[1]
+            if (hook := container.get("lifecycle", {}).get("preStop", {}).get("exec")) is not None:
+                assert parser(hook["command"][1:]).parse_args(hook["command"][1:])

@@ -41,11 +41,14 @@ def _sidegate(about: About) -> Container:
 
 def _sidegate_args(about: About) -> list[str]:
     values = about.values
-    listening = ["--listen=unix:/var/run/sidegate/companion.sock"] if about.central else _traffic(about)
+    listen, upstream = _traffic(about)
+    if about.central:
+        listen = "--listen=unix:/var/run/sidegate/companion.sock"
     environment = [f"--env={values['environment']}"] if values["environment"] else []
     return [
         ":".join(mount["mountPath"] for mount in _source_mounts(about)),
-        *listening,
+        listen,
+        upstream,
         *_node(about),
         "--state=/var/lib/sidegate",
         f"--management=0.0.0.0:{values['ports']['management']}",
@@ -63,7 +66,7 @@ def _envoy(about: About) -> Container:
         "command": ["sidegate", "envoy"],
         "args": [
             *_node(about),
-            *_traffic(about),
+            *(_traffic(about) if about.central else ()),
             "--admin=/var/run/sidegate/admin.sock",
             f"--ready=0.0.0.0:{ready}",
             f"--drain={values['drainSeconds']}",
@@ -75,11 +78,7 @@ def _envoy(about: About) -> Container:
         "lifecycle": {"preStop": {"exec": {"command": ["sidegate", "drain"]}}},
         "resources": values["resources"]["envoy"],
         "securityContext": _security(about),
-        "volumeMounts": [
-            *_tls(about),
-            _RUN,
-            {"name": "sidegate-state", "mountPath": "/var/lib/sidegate", "subPath": "envoy"},
-        ],
+        "volumeMounts": [*_tls(about), _RUN, {"name": "sidegate-cache", "mountPath": "/var/run/sidegate/cache"}],
     }
 
 
@@ -114,8 +113,8 @@ def _node(about: About) -> list[str]:
     ]
 
 
-def _traffic(about: About) -> list[str]:
-    return [f"--listen=0.0.0.0:{about.values['port']}", f"--upstream=http://127.0.0.1:{about.values['app']['port']}"]
+def _traffic(about: About) -> tuple[str, str]:
+    return f"--listen=0.0.0.0:{about.values['port']}", f"--upstream=http://127.0.0.1:{about.values['app']['port']}"
 
 
 def _image(about: About, name: str) -> Container:

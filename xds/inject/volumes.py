@@ -11,12 +11,13 @@ _READ = 0o444  # readable for the sidecar's user, whatever the pod's fsGroup is
 
 
 def volumes(about: About) -> list[dict[str, Any]]:
-    """Sources, the certificate for the shared control plane, sockets, state."""
+    """Sources, the certificate for the shared control plane, sockets, state, Envoy's cache."""
     return [
         *_sources(about),
         *_certificate(about),
         {"name": "sidegate-run", "emptyDir": {"medium": "Memory", "sizeLimit": "16Mi"}},
         {"name": "sidegate-state", "emptyDir": {"sizeLimit": "512Mi"}},
+        {"name": "sidegate-cache", "emptyDir": {"sizeLimit": about.values["cacheSize"]}},
     ]
 
 

@@ -22,6 +22,7 @@ args:
   - --upstream=http://127.0.0.1:{{ $values.app.port }}
   {{- else }}
   - --listen=unix:/var/run/sidegate/companion.sock
+  - --upstream=http://127.0.0.1:{{ $values.app.port }}
   {{- end }}
   {{- include "sidegate-sidecar.node" . | nindent 2 }}
   - --state=/var/lib/sidegate
@@ -76,8 +77,10 @@ imagePullPolicy: {{ $values.image.pullPolicy }}
 command: [sidegate, envoy]
 args:
   {{- include "sidegate-sidecar.node" . | nindent 2 }}
+  {{- if eq $values.control "central" }}
   - --listen=0.0.0.0:{{ $values.port }}
   - --upstream=http://127.0.0.1:{{ $values.app.port }}
+  {{- end }}
   - --admin=/var/run/sidegate/admin.sock
   - --ready=0.0.0.0:{{ $values.ports.ready }}
   - --drain={{ $values.drainSeconds }}
@@ -105,7 +108,7 @@ volumeMounts:
   {{- . | nindent 2 }}
   {{- end }}
   - {name: sidegate-run, mountPath: /var/run/sidegate}
-  - {name: sidegate-state, mountPath: /var/lib/sidegate, subPath: envoy}
+  - {name: sidegate-cache, mountPath: /var/run/sidegate/cache}
 {{- end -}}
 
 {{- /* Who this is, and where its control plane listens. */ -}}

@@ -24,6 +24,13 @@ spec:
         {{- range $values.test.requests }}
         - {{ . | quote }}
         {{- end }}
+        {{- range $values.test.headers }}
+        - {{ printf "--header=%s" . | quote }}
+        {{- end }}
+      {{- with $values.test.env }}
+      env:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
       resources:
         requests: {cpu: 50m, memory: 64Mi}
         limits: {cpu: 500m, memory: 128Mi}

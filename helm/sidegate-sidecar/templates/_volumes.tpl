@@ -32,6 +32,8 @@
   emptyDir: {medium: Memory, sizeLimit: 16Mi}
 - name: sidegate-state
   emptyDir: {sizeLimit: 512Mi}
+- name: sidegate-cache
+  emptyDir: {sizeLimit: {{ $values.cacheSize }}}
 {{- end -}}
 
 {{- /* Whether there is a volume of ConfigMaps and Secrets. */ -}}
