@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.charts.helm_cli import helm_binary
+from tests.charts.judging import judge
 from tests.charts.rendering import EXAMPLES
 
-__all__ = ["helm_binary"]
+__all__ = ["helm_binary", "judge"]
 
 SOURCES = Path(__file__).parent / "sources"
 
