@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -19,10 +20,14 @@ from xds.model import Service
 from xds.settings import key_files, settings_files
 from xds.settings.layers import OVER
 from xds.source import Tree, read_tree
+from xds.source.packs import beside
+from xds.source.union import Member
 
 log = logging.getLogger("sidegate")
 
 LAST_GOOD = "last-good"
+_ORIGIN = ".pack"
+"""In the last good form of a service out of a pack: that pack's name."""
 
 
 class Project:
@@ -41,9 +46,12 @@ class Project:
         *,
         closed: bool = False,
         over: Mapping[str, Any] | None = None,
+        packs: Iterable[Path] = (),
     ) -> None:
-        """`over` are settings above those of the files, as flags of a command give them."""
+        """`over` are settings above those of the files, as flags of a command give them; `packs` are further folders, with
+        packs alone."""
         self.root, self.state, self.env, self.closed = root, state, env, closed
+        self.packs = tuple(packs)
         self._over = {OVER: json.dumps(over).encode()} if over else {}
         self._compiler = Compiler(closed=closed)
         self._tree: Tree | None = None
@@ -57,7 +65,14 @@ class Project:
 
     def key_files(self) -> tuple[str, ...]:
         """The files of settings, and those that they name beside the folders that every project has."""
-        return (*settings_files(self.env), *key_files(self.tree.files, self.env, closed=self.closed))
+        named = key_files(self.tree.files, self.env, closed=self.closed)
+        return (*settings_files(self.env), *(beside(name) for name in named))
+
+    def namespaces(self) -> Mapping[str, str]:
+        """The namespace that each service's pack came from, of those that came out of Kubernetes."""
+        tree = self.tree
+        known = ((pack.origin.namespace, tree.members.get(name)) for name, pack in tree.packs.items())
+        return {service: namespace for namespace, m in known if m and namespace for service in sorted(m.services)}
 
     def _named(self, settings: Mapping[str, bytes]) -> tuple[str, ...]:
         return key_files(settings, self.env, closed=self.closed)
@@ -68,7 +83,8 @@ class Project:
         Services in `refused` are in the result all the same if an earlier form of them compiled.
         """
         with building():
-            tree = read_tree(self.root, self._tree, self._named, self.env)
+            before = self._tree or Tree({}, members=self._members_kept())
+            tree = read_tree(self.root, before, self._named, self.env, self.packs)
             self._tree = _under(tree, self._over)
             fresh = self._compiler.compile(self._tree, self._last)
             self._last = self._with_last_good(fresh)
@@ -126,13 +142,14 @@ class Project:
         for service in fresh.gateway.services:
             bundle = fresh.bundles.get(service.name)
             secrets = fresh.gateway.secrets
-            mark = (tuple(v.digest for v in service.versions), bundle.revision if bundle else None, hash(secrets))
+            digests = tuple(v.digest for v in service.versions)
+            mark = (digests, bundle.revision if bundle else None, hash(secrets), self._pack_of(service.name))
             if self._kept.get(service.name) == mark or (path := self._path(service.name)) is None:
                 continue
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 scratch = path.with_suffix(f".{os.getpid()}")
-                _write(scratch, _pack(service, self.tree, secrets))
+                _write(scratch, _pack(service, self.tree, secrets, self._pack_of(service.name)))
                 scratch.replace(path)
             except OSError as error:
                 log.warning("the last good form of %s cannot be kept: %s", service.name, error)
@@ -141,6 +158,20 @@ class Project:
 
     def _path(self, name: str) -> Path | None:
         return self.state / LAST_GOOD / f"{name}.zip" if self.state else None
+
+    def _pack_of(self, service: str) -> str | None:
+        return next((name for name, member in self.tree.members.items() if service in member.services), None)
+
+    def _members_kept(self) -> dict[str, Member]:
+        """What packs brought when the process before this one last took them: theirs stays theirs."""
+        found: dict[str, set[str]] = {}
+        for service in self._names_kept():
+            path = self._path(service)
+            with contextlib.suppress(OSError, KeyError, ValueError, zipfile.BadZipFile):
+                assert path is not None
+                with zipfile.ZipFile(path) as kept:
+                    found.setdefault(kept.read(_ORIGIN).decode(), set()).add(service)
+        return {pack: Member(frozenset(services)) for pack, services in found.items()}
 
     def _names_kept(self) -> list[str]:
         folder = self.state / LAST_GOOD if self.state else None
@@ -157,7 +188,7 @@ def _write(path: Path, data: bytes) -> None:
         file.write(data)
 
 
-def _pack(service: Service, tree: Tree, secrets: Iterable[Secret]) -> bytes:
+def _pack(service: Service, tree: Tree, secrets: Iterable[Secret], pack: str | None) -> bytes:
     """A zip of everything a service was compiled from, byte for byte reproducible; key material as it is in force."""
     names = {file for version in service.versions for file in version.files}
     names |= {f for f in tree.files if f.startswith((f"policies/{service.name}/", "policies/platform/"))}
@@ -165,6 +196,8 @@ def _pack(service: Service, tree: Tree, secrets: Iterable[Secret]) -> bytes:
     files = {name: tree.files[name] for name in names & tree.files.keys()}
     for secret in secrets:
         files |= dict(zip(secret.files, (secret.certificate, secret.key), strict=False))
+    if pack is not None:
+        files[_ORIGIN] = pack.encode()
     return packed({name: files[name] for name in sorted(files)})
 
 

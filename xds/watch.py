@@ -10,6 +10,7 @@ from pathlib import Path
 from watchfiles import Change, awatch
 
 from xds.settings import FILE
+from xds.source.packs import ENDING as PACK
 
 log = logging.getLogger("sidegate")
 
@@ -21,14 +22,18 @@ RECHECK_S = 5.0
 SETTLE_S = 0.3
 
 
-async def changes(root: Path, extra: Callable[[], Iterable[str]] = tuple) -> AsyncIterator[None]:
-    """Yield whenever a file of the project changed: under contracts/ and policies/, sidegate.yaml, or one of `extra()`.
+async def changes(
+    root: Path, extra: Callable[[], Iterable[str]] = tuple, packs: Iterable[Path] = ()
+) -> AsyncIterator[None]:
+    """Yield whenever a file of the project changed: under contracts/ and policies/, sidegate.yaml, a pack in the project's
+    folder or one of `packs`, or one of `extra()`.
 
     Ticks may come without a change (one whenever the folders to watch are new), never the other way round: whoever
     reads after a tick sees everything that was written before it.
     """
+    further = tuple(packs)
     while True:
-        deep, flat, names = _folders(root, extra())
+        deep, flat, names = _folders(root, extra(), further)
         stop, tick = asyncio.Event(), asyncio.Event()
         watches = [
             asyncio.create_task(_watch([p for p in paths if p.is_dir()], recursive, names, tick, stop))
@@ -39,7 +44,9 @@ async def changes(root: Path, extra: Callable[[], Iterable[str]] = tuple) -> Asy
             # What changed before the watches stood is seen now.
             await asyncio.sleep(SETTLE_S)
             yield None
-            while (deep, flat, names) == _folders(root, extra()) and not any(watch.done() for watch in watches):
+            while (deep, flat, names) == _folders(root, extra(), further) and not any(
+                watch.done() for watch in watches
+            ):
                 try:
                     await asyncio.wait_for(tick.wait(), RECHECK_S)
                 except TimeoutError:
@@ -53,11 +60,11 @@ async def changes(root: Path, extra: Callable[[], Iterable[str]] = tuple) -> Asy
             await asyncio.gather(*watches, return_exceptions=True)
 
 
-def _folders(root: Path, extra: Iterable[str]) -> tuple[list[Path], list[Path], frozenset[str]]:
+def _folders(root: Path, extra: Iterable[str], packs: Iterable[Path]) -> tuple[list[Path], list[Path], frozenset[str]]:
     """The folders to watch with all below, those to watch alone, and the names of files that matter in the latter."""
     files = tuple(extra)
     deep = [root / name for name in DEEP if (root / name).is_dir()]
-    flat = sorted({root, *((root / file).parent for file in files)} - set(deep))
+    flat = sorted({root, *packs, *((root / file).parent for file in files)} - set(deep))
     return deep, flat, frozenset((FILE, *DEEP, *(Path(file).name for file in files), "..data"))
 
 
@@ -65,7 +72,7 @@ async def _watch(
     paths: list[Path], recursive: bool, names: frozenset[str], tick: asyncio.Event, stop: asyncio.Event
 ) -> None:
     def concerns(_: Change, path: str) -> bool:
-        return recursive or Path(path).name in names
+        return recursive or Path(path).name in names or path.endswith(PACK)
 
     options = {"debounce": DEBOUNCE_MS, "step": STEP_MS, "recursive": recursive, "stop_event": stop}
     try:

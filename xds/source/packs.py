@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -9,6 +10,16 @@ from xds.diagnostics import Diagnostic, Span
 from xds.unpacking import Unreadable, unpacked_strictly
 
 ENDING = ".zip"
+INDEX = "index.json"
+"""In a folder of packs out of Kubernetes: what the ConfigMaps are that they came from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a pack comes from: its namespace, and when that ConfigMap was made (RFC 3339); both empty for mere files."""
+
+    namespace: str = ""
+    created: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +30,7 @@ class Pack:
     data: bytes = field(repr=False)
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     readable: bool = True
+    origin: Origin = Origin()
 
     @property
     def services(self) -> frozenset[str]:
@@ -38,34 +50,54 @@ def pack_of(file: str) -> str | None:
     return first if slash and first.endswith(ENDING) else None
 
 
+def origins(index: bytes | None) -> dict[str, Origin]:
+    """What an index says of packs. Of an index that cannot be read, nothing."""
+    try:
+        listed = json.loads(index or b"{}")["packs"]
+        return {str(name): Origin(str(p["namespace"]), str(p["created"])) for name, p in listed.items()}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
 def folder_of(pack: str) -> str:
     """The folder beside a pack for what settings name and no pack may hold: secrets."""
     return pack.removesuffix(ENDING)
 
 
+def beside(file: str) -> str:
+    """Where a file that settings name lies on disk if its pack does not hold it."""
+    pack = pack_of(file)
+    return file if pack is None else f"{folder_of(pack)}/{file.partition('/')[2]}"
+
+
 def read_packs(
-    zips: Mapping[str, bytes], before: Mapping[str, Pack], unread: Iterable[str] = ()
+    zips: Mapping[str, bytes],
+    before: Mapping[str, Pack],
+    unread: Iterable[str] = (),
+    from_: Mapping[str, Origin] | None = None,
 ) -> tuple[dict[str, Pack], list[Diagnostic]]:
     """The packs of a folder by name; those that are refused are among them, without files. Code `pack-unreadable`.
 
     `before` lends its packs where the bytes are the same, and single files that are. `unread` are zips that were there
     and could not be read, of which the problem is told already.
     """
-    packs: dict[str, Pack] = {name: Pack(name, b"", {}, False) for name in unread}
+    from_ = from_ or {}
+    packs: dict[str, Pack] = {name: Pack(name, b"", {}, False, from_.get(name, Origin())) for name in unread}
     problems = []
     for name, data in sorted(zips.items()):
-        old = before.get(name)
-        if old is not None and old.readable and old.data == data:
+        old, origin = before.get(name), from_.get(name, Origin())
+        if old is not None and old.readable and old.data == data and old.origin == origin:
             packs[name] = old
             continue
         try:
             files = unpacked_strictly(data)
         except Unreadable as refusal:
-            packs[name] = Pack(name, data, {}, False)
+            packs[name] = Pack(name, data, {}, False, origin)
             problems.append(_refused(name, refusal))
             continue
         lent = old.files if old else {}
-        packs[name] = Pack(name, data, {f: lent[f] if lent.get(f) == new else new for f, new in files.items()})
+        shared = {f: lent[f] if lent.get(f) == new else new for f, new in files.items()}
+        packs[name] = Pack(name, data, shared, True, origin)
     return packs, problems
 
 

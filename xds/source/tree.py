@@ -8,7 +8,7 @@ from pathlib import Path
 
 from xds.diagnostics import Diagnostic, Span, renamed
 
-from .packs import ENDING, Pack, folder_of, inside, pack_of, read_packs
+from .packs import ENDING, INDEX, Origin, Pack, folder_of, inside, origins, pack_of, read_packs
 from .reading import Reading, Stamp
 from .union import Member, unite
 
@@ -53,21 +53,22 @@ class Tree:
 
 
 def read_tree(
-    root: Path, previous: Tree | None = None, extra: Extra = (), env: str | None = None, packs: Path | None = None
+    root: Path, previous: Tree | None = None, extra: Extra = (), env: str | None = None, packs: Iterable[Path] = ()
 ) -> Tree:
     """Reads `contracts/`, `policies/`, `sidegate.yaml`, the layer of `env` over it, packs, and the `extra` relative files.
 
-    `packs` is a second folder with packs. `extra` may be asked with the files of settings. `previous` lends its bytes for
+    `packs` are further folders with packs. `extra` may be asked with the files of settings. `previous` lends its bytes for
     files whose stamps are the same; files that were read again and say the same are the same objects. Codes:
     `file-unreadable`, `path-escapes`, `document-budget`, and those of packs. A folder that is not there is empty; one that
     cannot be listed is a problem.
     """
     before = previous or Tree({})
     for _ in range(_TRIES):
-        walks = [_Walk(root, before, env), *([_Walk(packs, before, env)] if packs is not None else ())]
-        walks[0].project()
-        walks[-1].packs()
-        tree = _tree(walks, before, extra, env, alone_too=packs is None)
+        own, *others = walks = [_Walk(folder, before, env) for folder in (root, *packs)]
+        own.project()
+        for walk in others:
+            walk.packs()
+        tree = _tree(walks, before, extra, env)
         if not any(walk.reading.moved() for walk in walks):
             return tree
     problem = Diagnostic("file-unreadable", "the folder changes faster than it can be read", Span("."))
@@ -87,6 +88,7 @@ class _Walk:
         self.settings = (_SETTINGS,) if env is None else (_SETTINGS, f"sidegate.{env}.yaml")
         self.zips: dict[str, bytes] = {}
         self.unread: set[str] = set()
+        self.origins: Mapping[str, Origin] = {}
 
     def project(self) -> None:
         """Contracts, policies, settings and packs."""
@@ -94,11 +96,15 @@ class _Walk:
             self.reading.folder(folder, endings, names)
         for name in self.settings:
             self.reading.single(name, optional=True)
-        self.packs()
+        self._zips()
 
     def packs(self) -> None:
-        if self.zips or self.unread:
-            return
+        """Packs, and where they come from if they came out of Kubernetes."""
+        self.reading.single(INDEX, optional=True)
+        self.origins = origins(self.reading.files.pop(INDEX, None))
+        self._zips()
+
+    def _zips(self) -> None:
         reading = self.reading
         reading.beside(ENDING)
         self.zips = {name: reading.files.pop(name) for name in [*reading.files] if _is_pack(name)}
@@ -125,19 +131,26 @@ def _is_pack(name: str) -> bool:
     return name.endswith(ENDING) and "/" not in name
 
 
-def _tree(walks: list[_Walk], before: Tree, extra: Extra, env: str | None, *, alone_too: bool) -> Tree:
-    own, last = walks[0], walks[-1]
-    zips = {**last.zips, **own.zips}
-    packs, refused = read_packs(zips, before.packs, own.unread | last.unread)
-    single = next(iter(packs.values())) if alone_too and len(packs) == 1 and not own.reading.files else None
+def _tree(walks: list[_Walk], before: Tree, extra: Extra, env: str | None) -> Tree:
+    own = walks[0]
+    problems = [problem for walk in walks for problem in walk.reading.problems]
+    zips: dict[str, bytes] = {}
+    from_: dict[str, Origin] = {}
+    for walk in walks:
+        problems += [_twice(name) for name in walk.zips.keys() & zips.keys()]
+        from_ = {**walk.origins, **from_}
+        zips = {**walk.zips, **zips}
+    packs, refused = read_packs(
+        zips, before.packs, {name for walk in walks for name in walk.unread} - zips.keys(), from_
+    )
+    single = next(iter(packs.values())) if len(walks) == 1 and len(packs) == 1 and not own.reading.files else None
     alone = single if single and single.readable else None
     told = alone.files if alone else _settings(packs, own)
     for name in extra(told) if callable(extra) else extra:
         own.extra(name, packs, alone)
-    files, stamps = own.reading.files, {**last.reading.stamps, **own.reading.stamps}
-    united = unite(files, packs, before.members, env, alone)
-    problems = [*own.reading.problems, *refused, *united.problems]
-    problems += last.reading.problems if last is not own else []
+    stamps = {name: stamp for walk in reversed(walks) for name, stamp in walk.reading.stamps.items()}
+    united = unite(own.reading.files, packs, before.members, env, alone)
+    problems = [*dict.fromkeys((*problems, *own.reading.problems)), *refused, *united.problems]
     return Tree(
         dict(sorted(united.files.items())),
         tuple(sorted(problems, key=lambda d: (str(d.span), d.code))),
@@ -147,6 +160,13 @@ def _tree(walks: list[_Walk], before: Tree, extra: Extra, env: str | None, *, al
         united.members,
         united.held,
         united.shown,
+    )
+
+
+def _twice(pack: str) -> Diagnostic:
+    help_ = "give one of the two another name"
+    return Diagnostic(
+        "pack-collision", "a pack of that name is in an earlier folder, and that one counts", Span(pack), help_
     )
 
 

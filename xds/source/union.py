@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any
 
 from xds.diagnostics import Diagnostic, Span, has_errors
@@ -59,12 +60,12 @@ def unite(
         shown = {file: inside(alone.name, file) for file in alone.files}
         return Union(files, shown, {alone.name: Member(alone.services)})
     made = Union(dict(own))
-    taken = _Taken(own, env)
+    taken, rules = _Taken(own, env), _namespaces(own, env)
     held: set[str] = set()
     # Whoever was there first goes first, so that nothing that comes later takes it over.
-    for pack in sorted(packs.values(), key=lambda p: (p.name not in before, p.name)):
+    for pack in sorted(packs.values(), key=lambda p: (p.name not in before, p.origin.created, p.name)):
         documents, said = _documents(pack, env)
-        said = said or [*_forbidden(pack, documents), *taken.collisions(pack, documents)]
+        said = said or [*_forbidden(pack, documents), *_foreign(pack, rules), *taken.collisions(pack, documents)]
         made.problems += said
         if has_errors(said) or not pack.readable:
             held |= pack.services | before.get(pack.name, Member(frozenset())).services
@@ -120,6 +121,30 @@ def _forbidden_settings(pack: Pack, document: Document) -> Iterator[Diagnostic]:
         if name not in pack.services:
             message = f"the pack has no contract of the service '{name}' that it configures"
             yield Diagnostic("pack-forbidden", message, document.span(f"/services/{escape(name)}"))
+
+
+def _namespaces(own: Mapping[str, bytes], env: str | None) -> Mapping[str, Any] | None:
+    """What the project says of namespaces (`packs.namespaces`), the upper layer before the lower."""
+    for name in (f"sidegate.{env}.yaml" if env else "", _SETTINGS):
+        document = load(name, own[name])[0] if name in own else None
+        said = _section(document, "packs").get("namespaces") if document else None
+        if said is not None:
+            return said if isinstance(said, dict) else {}
+    return None
+
+
+def _foreign(pack: Pack, rules: Mapping[str, Any] | None) -> Iterator[Diagnostic]:
+    """Services of a pack that its namespace may not define. Packs that are mere files are the project's own."""
+    if rules is None or not pack.origin.namespace:
+        return
+    may = rules.get(pack.origin.namespace, ())
+    patterns = [str(pattern) for pattern in may] if isinstance(may, list | tuple) else []
+    for service in sorted(pack.services):
+        if not any(fnmatchcase(service, pattern) for pattern in patterns):
+            at = Span(min(inside(pack.name, f) for f in pack.files if f.startswith(f"contracts/{service}/")))
+            message = f"the namespace '{pack.origin.namespace}' may not define the service '{service}'"
+            help_ = f"in the project's sidegate.yaml: packs: {{namespaces: {{{pack.origin.namespace}: [{service}]}}}}"
+            yield Diagnostic("pack-forbidden", message, at, help_)
 
 
 def _section(document: Document, name: str) -> dict[str, Any]:
