@@ -45,7 +45,7 @@ def explain_operation(
         "operation": operation.id,
         "digest": version.digest,
         "contract": where(operation.place, files),
-        "route": f"{operation.method} {operation.path.text}",
+        "route": f"{operation.method} {operation.path.text}{named(operation)}",
         "upstream": upstream(version.upstream),
         "authentication": authentication(operation),
         "mode": operation.mode.value,
@@ -67,6 +67,14 @@ def explain_operation(
             for p in touching(version, operation, patches)
         ],
     }
+
+
+def named(operation: Operation) -> str:
+    """How a request names the operation's version, in brackets behind method and path; nothing if its path is its own."""
+    choice = operation.native.version
+    if choice is None:
+        return ""
+    return f" ({choice.shown}{', or none' if choice.default else ''})"
 
 
 def touching(version: Version, operation: Operation, patches: Iterable[Patch]) -> list[Patch]:

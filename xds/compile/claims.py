@@ -56,7 +56,8 @@ def _apart(one: Operation, other: Operation) -> bool:
     mine, theirs = conditions_of(one.native), conditions_of(other.native)
     if mine == theirs == NONE:
         return False
-    return (one.method != other.method and mine.version == theirs.version) or apart(mine, theirs)
+    named = mine.version or theirs.version  # then the version is chosen before the method
+    return (not named and one.method != other.method) or apart(mine, theirs)
 
 
 def _collision(claim: _Claim, other: _Claim, files: Mapping[str, bytes]) -> Diagnostic:

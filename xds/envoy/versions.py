@@ -1,4 +1,4 @@
-"""Operations of versions that share a path -> the version's own routes, by what a request names; or that there is no such version.
+"""Operations of versions that share a path -> the routes of the version that a request names, or that there is none.
 
 The version is chosen before the method, so that 405 lists the methods of the version that is meant, and at each path that a
 request could have: where the version meant does not have the path, the next template that matches is tried, as if the other

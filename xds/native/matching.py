@@ -48,7 +48,7 @@ def apart(one: Conditions | None, other: Conditions | None) -> bool:
     """Whether for every request it is clear which of two is meant: no request meets both, or one asks for all that the other
     asks for, and more; then it is tried first. Where one names a version, both must."""
     mine_, theirs_ = one or NONE, other or NONE
-    if mine_.version != theirs_.version:
+    if mine_.version or theirs_.version:
         return bool(mine_.version and theirs_.version and mine_.version.clear_of(theirs_.version))
     mine, theirs = mine_.each, theirs_.each
     if mine < theirs or theirs < mine:

@@ -1,8 +1,8 @@
 """`version: {header: api-version, value: "2"}` -> which requests a version of a service is for, where versions share paths.
 
-The other way to tell versions apart is today's base path (`servers`): then nothing is to be said here. All versions that share
-paths name one selector, and one of them may be the `default` of requests that name none; a request that names a version that
-there is not is told so (`unknown-version`). What a client sends only chooses: contract, policy, limits and upstream go together.
+The other way to tell versions apart is the base path (`servers`): then nothing is to be said here. All versions that share
+paths name one selector, and one of them may be the `default` of requests that name none; a request for a version that there
+is not is told so (`unknown-version`). What a client sends only chooses: contract, policy, limits and upstream go together.
 """
 
 from __future__ import annotations

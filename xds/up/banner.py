@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from xds.address import Address
 from xds.compile import Compilation
 from xds.dev import Dev, Try
-from xds.explain import authentication, policy
+from xds.explain import authentication, named, policy
 from xds.model import Gateway, Operation, Version
 from xds.terminal import Palette, clean, table
 
@@ -62,7 +62,7 @@ def banner(compilation: Compilation, listen: Address, management: Address, palet
         (
             v.service,
             v.name,
-            clean(f"{o.method} {o.path.text}"),
+            clean(f"{o.method} {o.path.text}{named(o)}"),
             clean(authentication(o)),
             clean(policy(o, compilation.bundles.get(v.service))),
             placement(o),
@@ -117,7 +117,7 @@ def suggestions(gateway: Gateway, dev: Dev) -> tuple[Try, ...]:
     """Requests to try in a project that lists none: what should pass, with and without a token; a missing token, a 404 and
     a 405."""
     token = next(iter(dev.tokens), None)
-    plain = [o for _, o in _operations(gateway) if o.method == "GET" and _needs_nothing(o)]
+    plain = [o for _, o in _unnamed(gateway) if o.method == "GET" and _needs_nothing(o)]
     guarded = [o for o in plain if o.security]
     passing = [o for o in plain if not o.security][:1] + (guarded[:1] if token else [])
     made = [Try("allowed, if the upstream answers", "GET", o.path.text, token if o.security else None) for o in passing]
@@ -138,9 +138,17 @@ def _needs_nothing(operation: Operation) -> bool:
 
 def _methods(gateway: Gateway) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for _, operation in _operations(gateway):
+    for _, operation in _unnamed(gateway):
         found.setdefault(operation.path.text, []).append(operation.method)
     return found
+
+
+def _unnamed(gateway: Gateway) -> Iterator[tuple[Version, Operation]]:
+    """The operations that a request means which names no version."""
+    for version, operation in _operations(gateway):
+        choice = operation.native.version
+        if choice is None or choice.default:
+            yield version, operation
 
 
 def _operations(gateway: Gateway) -> Iterator[tuple[Version, Operation]]:

@@ -40,6 +40,7 @@ from xds.envoy.routed import Routed
 from xds.envoy.typed import set_header, struct
 from xds.model import Gateway
 from xds.native.caching import cache_of
+from xds.native.matching import NONE, conditions_of
 from xds.requirement import in_proxy
 
 # Not among the internal headers that routes take off: they must get as far as to the origin listener.
@@ -157,10 +158,11 @@ def key() -> Lua:
 def key_per_route(routed: Routed) -> Any | None:
     """What an operation's answers are told apart by beside host, path and query.
 
-    A shared one without `vary` needs nothing, unless another operation answers the same path to other requests (`match`).
+    A shared one without `vary` needs nothing, unless another operation answers the same path to other requests (`match`,
+    `version`).
     """
     own, operation = cache_of(routed.operation), routed.operation
-    if own is None or (own.shared and not own.vary and operation.native.match is None):
+    if own is None or (own.shared and not own.vary and conditions_of(operation.native) == NONE):
         return None
     unread = not spent(routed) and (in_proxy(operation) or not tokens(operation.security))
     return _apart(operation.path.text, not own.shared, unread, own.vary)
