@@ -1,7 +1,7 @@
 """Report -> one HTML page, which needs no network, no script and no mouse.
 
-Everything that comes out of a contract goes through `html.escape`, and the page forbids itself to load or run anything
-(Content Security Policy), so that a contract with markup in it stays text.
+Everything that comes out of a contract goes through `_text`, and the page forbids itself to load or run anything (Content
+Security Policy), so that a contract with markup in it stays text.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from html import escape
 from importlib.resources import files
+
+from xds.terminal import clean
 
 from .points import Kind
 from .report import Count, Lines, Mark, OperationRows, Report, Row, place, worded
@@ -23,7 +25,7 @@ def page(report: Report, title: str = "Coverage of contracts") -> str:
     style = files(__package__).joinpath("page.css").read_text("utf-8")
     body = [
         '<a class="skip" href="#main">Skip to the content</a>',
-        f"<header><h1>{escape(title)}</h1>{_navigation(report)}</header>",
+        f"<header><h1>{_text(title)}</h1>{_navigation(report)}</header>",
         '<main id="main">',
         *_summary(report),
         *_operations(report),
@@ -39,7 +41,7 @@ def page(report: Report, title: str = "Coverage of contracts") -> str:
             '<meta charset="utf-8">',
             f'<meta http-equiv="Content-Security-Policy" content="{escape(_POLICY)}">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{escape(title)}: {report.total}</title>",
+            f"<title>{_text(title)}: {report.total}</title>",
             f"<style>\n{style}</style>",
             "</head>",
             "<body>",
@@ -54,16 +56,16 @@ def page(report: Report, title: str = "Coverage of contracts") -> str:
 def _navigation(report: Report) -> str:
     places = [("#summary", "Summary"), ("#operations", "Operations")]
     places += [(f"#{_anchor(lines)}", lines.file) for lines in (*report.contracts, *report.policies)]
-    items = "".join(f'<li><a href="{escape(to)}">{escape(word)}</a></li>' for to, word in places)
+    items = "".join(f'<li><a href="{_text(to)}">{_text(word)}</a></li>' for to, word in places)
     return f'<nav aria-label="On this page"><ul>{items}</ul></nav>'
 
 
 def _summary(report: Report) -> Iterator[str]:
     yield f'<section aria-labelledby="summary"><h2 id="summary">Summary</h2><p class="total">{report.total}</p>'
-    yield f"<p>{report.total.seen} of {report.total.all} seen.{' ' + escape(report.note) if report.note else ''}</p>"
+    yield f"<p>{report.total.seen} of {report.total.all} seen.{' ' + _text(report.note) if report.note else ''}</p>"
     rows = [(str(kind), report.count(kind)) for kind in Kind if report.count(kind).all]
     rows += [("lines of policies", report.lines)] if report.policies else []
-    cells = (f'<tr><th scope="row">{escape(name)}</th>{_numbers(count)}</tr>' for name, count in rows)
+    cells = (f'<tr><th scope="row">{_text(name)}</th>{_numbers(count)}</tr>' for name, count in rows)
     yield _table("By kind of what there is to see", ("kind", "seen", "of", "percent", ""), cells)
     yield "</section>"
 
@@ -71,8 +73,8 @@ def _summary(report: Report) -> Iterator[str]:
 def _operations(report: Report) -> Iterator[str]:
     yield '<section aria-labelledby="operations"><h2 id="operations">Operations</h2>'
     cells = (
-        f'<tr><th scope="row"><a href="#{_id(each)}">{escape(each.version)} {escape(each.operation)}</a></th>'
-        f"<td>{escape(each.title)}</td>{_numbers(each.count())}</tr>"
+        f'<tr><th scope="row"><a href="#{_id(each)}">{_text(each.version)} {_text(each.operation)}</a></th>'
+        f"<td>{_text(each.title)}</td>{_numbers(each.count())}</tr>"
         for each in report.operations
     )
     yield _table("Every operation", ("operation", "request", "seen", "of", "percent", ""), cells)
@@ -81,8 +83,8 @@ def _operations(report: Report) -> Iterator[str]:
 
 def _operation(each: OperationRows) -> Iterator[str]:
     yield f'<section aria-labelledby="{_id(each)}"><h3 id="{_id(each)}">'
-    yield f"{escape(each.version)} {escape(each.operation)}</h3>"
-    yield f'<p>{escape(each.title)} <a href="#{_line(each.span.file, each.span.line)}">{escape(place(each.span))}</a></p>'
+    yield f"{_text(each.version)} {_text(each.operation)}</h3>"
+    yield f'<p>{_text(each.title)} <a href="#{_line(each.span.file, each.span.line)}">{_text(place(each.span))}</a></p>'
     words = f"What there is to see of {each.operation}: {each.count().seen} of {each.count().all} seen"
     yield _table(words, ("", "what", "written at", "seen by"), (_point(row) for row in each.rows))
     yield "</section>"
@@ -90,48 +92,48 @@ def _operation(each: OperationRows) -> Iterator[str]:
 
 def _point(row: Row) -> str:
     mark = Mark.SEEN if row.seen else Mark.MISSED
-    tests = "<br>".join(escape(test) for test in row.tests)
+    tests = "<br>".join(_text(test) for test in row.tests)
     return (
-        f'<tr class="{mark}"><td>{_sign(mark)}</td><th scope="row">{escape(worded(row.point))}</th>'
-        f'<td><a href="#{_line(row.span.file, row.span.line)}">{escape(place(row.span))}</a></td><td>{tests}</td></tr>'
+        f'<tr class="{mark}"><td>{_sign(mark)}</td><th scope="row">{_text(worded(row.point))}</th>'
+        f'<td><a href="#{_line(row.span.file, row.span.line)}">{_text(place(row.span))}</a></td><td>{tests}</td></tr>'
     )
 
 
 def _sources(report: Report) -> Iterator[str]:
     for heading, all_lines in (("Contracts", report.contracts), ("Policies", report.policies)):
         for lines in all_lines:
-            yield f'<section aria-labelledby="{_anchor(lines)}"><h2 id="{_anchor(lines)}">{escape(lines.file)}</h2>'
+            yield f'<section aria-labelledby="{_anchor(lines)}"><h2 id="{_anchor(lines)}">{_text(lines.file)}</h2>'
             yield f'<p class="soft">{heading}: {lines.count.seen} of {lines.count.all} lines that count are seen whole.</p>'
             yield '<div class="wide" tabindex="0" role="region" '
-            yield f'aria-label="Source of {escape(lines.file)}"><table class="source">'
-            yield '<thead class="skip"><tr><th scope="col">line</th><th scope="col">seen</th><th scope="col">source</th>'
+            yield f'aria-label="Source of {_text(lines.file)}"><table class="source">'
+            yield '<thead class="unseen"><tr><th scope="col">line</th><th scope="col">seen</th><th scope="col">source</th>'
             yield "</tr></thead><tbody>"
-            yield from (_source(lines, number, text) for number, text in enumerate(lines.text.splitlines(), 1))
+            yield from (_source(lines, number, text) for number, text in enumerate(_split(lines.text), 1))
             yield "</tbody></table></div></section>"
 
 
 def _source(lines: Lines, number: int, text: str) -> str:
     mark = lines.marks.get(number)
     why = "; ".join(lines.missed.get(number, ()))
-    shown = f' <span class="why">missed: {escape(why)}</span>' if why else ""
+    shown = f' <span class="why">missed: {_text(why)}</span>' if why else ""
     return (
         f'<tr id="{_line(lines.file, number)}"{f" class={chr(34)}{mark}{chr(34)}" if mark else ""}>'
         f'<th scope="row">{number}</th><td class="mark">{_sign(mark) if mark else ""}</td>'
-        f"<td>{escape(text)}{shown}</td></tr>"
+        f"<td>{_text(text)}{shown}</td></tr>"
     )
 
 
 def _table(caption: str, heads: Iterable[str], rows: Iterable[str]) -> str:
     numbers = ("seen", "of", "percent")
     columns = "".join(
-        f'<th scope="col"{" class=" + chr(34) + "number" + chr(34) if head in numbers else ""}>{escape(head)}</th>'
+        f'<th scope="col"{" class=" + chr(34) + "number" + chr(34) if head in numbers else ""}>{_text(head)}</th>'
         if head
         else "<td></td>"
         for head in heads
     )
     body = "\n".join(rows)
     return (
-        f'<div class="wide"><table><caption>{escape(caption)}</caption><thead><tr>{columns}</tr></thead>'
+        f'<div class="wide"><table><caption>{_text(caption)}</caption><thead><tr>{columns}</tr></thead>'
         f"<tbody>\n{body}\n</tbody></table></div>"
     )
 
@@ -146,6 +148,16 @@ def _numbers(count: Count) -> str:
 def _sign(mark: Mark) -> str:
     sign, word = _SIGNS[mark]
     return f'<span role="img" aria-label="{word}">{sign}</span>'
+
+
+def _text(text: str) -> str:
+    """Text as HTML: no markup, and no character that hides or turns the reading direction."""
+    return escape(clean(text))
+
+
+def _split(text: str) -> list[str]:
+    """The lines, as places in files count them."""
+    return [line.rstrip("\r") for line in text.removesuffix("\n").split("\n")]
 
 
 def _id(each: OperationRows) -> str:

@@ -66,6 +66,7 @@ class NotingEngine:
 
     def __init__(self, engine: Engine, asked: set[Asked]) -> None:
         self._engine, self.asked, self.prunes = engine, asked, engine.prunes
+        self._defaults: Mapping[str, str | None] = {}
 
     @property
     def revisions(self) -> Mapping[str, str]:

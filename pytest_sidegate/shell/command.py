@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pytest_sidegate.coverage import Report
+    from pytest_sidegate.coverage.report import Report
     from pytest_sidegate.shell.run import Done
 
 
@@ -133,7 +133,7 @@ def _counts(done: Done) -> list[str]:
 
 
 def _covered(report: Report) -> str:
-    from pytest_sidegate.coverage import Kind
+    from pytest_sidegate.coverage.points import Kind
 
     operations, total = report.count(Kind.OPERATION), report.total
     words = f"{operations.seen} of {operations.all} operations covered"

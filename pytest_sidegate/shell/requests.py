@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from pytest_sidegate.cases import cases
-from pytest_sidegate.coverage import Data, seen
-from pytest_sidegate.coverage.seen import response_for
+from pytest_sidegate.coverage.data import Data
+from pytest_sidegate.coverage.seen import response_for, seen
 from pytest_sidegate.coverage.watched import exchange_of
 from pytest_sidegate.failure import Asked, as_text, sections
 from pytest_sidegate.verdicts import Verdict, Verdicts

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pytest_sidegate.coverage import Data, Report, points, report
-from pytest_sidegate.coverage.data import Asked, UnreadableData, load
-from pytest_sidegate.coverage.report import Lines
+from pytest_sidegate.coverage.data import Asked, Data, UnreadableData, load
+from pytest_sidegate.coverage.project import Known, found_opa, reported, shown_by, versions_of
+from pytest_sidegate.coverage.report import Report
 from pytest_sidegate.coverage.watched import NotingEngine
 from pytest_sidegate.verdicts import DEADLINE_S, Verdicts
 from xds.compile import Compilation, Compiler
-from xds.contract.shown import ShownOperation, shown
 from xds.diagnostics import Diagnostic
 from xds.failure import CannotRun
-from xds.model import Place, Version
 from xds.offline import read_offline
 from xds.policy.unit_tests import OpaError, run_opa, run_suite, suites
 
@@ -26,8 +22,6 @@ from .callers import Callers
 from .outcome import Outcome, of_rego
 from .requests import Requests
 from .table import Table, tables
-
-NO_OPA = "lines of policies are not counted: there is no OPA (SIDEGATE_OPA, or `opa` on PATH)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +47,8 @@ def run(root: Path, env: str | None, engine: str, data: Sequence[Path]) -> Done:
         raise CannotRun(f"there are neither contracts nor policies in {root}. Next: `sidegate init`")
     seen = _loaded(data)
     compilation = Compiler().compile(tree) if any(f.startswith("contracts/") for f in files) else Compilation()
-    versions = [version for service in compilation.gateway.services for version in service.versions]
-    known = _shown(versions, files)
+    versions = versions_of(compilation.gateway)
+    known = shown_by(versions, files)
     listed, said = tables(files)
     found = [each for version in versions for each in examples.judged(version, known, files)]
     asked: set[Asked] = set()
@@ -68,34 +62,6 @@ def run(root: Path, env: str | None, engine: str, data: Sequence[Path]) -> Done:
     return Done((*found, *rego), tuple(dict.fromkeys(errors)), reported(versions, known, seen, files), files)
 
 
-def reported(
-    versions: Sequence[Version], known: Mapping[Place, ShownOperation], data: Data, files: Mapping[str, bytes]
-) -> Report:
-    """The coverage of versions and of the policies beside them, by what was seen."""
-    all_points = [point for version in versions for point in points(version, known)]
-    titles = {
-        (f"{v.service}/{v.name}", operation.id): f"{operation.method} {operation.path.text}"
-        for v in versions
-        for operation in v.operations
-    }
-    lines, note = _lines(files, data)
-    return report(all_points, titles, data, files, lines, note)
-
-
-def _lines(files: Mapping[str, bytes], data: Data) -> tuple[tuple[Lines, ...], str]:
-    from pytest_sidegate.coverage.rego import ran
-
-    if not suites(files):
-        return (), ""
-    opa = found_opa()
-    if opa is None:
-        return (), NO_OPA
-    try:
-        return ran(files, opa, data.asked), ""
-    except OpaError as e:
-        return (), f"lines of policies are not counted: {e}"
-
-
 def _loaded(paths: Sequence[Path]) -> Data:
     for path in paths:
         if not path.exists():
@@ -106,17 +72,10 @@ def _loaded(paths: Sequence[Path]) -> Data:
         raise CannotRun(str(e)) from None
 
 
-def _shown(versions: Sequence[Version], files: Mapping[str, bytes]) -> dict[Place, ShownOperation]:
-    found: dict[Place, ShownOperation] = {}
-    for version in versions:
-        found |= shown(files, version.place.file)
-    return found
-
-
 def _requests(
     compilation: Compilation,
     listed: Sequence[Table],
-    known: Mapping[Place, ShownOperation],
+    known: Known,
     files: Mapping[str, bytes],
     asked: set[Asked],
 ) -> tuple[list[Outcome], Data]:
@@ -151,12 +110,3 @@ def _rego(files: Mapping[str, bytes], engine: str) -> tuple[list[Outcome], list[
         tested += [of_rego(each) for each in done]
         said += found
     return tested, said
-
-
-def found_opa() -> Path | None:
-    """SIDEGATE_OPA, or `opa` on PATH. Raises CannotRun if the former leads to nothing."""
-    named = os.environ.get("SIDEGATE_OPA")
-    if named and not Path(named).is_file():
-        raise CannotRun(f"SIDEGATE_OPA is {named}, which is no file")
-    found = named or shutil.which("opa")
-    return Path(found) if found else None

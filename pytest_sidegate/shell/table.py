@@ -131,7 +131,9 @@ class _Reader:
         match = _EXPECT.fullmatch(str(word)) if isinstance(word, int | str) else None
         if match is None:
             where = f"{at}/expect" if "expect" in section else at
-            self.refuse(where, "`expect` is a status, and of a refusal also its code, as in `200` or `403 policy-denied`")
+            self.refuse(
+                where, "`expect` is a status, and of a refusal also its code, as in `200` or `403 policy-denied`"
+            )
             return None
         if match[2] and int(match[1]) < 400:
             self.refuse(f"{at}/expect", "only refusals have a code")
