@@ -27,6 +27,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--node", default="sidegate", help="the Envoy node this companion stands beside")
     made.add_argument("--service", default="", help="the service that node stands for (default: every one)")
     made.add_argument("--upstream", metavar="URL", help="where that service runs, whatever the settings say")
+    made.add_argument("--breaking", choices=("allow",), help="whatever the settings say: contracts may break clients")
     made.add_argument("--workers", type=int, default=2, help="processes that evaluate policies")
     made.add_argument("--deadline", type=float, default=0.25, metavar="S", help="seconds a decision may take")
     return made

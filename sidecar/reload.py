@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -51,22 +51,44 @@ class Reloader:
         open_engine: Callable[[str | None], Engine],
         env: str | None = None,
         over: Mapping[str, Any] | None = None,
+        packs: Iterable[Path] = (),
     ) -> None:
-        self.project = Project(root, state, env, closed=True, over=over)
+        self.project = Project(root, state, env, closed=True, over=over, packs=packs)
         self.current, self.report, self.open_engine = current, report, open_engine
         self._logged: Settings | None = None
+        self._loading = asyncio.Lock()
+        self._withheld: Mapping[str, str] = {}
+        self._digests: Mapping[str, str] = {}
 
     async def run(self) -> None:
         """Load, then load again at every change, until cancelled."""
         await self.load()
-        async for _ in changes(self.project.root, self.project.key_files):
+        async for _ in changes(self.project.root, self.project.key_files, self.project.packs):
+            await self.load()
+
+    async def advise(self, wanted: Mapping[str, str], withheld: Mapping[str, str]) -> None:
+        """What the control plane decided of contracts that break clients: it may have seen other changes than this companion,
+        and its word counts."""
+        ours = self.project.compatibility
+        if (wanted, withheld) == (ours.accepted, ours.withheld):
+            return
+        before = self._withheld
+        ours.accepted, ours.withheld = wanted, withheld
+        taken = {name for name, digest in withheld.items() if self._digests.get(name) == digest}
+        back = [self.project.take_back(service) for service in {name.partition("/")[0] for name in taken}]
+        if any(back) or any(wanted.get(name) == digest for name, digest in before.items()):
             await self.load()
 
     async def load(self) -> None:
         """Compile what is there and swap it in. What does not compile leaves the previous in force."""
         noticed = time.monotonic()
+        async with self._loading:
+            await self._load(noticed)
+
+    async def _load(self, noticed: float) -> None:
         try:
             compilation = await asyncio.to_thread(self.project.compile)
+            self._withheld, self._digests = compilation.withheld, compilation.digests
             await self._swap(compilation)
             await self.report(time.monotonic() - noticed)
             keep()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -13,6 +14,11 @@ from sidecar.reload import Current
 from xds.reach import Reach
 
 log = logging.getLogger("sidegate.companion")
+
+
+async def _unheard(wanted: Mapping[str, str], withheld: Mapping[str, str]) -> None:
+    """Nobody minds."""
+
 
 EVERY_S = 2.0
 """How often a report is repeated; the control plane takes a companion for gone after three that did not come."""
@@ -24,9 +30,13 @@ class Reporter:
     The answer names the digests that routes may still name; what neither it nor the report has is let go.
     """
 
+    advise: Callable[[Mapping[str, str], Mapping[str, str]], Awaitable[None]]
+    """Told the digests that are to be judged by next, and those that are held back."""
+
     def __init__(self, url: str | None, node: str, admin: str, current: Current, service: str = "") -> None:
         self.url, self.node, self.admin, self.current, self.service = url, node, admin, current, service
         self._seconds = 0.0
+        self.advise = _unheard
         self._changed = asyncio.Event()
 
     async def report(self, seconds: float) -> None:
@@ -72,4 +82,6 @@ class Reporter:
         document["problems"] += [f"the policies of {s} are refused: {why}" for s, why in self.current.refused.items()]
         answer = await reach.ask("PUT", f"{url}/companions/{quote(self.node, safe='')}", json=document)
         answer.raise_for_status()
-        self.current.plan = trimmed(self.current.plan, offered, answer.json()["needed"])
+        said = answer.json()
+        self.current.plan = trimmed(self.current.plan, offered, said["needed"])
+        await self.advise(said.get("wanted", {}), said.get("withheld", {}))

@@ -18,6 +18,7 @@ from xds.address import listening
 from xds.policy.engine import Engine
 from xds.policy.open import open_engine
 from xds.settings.layers import override
+from xds.settings.publishing import allowing
 from xds.telemetry import Counts, Traces
 
 
@@ -35,8 +36,9 @@ class Companion:
         state = options.state or options.dir / ".sidegate"
         current = Current(self._engine(None))
         reporter = Reporter(options.report, options.node, options.admin.url, current, options.service)
-        over = override(options.service, options.upstream)
+        over = {**(override(options.service, options.upstream) or {}), **(allowing() if options.breaking else {})}
         reloader = Reloader(options.dir, state / "companion", current, reporter.report, self._engine, options.env, over)
+        reporter.advise = reloader.advise
         check = Check(current, self.records, self.traces)
         apps = ((check, options.listen), (admin_app(current, self.records), options.admin))
         sockets = [listening(place, backlog=2048) for _, place in apps]

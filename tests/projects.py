@@ -61,6 +61,7 @@ reasons contains "only ada may" if input.sidegate.claims.sub != "ada"
 SETTINGS = """\
 services: {pets: {upstream: "http://127.0.0.1:9"}}
 security: {bearer: {issuer: "https://issuer.test", audiences: [pets], jwks: {file: keys.json}}}
+publish: {breaking: allow}
 """
 
 

@@ -12,9 +12,6 @@ from xds.diagnostics import Code, Diagnostic, Severity, Span, renamed
 from xds.revision import Revision
 from xds.source import span
 
-_SHOWN = 3
-"""Operations that a message names."""
-
 
 @dataclass(frozen=True, slots=True)
 class Breaking(Diagnostic):
@@ -70,20 +67,13 @@ def compared(old: Revision, new: Revision, today: date) -> Comparison:
 def diagnostic(change: Change, old: tuple[Revision, Side], new: tuple[Revision, Side]) -> Breaking:
     """A change as a diagnostic, at its place in the new contract, with that in the old one beside it."""
     before, after = (_span(place, *at) for place, at in ((change.old, old), (change.new, new)))
-    return Breaking(change.id, _message(change), after, None, ((before, "before"),), change.operations)
+    help_ = f"allowed: {change.allowed}" if change.allowed else None
+    return Breaking(change.id, change.told, after, help_, ((before, "before"),), change.operations, change.allowed)
 
 
 def _span(place: object, revision: Revision, side: Side) -> Span:
     at = span(side.library.files, place)  # type: ignore[arg-type]
     return replace(at, file=revision.shown(at.file))
-
-
-def _message(change: Change) -> str:
-    if not change.operation or change.operation in change.message:
-        return change.message
-    more = len(change.others)
-    also = f" (and {more} more operation{'s' if more > 1 else ''})" if more else ""
-    return f"{change.operation}{also}: {change.message}"
 
 
 def _gone(service: str, version: str, old: Revision, before: str) -> Breaking:

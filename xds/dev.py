@@ -11,6 +11,7 @@ from typing import Any
 from xds.diagnostics import Diagnostic, did_you_mean
 from xds.settings import settings_document
 from xds.settings.layers import Layers
+from xds.settings.publishing import ALLOW, REFUSE
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 
@@ -39,12 +40,15 @@ class Try:
 
 @dataclass(frozen=True, slots=True)
 class Dev:
-    """The section. `keys` is where public keys are written; `tokens` are claims by name."""
+    """The section. `keys` is where public keys are written; `tokens` are claims by name.
+
+    `breaking` says that contracts may break clients of what is served: on one's own machine there are none."""
 
     keys: str | None = None
     processes: tuple[DevProcess, ...] = ()
     tokens: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     tries: tuple[Try, ...] = ()
+    breaking: bool = False
 
 
 def parse_dev(files: Mapping[str, bytes], env: str | None = None) -> tuple[Dev, tuple[Diagnostic, ...]]:
@@ -62,10 +66,13 @@ class _Reader:
     found: list[Diagnostic]
 
     def dev(self, value: Any) -> Dev:
-        section = self.mapping(value, "/dev", ("keys", "processes", "tokens", "try"))
+        section = self.mapping(value, "/dev", ("keys", "processes", "tokens", "try", "breaking"))
         processes = self.mapping(section.get("processes"), "/dev/processes").items()
         tokens = self.mapping(section.get("tokens"), "/dev/tokens").items()
         shown = section.get("try") or []
+        breaking = section.get("breaking", REFUSE)
+        if breaking not in (REFUSE, ALLOW):
+            self.refuse("/dev/breaking", f"must be `{REFUSE}` or `{ALLOW}`")
         if not isinstance(shown, list):
             self.refuse("/dev/try", "must be a list of requests")
             shown = []
@@ -74,6 +81,7 @@ class _Reader:
             processes=tuple(p for name, each in processes if (p := self.process(str(name), each))),
             tokens={str(name): self.mapping(claims, f"/dev/tokens/{name}") for name, claims in tokens},
             tries=tuple(t for i, each in enumerate(shown) if (t := self.request(each, f"/dev/try/{i}", dict(tokens)))),
+            breaking=breaking == ALLOW,
         )
 
     def process(self, name: str, value: Any) -> DevProcess | None:

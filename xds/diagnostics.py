@@ -194,6 +194,8 @@ CODES: dict[str, Code] = {
     # tables of requests beside contracts (pytest_sidegate.shell.table)
     "tests-invalid": Code(_E, "A file of tests of a contract holds something that is no test."),
     # contracts against their former forms (xds.breaking); the changes are a table of their own (xds.contract.diff)
+    "contract-breaking": Code(_E, "A contract breaks clients of the one that is served under the same version."),
+    "contract-breaking-allowed": Code(_N, "A contract breaks clients of the one that is served, and says why it may."),
     "diff-unread": Code(_W, "The former form of a contract cannot be read, so that nothing is compared."),
     # policies (xds.policy)
     "rego-syntax": Code(_E, "The text is not a Rego module."),

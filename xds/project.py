@@ -14,6 +14,7 @@ from typing import Any
 
 from xds.archive import packed, unpacked
 from xds.building import building
+from xds.compatible import Compatibility, contract_files
 from xds.compile import Compilation, Compiler
 from xds.listeners import Secret
 from xds.model import Service
@@ -54,6 +55,8 @@ class Project:
         self.packs = tuple(packs)
         self._over = {OVER: json.dumps(over).encode()} if over else {}
         self._compiler = Compiler(closed=closed)
+        self.compatibility = Compatibility(self._stored)
+        self._taken_back: set[str] = set()
         self._tree: Tree | None = None
         self._last: Compilation | None = None
         self._kept: dict[str, tuple[object, ...]] = {}
@@ -87,8 +90,10 @@ class Project:
             tree = read_tree(self.root, before, self._named, self.env, self.packs)
             self._tree = _under(tree, self._over)
             fresh = self._compiler.compile(self._tree, self._last)
+            fresh = self.compatibility.judge(fresh, self._tree, self._compiler.cache)
             self._last = self._with_last_good(fresh)
         self._keep(fresh)
+        self._forget(fresh)
         return self._last
 
     def _with_last_good(self, fresh: Compilation) -> Compilation:
@@ -124,18 +129,35 @@ class Project:
 
     def _recall(self, name: str) -> Compilation | None:
         """The compilation that last held a service: the one before this, else the one on disk."""
-        if self._last is not None:
+        if self._last is not None and name not in self._taken_back:
             return self._last if self._last.service(name) else None
+        files = self._stored(name)
+        if files is None:
+            return None
+        compilation = Compiler(closed=self.closed, clock=None).compile(Tree(files, env=self.env))
+        return compilation if compilation.service(name) else None
+
+    def _stored(self, name: str) -> dict[str, bytes] | None:
+        """The sources kept of a service, or None."""
         path = self._path(name)
         if path is None or not path.exists():
             return None
         try:
-            files = unpacked(path.read_bytes())
+            return unpacked(path.read_bytes())
         except (OSError, zipfile.BadZipFile) as error:
             log.warning("the last good form of %s cannot be read: %s", name, error)
             return None
-        compilation = Compiler(closed=self.closed, clock=None).compile(Tree(files, env=self.env))
-        return compilation if compilation.service(name) else None
+
+    def _forget(self, fresh: Compilation) -> None:
+        """Let go of services that are no more (deleted, or called otherwise now), or a restart could bring them back."""
+        names = {service.name for service in fresh.gateway.services}
+        if fresh.refused or not names:
+            return
+        for name in self._names_kept():
+            if name not in names and (path := self._path(name)) is not None:
+                with contextlib.suppress(OSError):
+                    path.unlink(missing_ok=True)
+                self._kept.pop(name, None)
 
     def _keep(self, fresh: Compilation) -> None:
         """Keep the sources of every service that compiled just now. A disk that refuses is reported, nothing more."""
@@ -150,11 +172,32 @@ class Project:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 scratch = path.with_suffix(f".{os.getpid()}")
                 _write(scratch, _pack(service, self.tree, secrets, self._pack_of(service.name)))
+                if path.exists() and self._kept.get(service.name, ((),))[0] != digests:
+                    path.replace(self._former(path))
                 scratch.replace(path)
+                self._taken_back.discard(service.name)
             except OSError as error:
                 log.warning("the last good form of %s cannot be kept: %s", service.name, error)
                 continue
             self._kept[service.name] = mark
+
+    def take_back(self, service: str) -> bool:
+        """Go back to the form of a service's contracts before the last, with the next `compile()`; whether one is kept.
+
+        For a companion that took a form which its control plane holds back.
+        """
+        path = self._path(service)
+        if path is None or not self._former(path).exists():
+            return False
+        self._former(path).replace(path)
+        self._kept.pop(service, None)
+        self._taken_back.add(service)
+        self.compatibility.forget(service)
+        return True
+
+    @staticmethod
+    def _former(path: Path) -> Path:
+        return path.with_suffix(".former")
 
     def _path(self, name: str) -> Path | None:
         return self.state / LAST_GOOD / f"{name}.zip" if self.state else None
@@ -190,7 +233,7 @@ def _write(path: Path, data: bytes) -> None:
 
 def _pack(service: Service, tree: Tree, secrets: Iterable[Secret], pack: str | None) -> bytes:
     """A zip of everything a service was compiled from, byte for byte reproducible; key material as it is in force."""
-    names = {file for version in service.versions for file in version.files}
+    names = contract_files(service, tree)
     names |= {f for f in tree.files if f.startswith((f"policies/{service.name}/", "policies/platform/"))}
     names |= {f for f in tree.files if not f.startswith(("contracts/", "policies/"))}
     files = {name: tree.files[name] for name in names & tree.files.keys()}

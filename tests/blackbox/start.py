@@ -28,6 +28,7 @@ def copy(folder: Path, upstream: str, issuer: Issuer) -> Path:
     settings = {
         "services": {name: {"upstream": upstream} for name in ("ref", "zed")},
         "security": {"bearer": {"issuer": issuer.name, "audiences": ["ref"], "jwks": {"file": "keys/jwks.json"}}},
+        "publish": {"breaking": "allow"},
     }
     (folder / "sidegate.yaml").write_text(yaml.safe_dump(settings))
     return folder

@@ -56,7 +56,7 @@ def test_a_layer_counts_where_it_is_asked_for() -> None:
     [
         ("services:\n  pets:\n    upstreem: x\n", SETTINGS, "settings-unknown-key", "sidegate.prod.yaml:3:5"),
         ("services:\n  pets: {hosts: [a/b]}\n", SETTINGS, "settings-invalid", "sidegate.prod.yaml:2:18"),
-        ("services: {pets: {hosts: [a.b]}}\n", SETTINGS + "opaa: 1\n", "settings-unknown-key", "sidegate.yaml:3:1"),
+        ("services: {pets: {hosts: [a.b]}}\n", SETTINGS + "opaa: 1\n", "settings-unknown-key", "sidegate.yaml:4:1"),
         ("services: [", SETTINGS, "yaml-syntax", "sidegate.prod.yaml:2:1"),
         ("services: {dogs: {upstream: 'http://a:1'}}", SETTINGS, "service-unknown", "sidegate.prod.yaml:1:12"),
     ],

@@ -56,7 +56,9 @@ def test_ready_names_what_is_missing(tmp_path):
     assert first.status_code == 503
     assert "no companion reports" in first.json()["missing"]
     assert put.status_code == 200
-    assert put.json() == {"needed": {name: [digest] for name, digest in second.json()["digests"].items()}}
+    digests = second.json()["digests"]
+    needed = {name: [digest] for name, digest in digests.items()}
+    assert put.json() == {"needed": needed, "wanted": digests, "withheld": {}}
     assert second.status_code == 503
     assert second.json()["missing"] == ["no node of group '' is connected", "companion one does not answer"]
     assert set(second.json()["digests"]) == {"pets/v1"}

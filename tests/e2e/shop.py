@@ -140,6 +140,7 @@ def settings(first: HTTPServer, second: HTTPServer, issuer: Issuer, **more: Any)
             "guest": {"upstream": one},
         },
         "security": {"bearer": issued, "connect": issued},
+        "publish": {"breaking": "allow"},
         **more,
     }
     return yaml.safe_dump(document)

@@ -76,6 +76,7 @@ def serve(
     own = {
         "services": {"svc": {"upstream": f"http://127.0.0.1:{server.port}"}},
         "security": {"bearer": bearer},
+        "publish": {"breaking": "allow"},
     }
     texts["sidegate.yaml"] = yaml.safe_dump(merged(own, settings or {}))
     for name, text in texts.items():

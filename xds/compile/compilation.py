@@ -16,7 +16,8 @@ class Compilation:
     """One project, compiled.
 
     `gateway` and `bundles` hold only services without errors; `refused` names the others; `diagnostics` are all that was
-    found. With errors in the settings nothing compiles: `gateway` is empty and `refused` is every service.
+    found. With errors in the settings nothing compiles: `gateway` is empty and `refused` is every service. `withheld` are the
+    digests, by `service/version`, of what compiles and is refused since it breaks clients of what is served.
     """
 
     gateway: Gateway = Gateway((), ())
@@ -24,6 +25,7 @@ class Compilation:
     refused: frozenset[str] = frozenset()
     diagnostics: tuple[Diagnostic, ...] = ()
     settings: Settings = field(default_factory=Settings)
+    withheld: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def digests(self) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -55,10 +55,21 @@ def read(node: Node, outer: Extension, report: Report) -> Extension:
 def _setting(key: str, node: Node, report: Report) -> Setting | None:
     """A native feature's value that its schema takes, or None after findings."""
     found = list(faults(node.value, _SCHEMAS[key]))
+    if key == "breaking" and not found:
+        found = [*_unknown_changes(node.value)]
     for problem in found:
         at = Place(node.file, node.pointer + problem.pointer)
         report.add(problem.code, f"`{key}`: {problem.message}", at, problem.help)
     return None if found else Setting(node.value, node.place)
+
+
+def _unknown_changes(entries: list[Mapping[str, str]]) -> Iterator[Problem]:
+    from .diff.table import CHANGES
+
+    for index, entry in enumerate(entries):
+        if entry["id"] not in CHANGES:
+            help_ = suggestion(entry["id"], CHANGES) or "`sidegate diff --list` names them"
+            yield Problem(f"there is no change `{entry['id']}`", f"/{index}/id", help_)
 
 
 def schema() -> dict[str, Any]:
@@ -133,7 +144,33 @@ _KEYS: dict[str, tuple[str, _Reader | None, Mapping[str, Any]]] = {
     ),
 }
 
-_SCHEMAS: dict[str, Mapping[str, Any]] = {feature.key: feature.schema for feature in FEATURES}
+_BREAKING: Mapping[str, Any] = {
+    "type": "array",
+    "description": "changes that may break clients of the contract that is served, each with the reason (see `sidegate diff`)",
+    "minItems": 1,
+    "items": {
+        "type": "object",
+        "required": ["id", "reason"],
+        "properties": {
+            "id": {
+                "type": "string",
+                "minLength": 1,
+                "description": "what may change, as `sidegate diff --list` names it",
+            },
+            "operation": {
+                "type": "string",
+                "description": "which operation may, as `GET /v1/pets/{id}`; each, without it",
+            },
+            "reason": {"type": "string", "minLength": 1, "description": "why clients do not mind"},
+        },
+        "additionalProperties": False,
+    },
+}
+
+_SCHEMAS: dict[str, Mapping[str, Any]] = {
+    **{feature.key: feature.schema for feature in FEATURES},
+    "breaking": _BREAKING,
+}
 
 DEFAULTS = Extension(PolicyBinding(None, None, Place("")), Mode.ENFORCE, False)
 """What holds where no `x-sidegate` says otherwise."""

@@ -22,6 +22,7 @@ from xds.settings.login import files_of as files_of_logins
 from xds.settings.opa import opa
 from xds.settings.patches import patches
 from xds.settings.plans import one_plan_each, plans
+from xds.settings.publishing import breaking_allowed
 from xds.settings.rates import rate_limit_service, rate_limits
 from xds.settings.reader import FILE, Reader
 from xds.settings.security import files_of as files_of_security
@@ -58,6 +59,7 @@ SECTIONS = (
     "rateLimit",
     "rateLimits",
     "plans",
+    "publish",
 )
 
 
@@ -68,7 +70,7 @@ class Settings:
     `edge` is what holds for the whole gateway natively. `dev` is the section that only `sidegate up` reads (processes,
     tokens and requests to try), unchecked here. `secrets` is the key material that can be used, `wanted` the names of all
     that is asked for, `of_packs` what packs ask for (its lack holds up nobody else); none of it is looked at if they are
-    `closed`.
+    `closed`. `breaking` says that contracts may go out that break clients of what is served.
     """
 
     services: Mapping[str, ServiceSettings] = field(default_factory=dict)
@@ -82,6 +84,7 @@ class Settings:
     wanted: frozenset[str] = frozenset()
     of_packs: frozenset[str] = frozenset()
     closed: bool = False
+    breaking: bool = False
 
 
 def key_files(files: Mapping[str, bytes], env: str | None = None, *, closed: bool = False) -> tuple[str, ...]:
@@ -161,4 +164,5 @@ def _settings(reader: Reader) -> Settings:
         wanted=frozenset(reader.wanted),
         of_packs=frozenset(reader.of_packs),
         closed=reader.closed,
+        breaking=breaking_allowed(reader, top.get("publish")),
     )

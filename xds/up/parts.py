@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from xds.address import Address
 from xds.failure import CannotRun
+from xds.settings.publishing import ALLOW
 from xds.telemetry import endpoint
 from xds.up.ports import free_port
 
@@ -61,12 +62,15 @@ def require_companion() -> None:
         raise CannotRun(f"the companion is not installed for {sys.executable}. Next: make, or pip install sidegate")
 
 
-def companion_command(wiring: Wiring, root: Path, state: Path, env: str | None = None) -> tuple[str, ...]:
+def companion_command(
+    wiring: Wiring, root: Path, state: Path, env: str | None = None, breaking: bool = False
+) -> tuple[str, ...]:
     """The companion, reporting to the management API. `-P`: the project's folder lends no modules."""
     return (
         *(sys.executable, "-P", "-m", "sidecar"),
         *("--dir", str(root), "--state", str(state)),
         *(("--env", env) if env else ()),
+        *(("--breaking", ALLOW) if breaking else ()),
         *("--listen", str(wiring.companion), "--admin", str(wiring.companion_admin)),
         *("--report", f"http://{wiring.management}", "--node", NODE),
     )

@@ -20,6 +20,7 @@ from xds.failure import CannotRun, Misused
 from xds.listeners import Listener
 from xds.offline import read_offline
 from xds.settings import FILE, parse_settings
+from xds.settings.publishing import ALLOW
 from xds.single import Single, read_single
 from xds.up.stub import POLICY, package_of
 
@@ -100,9 +101,10 @@ def _of_contract(path: Path, upstream: str, scratch: Path) -> Ground:
     settings = {
         "services": {single.service: {"upstream": upstream}},
         "security": dict.fromkeys(names, issuer),
-        "dev": {"keys": DEV_KEYS, "tokens": {"developer": {"sub": "developer", "scope": " ".join(scopes)}}}
-        if names
-        else {},
+        "dev": {"breaking": ALLOW}
+        | (
+            {"keys": DEV_KEYS, "tokens": {"developer": {"sub": "developer", "scope": " ".join(scopes)}}} if names else {}
+        ),
     }
     (scratch / FILE).write_text(json.dumps(settings))  # JSON is YAML
     dev, _ = parse_dev({FILE: (scratch / FILE).read_bytes()})

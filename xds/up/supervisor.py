@@ -20,6 +20,7 @@ from xds.dev import DevProcess
 from xds.failure import CannotRun
 from xds.offline import read_offline
 from xds.settings import parse_settings
+from xds.settings.publishing import allowing
 from xds.terminal import Palette
 from xds.up import parts
 from xds.up.banner import Front, banner, curl_lines, suggestions
@@ -114,6 +115,7 @@ class Supervisor:
             on_event=self.console.on_event,
             state=ground.state,
             env=ground.env,
+            over=allowing() if ground.dev.breaking else None,
         )
         self.console.files = lambda: control.plane.project.tree.files
         try:
@@ -142,9 +144,8 @@ class Supervisor:
         """The companion, and whatever the project wants to run beside the gateway."""
         parts.require_companion()
         root, state = self.ground.root, self.ground.state
-        await self._start(
-            "companion", parts.companion_command(self.wiring, root, state, self.ground.env), state / "companion.log"
-        )
+        command = parts.companion_command(self.wiring, root, state, self.ground.env, self.ground.dev.breaking)
+        await self._start("companion", command, state / "companion.log")
         for process in self.ground.dev.processes:
             _require_free_port(process)
             await self._start(process.name, process.command, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 from . import operations
@@ -25,14 +26,13 @@ def differences(old: Side, new: Side, today: date) -> tuple[Change, ...]:
 
 
 def _merged(changes: list[Change]) -> tuple[Change, ...]:
-    """Changes at the same places are one."""
-    found: dict[tuple[str, object, object], Change] = {}
+    """Changes at the same places are one, unless one of them is allowed and the other is not."""
+    found: dict[tuple[object, ...], Change] = {}
     for change in changes:
-        key = (change.id, change.old, change.new)
+        key = (change.id, change.old, change.new, bool(change.allowed))
         first = found.get(key)
         if first is None:
             found[key] = change
         elif change.operation not in first.operations:
-            others = (*first.others, change.operation)
-            found[key] = Change(first.id, first.message, first.operation, first.old, first.new, others)
+            found[key] = replace(first, others=(*first.others, change.operation))
     return tuple(found.values())

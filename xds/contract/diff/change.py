@@ -32,6 +32,17 @@ class Change:
     new: Place
     others: tuple[str, ...] = field(default=())
     """Further operations that the same change breaks, where it stands in something they share."""
+    allowed: str = ""
+    """Why the new contract lets it pass, if it does."""
+
+    @property
+    def told(self) -> str:
+        """The message with the operation that it is about."""
+        if not self.operation or self.operation in self.message:
+            return self.message
+        more = len(self.others)
+        also = f" (and {more} more operation{'s' if more > 1 else ''})" if more else ""
+        return f"{self.operation}{also}: {self.message}"
 
     @property
     def operations(self) -> tuple[str, ...]:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from xds.contract.node import Node
-from xds.model import Place
+from xds.model import Operation, Place
 
+from .allowances import Allowance, of_document, of_operation
 from .change import Change, Direction
 from .schemas import compare as rules
 from .side import Side
@@ -17,7 +18,8 @@ from .subjects import Subject, identify
 
 @dataclass(slots=True)
 class Comparison:
-    """`today` is the day that dates of sunset are measured by."""
+    """`today` is the day that dates of sunset are measured by; `names` are those of the operation at hand, and `allowances` what its
+    contract lets pass."""
 
     old: Side
     new: Side
@@ -25,13 +27,25 @@ class Comparison:
     solver: Solver = field(init=False)
     changes: list[Change] = field(default_factory=list)
     operation: str = ""
+    names: tuple[str, ...] = ()
+    allowances: tuple[Allowance, ...] = ()
 
     def __post_init__(self) -> None:
+        self.about()
         self.solver = Solver(self.old, self.new, rules)
 
     def add(self, id: str, message: str, old: Node | Place, new: Node | Place) -> None:
-        """A change of the operation at hand."""
-        self.changes.append(Change(id, message, self.operation, _place(old), _place(new)))
+        """A change of the operation at hand, or of none."""
+        found = (a.reason for a in self.allowances if a.covers(id, self.names))
+        places = _place(old), _place(new)
+        self.changes.append(Change(id, message, self.operation, *places, allowed=next(found, "")))
+
+    def about(self, *operations: Operation) -> None:
+        """What follows is about an operation, in its old and its new form if it has both; without any, about the contract."""
+        names = tuple(f"{operation.method} {operation.path.text}" for operation in operations)
+        self.operation, self.names = names[0] if names else "", names
+        standing = of_document(self.new.root)
+        self.allowances = (*of_operation(operations[1]), *standing) if len(operations) > 1 else standing
 
     def schemas(
         self,

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from xds.contract.paths import same
 from xds.model import Operation
 
 from . import bodies, lifecycle, parameters, responses, security
 from .comparison import Comparison
-from .side import Side
 
 Key = tuple[str, tuple[tuple[str | None, ...], ...]]
 
@@ -19,14 +16,14 @@ def compare(work: Comparison) -> None:
     what of a path is the base path make no difference."""
     after = {_key(operation): operation for operation in work.new.contract.operations}
     for old in work.old.contract.operations:
-        work.operation = f"{old.method} {old.path.text}"
         new = after.get(_key(old))
+        work.about(*((old,) if new is None else (old, new)))
         if new is None:
             lifecycle.removed(work, old, [o for o in after.values() if same(o.path) == same(old.path)])
             continue
         for rule in ROOMS:
             rule(work, old, new)
-    work.operation = ""
+    work.about()
 
 
 ROOMS = (lifecycle.compare, security.compare, parameters.compare, bodies.compare, responses.compare)
@@ -34,9 +31,3 @@ ROOMS = (lifecycle.compare, security.compare, parameters.compare, bodies.compare
 
 def _key(operation: Operation) -> Key:
     return operation.method, same(operation.path)
-
-
-def named(side: Side) -> Iterator[str]:
-    """What the operations of a side are called in changes."""
-    for operation in side.contract.operations:
-        yield f"{operation.method} {operation.path.text}"

@@ -74,10 +74,7 @@ def _scheme(work: Comparison, lost: Alternative, after: tuple[Alternative, ...])
         told = True
         node, other = work.old.at(first.place), work.new.at(second.place)
         id_, words = _changed(node, other)
-        operation, work.operation = work.operation, ""
-        if not any(c.id == id_ and c.old == first.place for c in work.changes):
-            work.add(id_, f"security scheme {credential.scheme}: {words}", first.place, second.place)
-        work.operation = operation
+        work.add(id_, f"security scheme {credential.scheme}: {words}", first.place, second.place)
     return told
 
 

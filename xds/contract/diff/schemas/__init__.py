@@ -42,6 +42,9 @@ def compare(two: Two) -> Findings:
     if target.never:
         yield types.impossible(two)
         return
+    if not (source.types & target.types) - {"null"} and source.types != {"null"} and not two.text:
+        yield from types.kinds(two)  # whatever else is said, is said of something else
+        return
     if choices.regrouped(two):
         yield from choices.alternatives(two)
         return

@@ -1,0 +1,177 @@
+"""what compiled now, the sources of what is served -> services whose contracts break the clients of what is served.
+
+The control plane and the companion both run this on the same files, like the compiler, so that both hold on to the same form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+
+from xds.compile import Compilation, lay_out
+from xds.contract import Cache
+from xds.contract.diff import CHANGES, Change, Side, differences, open_side
+from xds.diagnostics import Diagnostic, Severity, Span
+from xds.model import Place, Service, Version
+from xds.source import Tree, span
+
+_TOLD = 20
+"""Changes of one version that are told; their number is told in any case."""
+_AS_SERVED = " (as served)"
+
+
+def today() -> date:
+    """The day by which dates of sunset are judged."""
+    return datetime.now(UTC).date()
+
+
+@dataclass(slots=True)
+class Served:
+    """The contracts of one service as they are served: the bytes of their files, and the version's root files."""
+
+    files: Mapping[str, bytes]
+    roots: Mapping[str, str]
+    sides: dict[str, Side | None] = field(default_factory=dict, compare=False)
+
+    @classmethod
+    def of(cls, service: Service, tree: Tree) -> Served:
+        """Those of a service that has just been compiled."""
+        roots = {version.name: version.place.file for version in service.versions}
+        return cls({name: tree.files[name] for name in contract_files(service, tree)}, roots)
+
+    @classmethod
+    def stored(cls, service: str, files: Mapping[str, bytes]) -> Served:
+        """Those in the sources that were kept of a service."""
+        return cls(files, lay_out(Tree(files))[0].get(service, {}))
+
+    def side(self, service: str, version: str) -> Side | None:
+        """The contract of one version, read once."""
+        if version not in self.sides:
+            self.sides[version] = open_side(self.files, self.roots[version], service, version)
+        return self.sides[version]
+
+
+@dataclass(slots=True)
+class Compatibility:
+    """Remembers what is served, and holds back what breaks its clients.
+
+    `former` gives the sources kept of a service, for the first question after a restart. `accepted` are digests that go out
+    whatever they break, by `service/version`, and `withheld` those that do not: what a control plane said to a companion.
+    """
+
+    former: Callable[[str], Mapping[str, bytes] | None]
+    day: Callable[[], date] = today
+    accepted: Mapping[str, str] = field(default_factory=dict)
+    withheld: Mapping[str, str] = field(default_factory=dict)
+    _served: dict[str, Served] = field(default_factory=dict)
+
+    def judge(self, fresh: Compilation, tree: Tree, cache: Cache) -> Compilation:
+        """The compilation without the services that break clients, each with diagnostics; the others are served from now on."""
+        refused: dict[str, str] = {}
+        said: list[Diagnostic] = []
+        for service in fresh.gateway.services:
+            served = self._before(service.name)
+            broken = [] if fresh.settings.breaking or served is None else [*self._broken(service, served, tree, cache)]
+            refused |= {
+                f"{v.service}/{v.name}": v.digest for v, problems in broken if any(p.is_error for p in problems)
+            }
+            said += [problem for _, problems in broken for problem in problems]
+        out = {name.partition("/")[0] for name in refused}
+        for service in fresh.gateway.services:
+            if service.name not in out:
+                self._take(Served.of(service, tree), service.name)
+        if not said:
+            return fresh
+        kept = tuple(s for s in fresh.gateway.services if s.name not in out)
+        return replace(
+            fresh,
+            gateway=replace(fresh.gateway, services=kept),
+            bundles={name: bundle for name, bundle in fresh.bundles.items() if name not in out},
+            refused=fresh.refused | out,
+            diagnostics=(*fresh.diagnostics, *map(tree.named, said)),
+            withheld=refused,
+        )
+
+    def forget(self, service: str) -> None:
+        """Ask again what is served of a service."""
+        self._served.pop(service, None)
+
+    def _take(self, now: Served, service: str) -> None:
+        """What is served from now on; of equal files what is known of them stays known."""
+        before = self._served.get(service)
+        if before is None or before != now:
+            self._served[service] = now
+
+    def _before(self, service: str) -> Served | None:
+        if service not in self._served and (files := self.former(service)) is not None:
+            self._served[service] = Served.stored(service, files)
+        return self._served.get(service)
+
+    def _broken(
+        self, service: Service, served: Served, tree: Tree, cache: Cache
+    ) -> Iterator[tuple[Version, list[Diagnostic]]]:
+        """Versions of a service that break their clients, or would if nothing allowed it."""
+        now = Served.of(service, tree)
+        for version in service.versions:
+            name = f"{version.service}/{version.name}"
+            if self.withheld.get(name) == version.digest:
+                yield version, [_withheld(version)]
+                continue
+            if version.name not in served.roots or self.accepted.get(name) == version.digest:
+                continue
+            if served.roots[version.name] == version.place.file and served.files == now.files:
+                continue
+            if problems := self._compared(version, served, tree, cache):
+                yield version, problems
+
+    def _compared(self, version: Version, served: Served, tree: Tree, cache: Cache) -> list[Diagnostic]:
+        old = served.side(version.service, version.name)
+        new = open_side(tree.files, version.place.file, version.service, version.name, cache)
+        if old is None or new is None:
+            return []
+        changes = differences(old, new, self.day())
+        found = [c for c in changes if CHANGES[c.id].severity is Severity.ERROR]
+        shown = [c for c in found if not c.allowed][:_TOLD]
+        said = [_refusal(change, old, tree.files, len(found)) for change in shown]
+        return said or [_allowed(change, old, tree.files) for change in found[:_TOLD]]
+
+
+def contract_files(service: Service, tree: Tree) -> set[str]:
+    """The files that a service's contracts are made of: those that were compiled, and what only their responses may lead to,
+    which is in the service's own folder or in one that is no service's."""
+    services = {file.split("/")[1] for file in tree.files if file.startswith("contracts/")} & lay_out(tree)[0].keys()
+    names = {file for version in service.versions for file in version.files}
+    for file in tree.files:
+        parts = file.split("/")
+        if parts[0] == "contracts" and len(parts) > 2 and (parts[1] == service.name or parts[1] not in services):
+            names.add(file)
+    return names & tree.files.keys()
+
+
+def _refusal(change: Change, old: Side, files: Mapping[str, bytes], count: int) -> Diagnostic:
+    more = f" (one of {count})" if count > 1 else ""
+    operation = f", operation: {change.operation}" if change.operation else ""
+    help_ = (
+        "bring it back, make it a new version, or allow it where a reviewer sees it:"
+        f" x-sidegate: {{breaking: [{{id: {change.id}{operation}, reason: ...}}]}}"
+    )
+    message = f"{change.id}: {change.told}{more}; clients of what is served would break"
+    return Diagnostic("contract-breaking", message, span(files, change.new), help_, (_served_at(change.old, old),))
+
+
+def _allowed(change: Change, old: Side, files: Mapping[str, bytes]) -> Diagnostic:
+    message = f"{change.id}: {change.told}; allowed: {change.allowed}"
+    return Diagnostic(
+        "contract-breaking-allowed", message, span(files, change.new), None, (_served_at(change.old, old),)
+    )
+
+
+def _withheld(version: Version) -> Diagnostic:
+    message = f"the control plane holds back {version.service} {version.name}: it breaks clients of what is served"
+    return Diagnostic("contract-breaking", message, Span(version.place.file, 1, 1))
+
+
+def _served_at(place: Place, old: Side) -> tuple[Span, str]:
+    at = span(old.library.files, place)
+    return replace(at, file=at.file + _AS_SERVED), "before"

@@ -1,0 +1,42 @@
+"""`x-sidegate: {breaking: [{id, operation, reason}]}` -> changes that a contract lets pass, each by name and with a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from xds.contract.node import Node
+from xds.model import Operation
+
+KEY = "breaking"
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """One entry. Without an `operation` it is for each that it stands over."""
+
+    id: str
+    operation: str
+    reason: str
+
+    def covers(self, id_: str, operations: Iterable[str]) -> bool:
+        return self.id == id_ and (not self.operation or self.operation in operations)
+
+
+def of_document(root: Node) -> tuple[Allowance, ...]:
+    """What stands on the document: also for operations that are gone."""
+    extension = root.get("x-sidegate")
+    entries = extension.get(KEY) if extension is not None else None
+    return tuple(_read(entries.value if entries is not None else None))
+
+
+def of_operation(operation: Operation) -> tuple[Allowance, ...]:
+    """What stands on an operation, or over it where it says nothing itself."""
+    setting = operation.settings.get(KEY)
+    return tuple(_read(setting.value if setting is not None else None))
+
+
+def _read(value: object) -> Iterator[Allowance]:
+    for entry in value if isinstance(value, list) else ():
+        if isinstance(entry, dict) and entry.get("id") and entry.get("reason"):
+            yield Allowance(str(entry["id"]), str(entry.get("operation", "")), str(entry["reason"]))
