@@ -22,10 +22,10 @@ from pytest_sidegate.asked import Asked, asked_of
 from pytest_sidegate.credentials import Credentials
 from pytest_sidegate.frame import Sent, sent_of
 from pytest_sidegate.loop import Loop
-from pytest_sidegate.refusals import CRITICAL, refusal
+from pytest_sidegate.refusals import UNFIT, refusal
 from pytest_sidegate.routing import Routes, Unrouted
 from pytest_sidegate.target import Refused
-from pytest_sidegate.tokens import Failure, Found, Tokens, bearer, parsed, required
+from pytest_sidegate.tokens import Failure, Found, Tokens, required
 from sidecar.message import Judgement, Params, Request, Response
 from sidecar.pipeline import Caller, Outcome, Route, judge
 from sidecar.plan import Plan, next_plan
@@ -40,6 +40,8 @@ from xds.requirement import in_proxy
 from xds.telemetry import OFF
 
 Headers = Mapping[str, str] | Iterable[tuple[str, str]]
+Seen = Callable[["Verdict", Mapping[str, str], str | None], None]
+"""Told of a verdict, and of the headers and the query that the request came with."""
 
 DEADLINE_S = 5.0
 """For one decision. A gateway gives it a quarter of a second; in a test, a slow machine should not decide."""
@@ -94,7 +96,7 @@ class Verdicts:
     """Judges requests by one compilation. Use it as a context manager, or close it: policies run in processes of their own.
 
     `engine` is one that is loaded already, for `revisions` that the compilation has; without one the embedded engine is
-    started. `now` gives the time (s) by which tokens expire.
+    started. `now` gives the time (s) by which tokens expire. `seen` is told of each verdict on a request that has an operation.
     """
 
     def __init__(
@@ -104,8 +106,9 @@ class Verdicts:
         engine: Callable[[], Engine] | None = None,
         now: Callable[[], float] = time.time,
         files: Mapping[str, bytes] | None = None,
+        seen: Seen | None = None,
     ) -> None:
-        self.compilation, self.files = compilation, files or {}
+        self.compilation, self.files, self._seen = compilation, files or {}, seen
         self._schemes = {scheme.name: scheme for scheme in compilation.gateway.schemes}
         self._tokens = Tokens({n: s for n, s in self._schemes.items() if isinstance(s, JwtScheme)})
         self._routes, self._now = Routes(compilation.gateway), now
@@ -149,7 +152,10 @@ class Verdicts:
         if isinstance(found, Unrouted):
             allow = (("allow", ", ".join(found.allow)),) if found.allow else ()
             return self._refused("not-found" if found.status == 404 else "method-not-allowed", headers=allow)
-        return self._routed(sent, asked_of(found.version, found.operation), address)
+        verdict = self._routed(sent, asked_of(found.version, found.operation), address)
+        if self._seen is not None:
+            self._seen(verdict, sent.named, sent.target.query)
+        return verdict
 
     def close(self) -> None:
         """End the policies' processes."""
@@ -181,8 +187,8 @@ class Verdicts:
         elif operation.security and (failed := required(operation.security, found)) is not None:
             return self._refused(_TOKEN[failed], asked, _BEARER)
         claims = {name: each for name, each in found.items() if not isinstance(each, Failure)}
-        if claims and (token := parsed(bearer(sent.named.get("authorization")) or "")) and token.is_critical:
-            answer = refusal("token-invalid", operation, _BEARER, CRITICAL)
+        if self._tokens.refuses(claims, sent.named.get("authorization"), self._now()):
+            answer = refusal("token-invalid", operation, _BEARER, UNFIT)
             return replace(self._refused("token-invalid", asked), refusal=answer)
         caller = Caller(claims, address)
         brought: dict[str, Mapping[str, Any]] = dict(claims)

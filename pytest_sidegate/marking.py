@@ -1,0 +1,33 @@
+"""@contract: the marker that gives a test the examples of a contract."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import pytest
+
+from pytest_sidegate.plugin import MARKER
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def contract(
+    service: str,
+    version: str,
+    operation: str | None = None,
+    *,
+    name: str | None = None,
+    token: str | Mapping[str, Any] | None = None,
+    key: str | None = None,
+    against: str | None = None,
+) -> Callable[[F], F]:
+    """Run a test for each operation and example of a contract, with the argument `case` (`ContractCase`).
+
+    `operation` and `name` (of the examples) choose some. `token` is the claims that are sent, or their name in `dev.tokens` of
+    sidegate.yaml; `key` the consumer whose API key is. `against` is the version whose implementation is asked, while requests
+    and answers stay those of `version`.
+    """
+    said = {"name": name, "token": token, "key": key, "against": against}
+    mark = getattr(pytest.mark, MARKER)(service, version, operation, **{k: v for k, v in said.items() if v is not None})
+    return lambda function: mark(function)
