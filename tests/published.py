@@ -1,4 +1,4 @@
-"""The tables of codes -> CODES.md, the features' schemas -> x-sidegate.schema.json, problem-codes.json.
+"""The tables of codes -> CODES.md, the features' schemas -> x-sidegate.schema.json, problem-codes.json; the charts' pages.
 
 `python -m tests.published` writes them; a test sees that they are up to date.
 """
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sidecar.codes import CODES as CONTRACT
+from tests.charts import documents
 from xds.contract.extension import schema
 from xds.diagnostics import CODES as DIAGNOSTICS
 from xds.envoy.replies import REPLIES
@@ -83,3 +84,5 @@ if __name__ == "__main__":
     FILE.write_text(text())
     SCHEMA.write_text(published_schema())
     PROBLEMS.write_text(problem_codes())
+    for path, made in documents.files().items():
+        path.write_text(made)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.charts import documents
 from tests.published import FILE, SCHEMA, published_schema, text
 
 
@@ -11,3 +12,8 @@ def test_codes_are_published():
 
 def test_the_schema_of_the_extension_is_published():
     assert SCHEMA.read_text() == published_schema(), "run `python -m tests.published`"
+
+
+def test_the_charts_pages_and_dashboards_are_published():
+    for path, made in documents.files().items():
+        assert path.read_text() == made, f"{path.name}: run `python -m tests.published`"

@@ -1,4 +1,4 @@
-"""A chart's values.schema.json -> its values.yaml and the table of values in its README.md."""
+"""A chart's values.schema.json -> its values.yaml and the table in its README.md; the gateway's metrics -> its dashboard."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from xds import dashboards
+from xds.model import Gateway
 
 ROOT = Path(__file__).parents[2]
 SIDECAR = ROOT / "xds" / "inject" / "values.schema.json"
@@ -23,13 +26,21 @@ def files() -> dict[Path, str]:
     made: dict[Path, str] = {}
     for chart, source in CHARTS.items():
         folder = ROOT / "helm" / chart
-        if not source.is_file():
-            continue
         schema = json.loads(source.read_text())
         made[folder / "values.schema.json"] = source.read_text()
         made[folder / "values.yaml"] = values(schema)
         made[folder / "README.md"] = readme((folder / "README.md").read_text(), schema)
-    return made
+    return made | watched()
+
+
+def watched() -> dict[Path, str]:
+    """What `sidegate dashboards` writes of a gateway whose services are not known yet, in the shared chart."""
+    folder = ROOT / "helm" / "sidegate"
+    written = dashboards.files(Gateway((), {}))
+    return {
+        folder / "dashboards" / "sidegate.json": written["grafana/sidegate.json"],
+        folder / "alerts" / "sidegate.rules.yaml": written["prometheus/sidegate.rules.yaml"],
+    }
 
 
 def values(schema: Schema) -> str:

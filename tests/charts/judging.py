@@ -21,9 +21,9 @@ class Judge:
     def __init__(self, evaluation: Evaluation) -> None:
         self._evaluation = evaluation
 
-    def denials(self, each: Object, release: str = "shop") -> list[str]:
+    def denials(self, each: Object) -> list[str]:
         """Why the object may not be there."""
-        found = self._evaluation.value("charts/deny", json.dumps({"object": each, "release": release}))
+        found = self._evaluation.value("charts/deny", json.dumps({"object": each}))
         assert found is not UNDEFINED
         return sorted(found)
 

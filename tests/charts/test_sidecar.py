@@ -48,7 +48,7 @@ def rendered(team: Path) -> dict[str, list[Object]]:
 
 @pytest.mark.parametrize("case", CASES)
 def test_manifests_are_as_they_were_reviewed(case: str, rendered: dict[str, list[Object]]) -> None:
-    text = "---\n".join(_dumped(each) for each in rendered[case] if each["kind"] != "Service")
+    text = "---\n".join(dumped(each) for each in rendered[case] if each["kind"] != "Service")
     file = GOLDEN / f"sidecar-{case}.yaml"
     if os.environ.get("SIDEGATE_UPDATE_GOLDEN"):
         file.parent.mkdir(exist_ok=True)
@@ -92,7 +92,7 @@ def _without_news(each: Object, version: str) -> Object:
     return each
 
 
-def _dumped(each: Object) -> str:
+def dumped(each: Object) -> str:
     """The object, short; of a ConfigMap's data only the keys, since contracts are reviewed elsewhere."""
     shown = {**each, "data": dict.fromkeys(each["data"], "...")} if "data" in each else each
     return yaml.safe_dump(shown, default_flow_style=None, width=118, sort_keys=False)
@@ -191,13 +191,17 @@ def test_the_notes_say_what_to_do_next(team: Path) -> None:
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_commands_are_those_of_the_image(case: str, rendered: dict[str, list[Object]]) -> None:
-    for each in rendered[case]:
+    for words in commands_of(rendered[case]):
+        assert parser(words).parse_args(words).verb == words[0]
+
+
+def commands_of(found: list[Object]) -> Iterator[list[str]]:
+    """The words behind `sidegate` of all containers and hooks."""
+    for each in found:
         spec = each.get("spec", {})
         spec = spec.get("template", {}).get("spec", spec)
         for container in [*spec.get("initContainers", []), *spec.get("containers", [])]:
-            command = container["command"]
-            if command[0] == "sidegate":
-                words = [*command[1:], *container.get("args", [])]
-                assert parser(words).parse_args(words).verb == command[1]
-            if (hook := container.get("lifecycle", {}).get("preStop", {}).get("exec")) is not None:
-                assert parser(hook["command"][1:]).parse_args(hook["command"][1:])
+            hook = container.get("lifecycle", {}).get("preStop", {}).get("exec", {}).get("command", [])
+            for command in (container.get("command", []) + container.get("args", []), hook):
+                if command[:1] == ["sidegate"]:
+                    yield command[1:]

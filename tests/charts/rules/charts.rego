@@ -112,7 +112,7 @@ deny contains sprintf("%s is never asked whether it is ready", [container.name])
 deny contains sprintf("%s has %s in the manifest", [container.name, variable.name]) if {
 	some container in containers
 	some variable in container.env
-	variable.value
+	not startswith(variable.value, "/") # a path of a mounted Secret
 	regex.match(`password|secret|token|_key`, lower(variable.name))
 }
 
@@ -159,7 +159,7 @@ deny contains sprintf("%s may see %s", [object.metadata.name, resource]) if {
 
 deny contains sprintf("%s binds %s", [object.metadata.name, object.roleRef.name]) if {
 	object.kind in {"RoleBinding", "ClusterRoleBinding"}
-	not startswith(object.roleRef.name, input.release)
+	object.roleRef.name != object.metadata.name
 }
 
 deny contains sprintf("a Secret is in the manifests: %s", [object.metadata.name]) if object.kind == "Secret"

@@ -1,0 +1,28 @@
+{{- /* What the schema cannot say of the values. */ -}}
+{{- define "sidegate.check" -}}
+{{- $values := .Values -}}
+{{- if hasKey $values.sources.files "sidegate.yaml" -}}
+{{- fail "sidegate: sources.files has a sidegate.yaml; write it as sources.settings" -}}
+{{- end -}}
+{{- if not $values.xds.plaintext -}}
+{{- $roles := dict "xds" true "edge" $values.edge.enabled "rateLimit" $values.rateLimit.enabled -}}
+{{- range $role, $needed := $roles -}}
+{{- if and $needed (not (index $values $role).secret) -}}
+{{- fail (printf "sidegate: %s.secret names no Secret (or xds.plaintext: true)" $role) -}}
+{{- end -}}
+{{- end -}}
+{{- if and $values.xds.certManager.enabled (not $values.xds.certManager.issuer.name) -}}
+{{- fail "sidegate: xds.certManager.enabled needs xds.certManager.issuer.name" -}}
+{{- end -}}
+{{- end -}}
+{{- if gt ($values.edge.replicas.min | int) ($values.edge.replicas.max | int) -}}
+{{- fail "sidegate: edge.replicas.min is more than edge.replicas.max" -}}
+{{- end -}}
+{{- $size := 0 -}}
+{{- range $path, $file := include "sidegate.files" . | fromYaml -}}
+{{- $size = add $size (len $file.key) (len $file.text) -}}
+{{- end -}}
+{{- if gt ($size | int) 1048576 -}}
+{{- fail (printf "sidegate: sources.settings and sources.files are %d bytes, and a ConfigMap holds 1048576" $size) -}}
+{{- end -}}
+{{- end -}}
