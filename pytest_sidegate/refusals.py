@@ -30,7 +30,7 @@ REFUSALS: Mapping[str, tuple[int, str]] = {
 }
 """Status and detail of each."""
 
-CRITICAL = "The token asks for an extension that the gateway does not know."
+UNFIT = "The token, or how it is sent, is not what this operation takes."
 """The detail of `token-invalid` where that is why."""
 
 

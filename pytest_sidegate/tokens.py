@@ -1,11 +1,13 @@
 """Authorization, schemes -> the claims that each scheme verified, or why a token is not one that it takes (RFC 7519).
 
-What the proxy's `jwt_authn` does, in its order: form, issuer, times, audience, signature.
+What the proxy's `jwt_authn` does, in its order: form, issuer, subject, times, audience, signature; then what the filter
+behind it refuses.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -18,7 +20,7 @@ from xds.model import Alternative, JwtScheme
 SKEW_S = 60
 """How far clocks may be apart."""
 
-_PREFIXES = ("Bearer ", "bearer ")
+_CONTROL = re.compile("[\x00-\x1f\x7f]")
 
 
 class Failure(StrEnum):
@@ -43,10 +45,13 @@ class Token:
     signed: bytes
     signature: bytes
 
-    @property
-    def is_critical(self) -> bool:
-        """Whether it asks for extensions (RFC 7515, section 4.1.11), which the gateway refuses."""
-        return "crit" in self.header
+    def is_refused(self, scheme: JwtScheme, now: float) -> bool:
+        """Whether the gateway refuses it though its scheme verifies it: it asks for extensions (RFC 7515, section 4.1.11), does
+        not name its key, was made later than now, or would break the headers that its claims go into."""
+        if "crit" in self.header or (scheme.has_several_keys and "kid" not in self.header):
+            return True
+        sent = (claim_at(self.claims, path) for _, path in scheme.headers)
+        return self.claims.get("iat", 0) > now + SKEW_S or any(isinstance(s, str) and _CONTROL.search(s) for s in sent)
 
 
 @dataclass(slots=True)
@@ -67,6 +72,8 @@ class Tokens:
         scheme, claims = self.schemes[name], token.claims
         if claims.get("iss") != scheme.issuer:
             return Failure.STRANGE
+        if _CONTROL.search(claims.get("sub", "")):
+            return Failure.INVALID
         if not isinstance(claims.get("exp"), int | float) or claims.get("nbf", 0) > now + SKEW_S:
             return Failure.INVALID
         if claims["exp"] < now - SKEW_S:
@@ -80,6 +87,13 @@ class Tokens:
             return Failure.INVALID
         return claims
 
+    def refuses(self, verified: Iterable[str], authorization: str | None, now: float) -> bool:
+        """Whether a token is refused though the schemes `verified` take it."""
+        token = parsed(bearer(authorization) or "")
+        if token is None or not (schemes := [self.schemes[name] for name in verified]):
+            return False
+        return not is_bearer(authorization or "") or any(token.is_refused(scheme, now) for scheme in schemes)
+
     def _keys(self, scheme: JwtScheme) -> str | None:
         """The text of a scheme's key set; None if it cannot be had."""
         if scheme.remote is None:
@@ -90,12 +104,22 @@ class Tokens:
 
 
 def bearer(authorization: str | None) -> str | None:
-    """The token in an `Authorization`, None if there is none."""
-    for prefix in _PREFIXES:
-        before, found, rest = (authorization or "").partition(prefix)
-        if found:
-            return rest.strip() or before + found
-    return None
+    """What is taken for the token in an `Authorization`, None if nothing is: all behind the first `r` and space."""
+    found = re.search(r"[rR] [^A-Za-z0-9_.-]*(.*)", authorization or "")
+    return (found[1] or authorization) if found else None
+
+
+def is_bearer(authorization: str) -> bool:
+    """Whether the scheme's name is that of tokens, which has no case (RFC 9110, section 11.1)."""
+    return authorization[:7].lower() == "bearer "
+
+
+def claim_at(claims: Mapping[str, Any], path: str) -> Any:
+    """A claim by its name, or by its path `a.b`."""
+    found: Any = claims
+    for name in path.split("."):
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found
 
 
 @lru_cache(maxsize=1024)

@@ -32,8 +32,9 @@ class Issuer:
         return {**json.loads(text), "kid": alg.lower(), "alg": alg, "use": "sig"}
 
     def token(self, alg: str = "RS256", headers: dict[str, Any] | None = None, **claims: Any) -> str:
-        """A token of this issuer for audience `ref`, good for an hour; a claim given as None is left out."""
+        """A token of this issuer for audience `ref`, good for an hour; a claim or header given as None is left out."""
         now = int(time.time())
         payload = {"iss": self.name, "aud": "ref", "sub": "alice", "iat": now, "exp": now + 3600, **claims}
         payload = {name: value for name, value in payload.items() if value is not None}
-        return jwt.encode(payload, self.keys[alg], alg, headers={"kid": alg.lower(), **(headers or {})})
+        head = {"kid": alg.lower(), **(headers or {})}
+        return jwt.encode(payload, self.keys[alg], alg, headers={k: v for k, v in head.items() if v is not None})

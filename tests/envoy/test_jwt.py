@@ -8,6 +8,7 @@ import hmac
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import jwt
@@ -33,9 +34,9 @@ def envoy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
         operation("GET /closed", BEARER), operation("GET /optional", OPTIONAL), operation("GET /open"),
         operation("GET /either", EITHER), operation("GET /both", BOTH),
     ]  # fmt: skip
-    partner = bearer(PARTNER.jwks(), "partnerAuth")
-    partner = type(partner)(partner.name, PARTNER.name, partner.audiences, partner.jwks)
-    schemes = [bearer(ISSUER.jwks()), partner]
+    one = json.dumps({"keys": json.loads(PARTNER.jwks())["keys"][:1]})
+    partner = replace(bearer(one, "partnerAuth"), issuer=PARTNER.name)
+    schemes = [replace(bearer(ISSUER.jwks()), headers=(("x-team", "team"),)), partner]
     with proxy(
         lambda port: gateway(version("catalog/v1", operations, f"http://127.0.0.1:{port}"), schemes=schemes),
         tmp_path_factory.mktemp("envoy"),
@@ -127,6 +128,10 @@ INVALID = {
     "crit unknown": lambda: ISSUER.token(headers={"crit": ["urn:x"], "urn:x": True}),
     "crit empty": lambda: ISSUER.token(headers={"crit": []}),
     "kid is a path": lambda: ISSUER.token(headers={"kid": "../../dev/null"}),
+    "no kid among several keys": lambda: ISSUER.token(headers={"kid": None}),
+    "issued in the future": lambda: ISSUER.token(iat=int(time.time()) + 3600),
+    **{f"control {sign!r} in sub": lambda sign=sign: ISSUER.token(sub=f"a{sign}b") for sign in "\0\n\x1f\x7f"},
+    "control in a claim that is sent on": lambda: ISSUER.token(team="a\r\nx: y"),
     "not a token": lambda: "abc",
     "three dots": lambda: "a.b.c.d",
     "encrypted": lambda: "a.b.c.d.e",
@@ -145,6 +150,33 @@ def test_other_tokens_are_refused(envoy: Proxy, name: str) -> None:
 def test_expired(envoy: Proxy) -> None:
     got = _ask(envoy, "/closed", ISSUER.token(exp=int(time.time()) - 3600))
     assert (got.status, got.code) == (401, "token-expired")
+
+
+TAKEN = {
+    "one key and no kid": lambda: PARTNER.token(headers={"kid": None}),
+    "issued a moment ahead": lambda: PARTNER.token(iat=int(time.time()) + 30),
+    "no iat": lambda: PARTNER.token(iat=None),
+    "no sub": lambda: PARTNER.token(sub=None),
+    "letters of other scripts": lambda: PARTNER.token(sub="\u00e4\u2028\U0001f600"),
+}
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_what_may_be_unusual(envoy: Proxy, name: str) -> None:
+    assert _ask(envoy, "/either", TAKEN[name]()).status == 200
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "bEARER", "BeAReR"])
+def test_the_name_of_the_scheme_has_no_case(envoy: Proxy, scheme: str) -> None:
+    assert envoy.ask("GET", "/closed", {"authorization": f"{scheme} {ISSUER.token()}"}).status == 200
+
+
+@pytest.mark.parametrize("before", ["xBearer ", "Tutor ", "x Bearer ", "Tutor Bearer ", "Digest r "])
+def test_another_scheme_is_none(envoy: Proxy, before: str) -> None:
+    seen = len(envoy.upstream.seen)
+    got = envoy.ask("GET", "/closed", {"authorization": before + ISSUER.token()})
+    assert (got.status, got.code) == (401, "token-invalid")
+    assert len(envoy.upstream.seen) == seen
 
 
 @pytest.mark.parametrize("value", [None, "Basic YTpi", "Bearer", "Bearer "])

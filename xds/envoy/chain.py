@@ -10,6 +10,7 @@ from envoy_data_plane.envoy.extensions.filters.http.cors.v3 import Cors
 from envoy_data_plane.envoy.extensions.filters.http.header_mutation.v3 import HeaderMutation
 from envoy_data_plane.envoy.extensions.filters.http.jwt_authn.v3 import JwtAuthentication
 from envoy_data_plane.envoy.extensions.filters.http.lua.v3 import Lua
+from envoy_data_plane.envoy.extensions.filters.http.rbac.v3 import Rbac
 from envoy_data_plane.envoy.extensions.filters.http.router.v3 import Router
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import HttpFilter
 from envoy_data_plane.google.protobuf import Any
@@ -27,7 +28,6 @@ from xds.envoy.filters import (
     compression,
     context,
     cors,
-    crit,
     fault,
     hashed,
     identity,
@@ -44,7 +44,9 @@ from xds.envoy.filters import (
     trace,
     transcoder,
     transforms,
+    usage,
     verdict,
+    verified,
 )
 from xds.envoy.filters.http_filter import Row
 from xds.envoy.profile import Profile
@@ -77,12 +79,20 @@ CHAIN: tuple[Row, ...] = (
         jwt.per_route,
         discovered=JwtAuthentication,
     ),
-    Row(names.CRIT_FILTER, lambda gateway, profile: crit.crit()),  # right behind jwt, whose metadata it reads
+    # right behind jwt, whose metadata it reads
+    Row(
+        names.VERIFIED_FILTER,
+        lambda gateway, profile: verified.verified(gateway),
+        verified.per_route,
+        off=True,
+        discovered=Rbac,
+    ),
     # behind jwt, whose verified claims it reads; a Lua error lets requests through, so the one behind it refuses
     Row(names.AUTH_FILTER, lambda gateway, profile: auth.auth(gateway), auth.per_route, off=True, discovered=Lua),
     Row(names.VERDICT_FILTER, lambda gateway, profile: verdict.verdict(), verdict.per_route, off=True),
     # behind everything that tells who asks, before everything that counts or divides by it
     Row(names.IDENTITY_FILTER, lambda gateway, profile: identity.identity(), identity.per_route, off=True),
+    Row(names.USAGE_FILTER, lambda gateway, profile: usage.usage(), usage.per_route, off=True),  # right behind identity
     # behind everything that tells who asks, before the companion, so that no flood reaches it
     *local_limits.ROWS,
     *plan_limits.ROWS,  # the same for plans: what is theirs counts over all operations

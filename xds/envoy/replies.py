@@ -17,10 +17,10 @@ from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v
 from xds import headers
 from xds.envoy.codec import any_of
 from xds.envoy.counted import shared_name
-from xds.envoy.filters import mock, trace, verdict
+from xds.envoy.filters import mock, trace, verdict, verified
 from xds.envoy.filters.addresses import POLICY as ADDRESSES
-from xds.envoy.filters.crit import POLICY
 from xds.envoy.filters.listening import POLICY as MISDIRECTED
+from xds.envoy.filters.retired import POLICY as RETIRED
 from xds.envoy.names import METADATA
 from xds.envoy.typed import overwrite, struct
 from xds.native.versions import VERSIONS
@@ -104,6 +104,14 @@ REPLIES: tuple[Reply, ...] = (
         "Clients at this address may not ask.",
         (f"rbac_access_denied_matched_policy[{ADDRESSES}]",),
     ),
+    Reply(
+        "gone",
+        410,
+        "The operation has been retired; `successor` is what to use instead.",
+        (f"rbac_access_denied_matched_policy[{RETIRED}]",),
+        sent=403,
+        more=tuple((name, f"%METADATA(ROUTE:{METADATA}:{name})%") for name in ("sunset", "successor")),
+    ),
     Reply("not-found", 404, "No operation has this path."),
     Reply("method-not-allowed", 405, "The path has no operation with this method; Allow lists those it has."),
     *_auth(),
@@ -127,8 +135,8 @@ REPLIES: tuple[Reply, ...] = (
     Reply(
         "token-invalid",
         401,
-        "The token asks for an extension that the gateway does not know.",
-        (f"rbac_access_denied_matched_policy[{POLICY}]",),
+        "The token, or how it is sent, is not what this operation takes.",
+        (f"rbac_access_denied_matched_policy[{verified.POLICY}",),  # its whole name is in the access log
         sent=403,
     ),
     Reply(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 from xds.place import Place
@@ -57,6 +58,11 @@ class JwtScheme:
     forward: bool = False
     headers: tuple[tuple[str, str], ...] = ()
     login: Login | None = None
+
+    @property
+    def has_several_keys(self) -> bool:
+        """Whether a token has to name its key (`kid`): keys that are fetched may be several at any time, as they rotate."""
+        return self.remote is not None or sum("kid" in key for key in json.loads(self.jwks)["keys"]) > 1
 
 
 @dataclass(frozen=True, slots=True)

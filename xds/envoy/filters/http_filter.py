@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 from betterproto2 import Message
+from envoy_data_plane.envoy.config.route.v3 import FilterConfig
+from envoy_data_plane.google.protobuf import Any
 
+from xds.envoy.codec import any_of, shared
 from xds.envoy.profile import Profile
 from xds.envoy.routed import Routed
 from xds.model import Gateway
@@ -15,6 +19,12 @@ from xds.model import Gateway
 def nothing(routed: Routed) -> Message | None:
     """No route has a configuration of its own."""
     return None
+
+
+@cache
+def switched_on() -> Any:
+    """What turns on a filter that is off, and changes nothing of it."""
+    return shared(any_of(FilterConfig(config=Any())))
 
 
 @dataclass(frozen=True, slots=True)

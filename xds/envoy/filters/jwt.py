@@ -22,6 +22,7 @@ from envoy_data_plane.envoy.extensions.filters.http.jwt_authn.v3 import (
     PerRouteConfig,
     RemoteJwks,
 )
+from envoy_data_plane.envoy.type.matcher.v3 import RegexMatcher, StringMatcher
 from envoy_data_plane.google.protobuf import Any, Empty
 
 from xds.envoy.codec import any_of, shared
@@ -34,8 +35,11 @@ from xds.requirement import in_proxy
 
 Asked = tuple[tuple[tuple[Alternative, ...], bool], ...]
 
-HEADER_KEY = "header"
-"""Where a verified token's JOSE header is left in the filter's metadata, for the crit filter."""
+ONE_KEY, SEVERAL_KEYS = "header-of-one-key", "header-of-several-keys"
+"""Where a verified token's JOSE header is left in the filter's metadata, by how many keys its issuer may have."""
+
+CONTROL = "[\\x00-\\x1f\\x7f]"
+"""What no header's value may hold (RFC 9110, section 5.5): a claim that is sent on must not either."""
 
 METADATA = "envoy.filters.http.jwt_authn"
 """The namespace of what jwt_authn leaves of a verified token, for the filters behind it."""
@@ -59,23 +63,37 @@ def jwt(gateway: Gateway) -> JwtAuthentication:
 
 
 def provider(scheme: JwtScheme) -> JwtProvider:
-    """One issuer. Tokens are taken from `Authorization: Bearer` only: by default Envoy takes `?access_token=` as well."""
+    """One issuer. Tokens are taken from `Authorization: Bearer` only: by default Envoy takes `?access_token=` as well.
+
+    The scheme's name has no case, and Envoy looks for a prefix's very letters anywhere in the value: two of them, a letter
+    and a space, find every spelling, and the filter behind this one refuses what is no spelling of it.
+    """
     return JwtProvider(
         issuer=scheme.issuer,
         audiences=list(scheme.audiences),
         local_jwks=None if scheme.remote else DataSource(inline_string=scheme.jwks),
         remote_jwks=_fetched(scheme.name, scheme.remote) if scheme.remote else None,
-        from_headers=[JwtHeader(name="authorization", value_prefix=prefix) for prefix in ("Bearer ", "bearer ")],
+        from_headers=[JwtHeader(name="authorization", value_prefix=prefix) for prefix in ("R ", "r ")],
         require_expiration=True,
         clock_skew_seconds=CLOCK_SKEW_S,
         forward=True,
         forward_payload_header=claims_header(scheme.name),
-        header_in_metadata=HEADER_KEY,
+        header_in_metadata=header_key(scheme),
+        subjects=_PRINTABLE,
         payload_in_metadata=payload_key(scheme.name),
         failed_status_in_metadata=f"failed.{token_key(scheme.name)}",
         claim_to_headers=[JwtClaimToHeader(header_name=name, claim_name=claim) for name, claim in scheme.headers],
         jwt_cache_config=JwtCacheConfig(jwt_cache_size=CACHED_TOKENS),
     )
+
+
+_PRINTABLE = StringMatcher(safe_regex=RegexMatcher(regex=CONTROL.replace("[", "[^") + "*"))
+"""A subject goes into headers. A token without one is taken."""
+
+
+def header_key(scheme: JwtScheme) -> str:
+    """Where the JOSE header of a scheme's tokens is left."""
+    return SEVERAL_KEYS if scheme.has_several_keys else ONE_KEY
 
 
 def _fetched(name: str, keys: RemoteKeys) -> RemoteJwks:

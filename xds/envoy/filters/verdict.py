@@ -6,8 +6,6 @@ own, acts on it. RBAC can only answer 403; `xds.envoy.replies` turns each policy
 
 from __future__ import annotations
 
-from functools import cache
-
 from envoy_data_plane.envoy.config.rbac.v3 import (
     MetadataSource,
     Permission,
@@ -18,7 +16,6 @@ from envoy_data_plane.envoy.config.rbac.v3 import (
     SourcedMetadata,
 )
 from envoy_data_plane.envoy.config.rbac.v3 import Rbac as Rules
-from envoy_data_plane.envoy.config.route.v3 import FilterConfig
 from envoy_data_plane.envoy.extensions.filters.http.rbac.v3 import Rbac
 from envoy_data_plane.envoy.type.matcher.v3 import (
     MetadataMatcher,
@@ -28,7 +25,7 @@ from envoy_data_plane.envoy.type.matcher.v3 import (
 )
 from envoy_data_plane.google.protobuf import Any
 
-from xds.envoy.codec import any_of, shared
+from xds.envoy.filters.http_filter import switched_on
 from xds.envoy.routed import Routed
 from xds.requirement import in_proxy
 
@@ -72,9 +69,4 @@ def _said(word: str) -> Principal:
 
 def per_route(routed: Routed) -> Any | None:
     """On wherever the auth filter is on."""
-    return _on() if in_proxy(routed.operation) else None
-
-
-@cache
-def _on() -> Any:
-    return shared(any_of(FilterConfig(config=Any())))
+    return switched_on() if in_proxy(routed.operation) else None
