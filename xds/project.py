@@ -134,7 +134,9 @@ class Project:
         files = self._stored(name)
         if files is None:
             return None
-        compilation = Compiler(closed=self.closed, clock=None).compile(Tree(files, env=self.env))
+        pack = files.pop(_ORIGIN, b"").decode()
+        tree = Tree(files, env=self.env, members={pack: Member(frozenset((name,)))} if pack else {})
+        compilation = Compiler(closed=self.closed, clock=None).compile(tree)
         return compilation if compilation.service(name) else None
 
     def _stored(self, name: str) -> dict[str, bytes] | None:

@@ -19,7 +19,9 @@ from xds.settings.layers import envs, layer_file, settings_document, settings_fi
 from xds.settings.listeners import files_of as files_of_listeners
 from xds.settings.listeners import listeners
 from xds.settings.login import files_of as files_of_logins
+from xds.settings.nodes import nodes
 from xds.settings.opa import opa
+from xds.settings.packs import check_packs
 from xds.settings.patches import patches
 from xds.settings.plans import one_plan_each, plans
 from xds.settings.publishing import breaking_allowed
@@ -59,6 +61,8 @@ SECTIONS = (
     "rateLimit",
     "rateLimits",
     "plans",
+    "packs",
+    "nodes",
     "publish",
 )
 
@@ -85,6 +89,7 @@ class Settings:
     of_packs: frozenset[str] = frozenset()
     closed: bool = False
     breaking: bool = False
+    nodes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def key_files(files: Mapping[str, bytes], env: str | None = None, *, closed: bool = False) -> tuple[str, ...]:
@@ -142,6 +147,7 @@ def _settings(reader: Reader) -> Settings:
     one_plan_each(reader, filter(None, read.values()))
     found = {name: service(reader, name, value) for name, value in services.items()}
     listening = listeners(reader, top.get("listeners"))
+    check_packs(reader, top.get("packs"))
     counting = rate_limit_service(reader, top.get("rateLimit"))
     return Settings(
         services=found,
@@ -163,6 +169,7 @@ def _settings(reader: Reader) -> Settings:
         secrets=reader.secrets,
         wanted=frozenset(reader.wanted),
         of_packs=frozenset(reader.of_packs),
+        nodes=nodes(reader, top.get("nodes")),
         closed=reader.closed,
         breaking=breaking_allowed(reader, top.get("publish")),
     )
