@@ -29,6 +29,10 @@ IDENTITY = "x-sidegate-identity"
 """Who asks: `key:<consumer>`, else `sub:<scheme>:<subject>`, else `addr:<address>`. There for every request behind the
 identity filter, so that limits can count by it and a cache can be divided by it."""
 
+CALLER = "x-sidegate-caller"
+"""Who is counted: a key's consumer, else `client:` and the token's client, else `token:` and its scheme. There for requests of
+deprecated operations, between the identity filter and the one behind it."""
+
 LIMIT = "x-sidegate-limit"
 """The name of the limit that counts the request next; those that begin with it and a `-` say what is counted, and how. Taken
 off behind the last limit, so that in Envoy's own 429 it names the one that refused."""

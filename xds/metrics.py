@@ -1,7 +1,7 @@
 """Metric: what the data plane counts about requests. Proxies, dashboards, alerts and documentation are all made from here.
 
 Every label's values are bounded: those of `OPERATION` come from the contracts, `status` and `code` from what proxies and
-services answer. Nothing that a client may fill freely is a label.
+services answer. Nothing that a client may fill freely is a label. What issuers of tokens fill has a bound of its own.
 """
 
 from __future__ import annotations
@@ -48,7 +48,18 @@ DURATION = Metric(
     OPERATION,
     "milliseconds from the first byte of a request to the last of its answer, for answers below 400",
 )
-METRICS: tuple[Metric, ...] = (REQUESTS, DURATION)
+DEPRECATED = Metric(
+    "deprecated_requests_total",
+    Kind.COUNTER,
+    (*OPERATION, "consumer", "status"),
+    "requests of deprecated operations by who asked, once that is known: a key's consumer, `client:` and the token's client,"
+    " `token:` and its scheme, or `anonymous`",
+)
+METRICS: tuple[Metric, ...] = (REQUESTS, DURATION, DEPRECATED)
+
+CONSUMERS = 2000
+"""So many series of `DEPRECATED` a proxy counts: consumers come from files, but clients of tokens from their issuers. What is
+beyond is in `REQUESTS` alone."""
 
 BUCKETS = (1, 2, 5, 10, 20, 50, 100, 200, 300, 500, 750, 1000, 2000, 3000, 5000, 10_000, 30_000)
 """Upper bounds of the histogram's buckets in milliseconds. A latency objective must be one of them, or it could not be seen."""

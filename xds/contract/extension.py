@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from xds.model import Mode, Place, PolicyBinding
-from xds.native import FEATURES, Setting
+from xds.native import FEATURES, Problem, Setting
+from xds.native.deprecation import SUNSET_EXTENSION
 from xds.native.faults import faults, nearest, plain
 
 from .node import Node
@@ -28,12 +29,25 @@ class Extension:
 
 
 def read(node: Node, outer: Extension, report: Report) -> Extension:
-    """`outer` with what the object's own `x-sidegate` says instead."""
-    child = node.get("x-sidegate")
-    if child is None or report.expect(child, dict, "`x-sidegate`") is None:
-        return outer
+    """`outer` with what the object's own `x-sidegate` and `x-sunset` say instead."""
+    child, sunset = node.get("x-sidegate"), node.get(SUNSET_EXTENSION)
+    changes, settings = ({}, {}) if child is None else _own(child, report)
+    if sunset is not None:
+        if "sunset" in settings:
+            report.add("extension-value", f"`{SUNSET_EXTENSION}` and `sunset` stand here both", sunset, "keep one of them")
+        if (setting := _setting("sunset", sunset, report)) is not None:
+            settings["sunset"] = setting
+    if settings:
+        changes["settings"] = {**outer.settings, **settings}
+    return replace(outer, **changes) if changes else outer
+
+
+def _own(child: Node, report: Report) -> tuple[dict[str, Any], dict[str, Setting]]:
+    """What an `x-sidegate` says: fields of `Extension`, and settings of native features."""
     changes: dict[str, Any] = {}
     settings: dict[str, Setting] = {}
+    if report.expect(child, dict, "`x-sidegate`") is None:
+        return changes, settings
     for key, value in child.members():
         row = _KEYS.get(key)
         if key in _SCHEMAS:
@@ -47,9 +61,18 @@ def read(node: Node, outer: Extension, report: Report) -> Extension:
                 changes[row[0]] = found
     if "reason" in child.value and child.value.get("policy") != "none":
         report.add("extension-value", "a `reason` belongs to `policy: none`", child.get("reason") or child)
-    if settings:
-        changes["settings"] = {**outer.settings, **settings}
-    return replace(outer, **changes)
+    return changes, settings
+
+
+def marked(own: Extension, outer: Extension, node: Node, report: Report) -> Mapping[str, Setting]:
+    """An operation's settings with what its own `deprecated: true` says; whatever else is said there says more."""
+    settings, inherited = own.settings, outer.settings.get("deprecated")
+    if not report.flag(node, "deprecated") or settings.get("deprecated") is not inherited:
+        return settings
+    flag = node.get("deprecated")
+    if flag is None or (inherited is not None and inherited.value is not False):
+        return settings
+    return {**settings, "deprecated": Setting(True, flag.place)}
 
 
 def _setting(key: str, node: Node, report: Report) -> Setting | None:

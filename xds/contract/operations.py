@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from xds.model import Alternative, Location, Name, Operation, Parameter, PathTemplate
 
 from . import bodies, parameters, paths, responses, servers
-from .extension import Extension, read
+from .extension import Extension, marked, read
 from .node import Node
 from .report import Report, suggestion
 from .scope import Scope
@@ -49,6 +49,7 @@ def operations(key: str, entry: Node, around: Surroundings, scope: Scope) -> lis
         bases = next(b for b in (bases, item_bases, around.bases) if b is not None)
         templates = [t for base in bases if (t := paths.below(base, template, entry, report)) is not None]
         own = read(operation, extension, report)
+        own = replace(own, settings=marked(own, extension, operation, report))
         found += _operation(method, item, operation, templates, own, around, scope)
     return found
 

@@ -51,6 +51,7 @@ from xds.envoy.plain import PROTOCOL, plain
 from xds.envoy.preflights import preflights, widest
 from xds.envoy.profile import Profile
 from xds.envoy.routed import Routed, surroundings
+from xds.envoy.successors import seen, successor
 from xds.envoy.targets import redirect
 from xds.envoy.typed import overwrite, struct
 from xds.envoy.versions import by_query, chosen, remainder, siblings, told, versioned
@@ -134,7 +135,7 @@ def _groups(
         lambda operations: _methods(routed(operations)), lambda operations: _remainder(routed(operations))
     )
     versions = tuple((v.service, v.name, v.upstream.traffic, choice_of(v)) for v in offered)
-    kept = _kept(domain, versions, surroundings(gateway, profile))
+    kept = _kept(domain, versions, (surroundings(gateway, profile), seen(gateway)))
     return composed(MatcherMatcherTreeMatchMap, kept.entries(offered, methods), anew)
 
 
@@ -237,7 +238,7 @@ def _route(routed: Routed) -> Route:
         match=_method(operation.method),
         route=_action(routed) if sent is None else None,
         redirect=sent,
-        metadata=_metadata(version, operation),
+        metadata=_metadata(routed),
         decorator=_new_decorator(operation=names.span(operation), propagate=False),
         typed_per_filter_config=per_route(routed),
         request_headers_to_remove=credentials.spent(routed),
@@ -259,11 +260,22 @@ def _asked_by_cache(routed: Routed) -> Route:
     )
 
 
-def _metadata(version: Version, operation: Operation) -> Metadata:
+def _metadata(routed: Routed) -> Metadata:
     """Written as bytes: as messages, these would be most of what is made for a route."""
+    version, operation = routed.version, routed.operation
     members = (_known_member("digest", version.digest), *_names(version, operation))
-    more = encode(struct(said)) if (said := {**mock.metadata(operation), **wordings.metadata(operation)}) else b""
+    said = {**mock.metadata(operation), **wordings.metadata(operation), **_retirement(routed)}
+    more = encode(struct(said)) if said else b""
     return encoded(Metadata, entry(1, names.METADATA, b"".join((*members, more))))
+
+
+def _retirement(routed: Routed) -> dict[str, str]:
+    """What the refusal after a sunset names."""
+    sunset = routed.operation.native.sunset
+    if sunset is None:
+        return {}
+    following = successor(routed)
+    return {"sunset": sunset.text} | ({"successor": following.shown} if following else {})
 
 
 def _names(version: Version, operation: Operation) -> tuple[bytes, ...]:
@@ -346,14 +358,16 @@ def _by_length(status: int, method: str, length: HeaderMatcher, own: Cors | None
 
 
 def _own(refused: Route, routed: Routed) -> Route:
-    """The route, with the operation's own words for its refusals and what all of its answers say, if it has any."""
-    said = announced.per_route(routed)
-    if said is not None:
-        filters = {**refused.typed_per_filter_config, names.ANNOUNCED_FILTER: said}
-        refused = replace(refused, typed_per_filter_config=filters)
-    if not routed.operation.native.errors and said is None:
+    """The route with what all answers of the operation say and have in common, if there is anything."""
+    common = {
+        names.ANNOUNCED_FILTER: announced.per_route(routed),
+        names.ADDRESSES_FILTER: addresses.per_route(routed) if routed.operation.native.sunset else None,
+    }
+    own = {name: filter_ for name, filter_ in common.items() if filter_ is not None}
+    if not routed.operation.native.errors and not own:
         return refused
-    return replace(refused, metadata=_metadata(routed.version, routed.operation))
+    filters = {**refused.typed_per_filter_config, **own}
+    return replace(refused, metadata=_metadata(routed), typed_per_filter_config=filters)
 
 
 _INT64 = (1 << 63) - 1

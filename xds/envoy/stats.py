@@ -1,4 +1,5 @@
-"""The access loggers that count requests by operation, status and code; see `xds.metrics`."""
+"""The access loggers that count requests by operation, status and code, and those of deprecated operations by who asks; see
+`xds.metrics`."""
 
 from __future__ import annotations
 
@@ -11,18 +12,21 @@ from envoy_data_plane.envoy.extensions.access_loggers.stats.v3 import (
     ConfigStat,
     ConfigTag,
 )
+from envoy_data_plane.envoy.type.v3 import Scope
 
 from xds.envoy.codec import any_of
+from xds.envoy.filters import usage
 from xds.envoy.log_filters import in_order, refused
 from xds.envoy.names import METADATA
 from xds.envoy.replies import CODE, TOLD
-from xds.metrics import DURATION, REQUESTS, Metric
+from xds.metrics import CONSUMERS, DEPRECATED, DURATION, REQUESTS, Metric
 
 _SOURCES = {
     "service": f"%METADATA(ROUTE:{METADATA}:service)%",
     "version": f"%METADATA(ROUTE:{METADATA}:version)%",
     "operation": f"%METADATA(ROUTE:{METADATA}:operation_id)%",
     "status": "%RESPONSE_CODE%",
+    "consumer": usage.CONSUMER,
 }
 """Label -> where its value comes from. What no route matched has an empty operation."""
 
@@ -32,9 +36,16 @@ def request_stats() -> list[AccessLog]:
     timed = ConfigHistogram(stat=_stat(DURATION), value_format="%DURATION%", unit=ConfigHistogramUnit.Milliseconds)
     fine = Config(stat_prefix="sidegate", counters=[_counter(TOLD)], histograms=[timed])
     failed = Config(stat_prefix="sidegate", counters=[_counter(CODE)])
+    by_consumer = ConfigCounter(stat=_stat(DEPRECATED), value_fixed=1)
+    bounded = Scope(prefix="sidegate", max_counters=CONSUMERS)
     return [
         AccessLog(name="requests", typed_config=any_of(fine), filter=in_order()),
         AccessLog(name="errors", typed_config=any_of(failed), filter=refused()),
+        AccessLog(
+            name="deprecated",
+            typed_config=any_of(Config(stats_scope=bounded, counters=[by_consumer])),
+            filter=usage.counted(),
+        ),
     ]
 
 

@@ -14,6 +14,7 @@ from xds.native.addresses import ADDRESSES, Addresses
 from xds.native.caching import CACHE, Cache
 from xds.native.compression import COMPRESSION
 from xds.native.cors import CORS, Cors
+from xds.native.deprecation import DEPRECATED, MIGRATION, SUCCESSOR, SUNSET, Deprecated, Sunset
 from xds.native.edge import Edge
 from xds.native.errors import ERRORS, Wordings
 from xds.native.fault import FAULT, Fault
@@ -66,6 +67,10 @@ class Native:
     addresses: Addresses | None = None
     match: Conditions | None = None
     version: Choice | None = None
+    deprecated: Deprecated | None = None
+    sunset: Sunset | None = None
+    successor: str | None = None
+    migration: str | None = None
     upgrade: str | None = None
     rewrite: Rewrite | None = None
     redirect: Redirect | None = None
@@ -94,6 +99,10 @@ FEATURES: tuple[Feature, ...] = (
     ADDRESSES,
     MATCH,
     VERSION,
+    DEPRECATED,
+    SUNSET,
+    SUCCESSOR,
+    MIGRATION,
     UPGRADE,
     REWRITE,
     REDIRECT,

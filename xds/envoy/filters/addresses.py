@@ -1,4 +1,6 @@
-"""The filter that refuses clients by their address: that which trusted hops give, the one of the access log.
+"""The filter that refuses clients by their address, and everybody from a sunset on (`xds.envoy.filters.retired`).
+
+The address is the one that trusted hops give, and that of the access log.
 
 The gateway's own rule stands on the route configuration, where it also holds for what no operation matches; a route with a
 rule of its own has both, since the innermost configuration is the only one that Envoy looks at.
@@ -16,6 +18,7 @@ from envoy_data_plane.envoy.extensions.filters.http.rbac.v3 import Rbac, RbacPer
 from envoy_data_plane.google.protobuf import Any
 
 from xds.envoy.codec import any_of, shared
+from xds.envoy.filters import retired
 from xds.envoy.routed import Routed
 from xds.native.addresses import Addresses
 from xds.native.edge import Edge
@@ -29,9 +32,12 @@ def addresses() -> Rbac:
 
 
 def per_route(routed: Routed) -> Any | None:
-    """The rule of an operation that has one of its own, and the gateway's with it."""
-    own = routed.operation.native.addresses
-    return _rule(tuple(rule for rule in (routed.gateway.edge.addresses, own) if rule)) if own else None
+    """The rules of an operation that has one of its own, and the gateway's with them."""
+    own, sunset = routed.operation.native.addresses, routed.operation.native.sunset
+    if own is None and sunset is None:
+        return None
+    rules = tuple(rule for rule in (routed.gateway.edge.addresses, own) if rule)
+    return _rule(rules, sunset.at if sunset else None)
 
 
 def everywhere(edge: Edge) -> Any | None:
@@ -40,12 +46,14 @@ def everywhere(edge: Edge) -> Any | None:
 
 
 @cache
-def _rule(rules: tuple[Addresses, ...]) -> Any:
-    """Denied is who is in a denied range, or in none of the allowed ones, of any of the rules."""
+def _rule(rules: tuple[Addresses, ...], sunset: int | None = None) -> Any:
+    """Denied is who is in a denied range, or in none of the allowed ones, of any of the rules; and everybody after a sunset."""
     denied = [_at(text) for rule in rules for text in rule.deny]
     denied += [Principal(not_id=_any([_at(text) for text in rule.allow])) for rule in rules if rule.allow]
-    policy = Policy(permissions=[Permission(any=True)], principals=denied)
-    deny = Rules(action=RbacAction.DENY, policies={POLICY: policy})
+    policies = {POLICY: Policy(permissions=[Permission(any=True)], principals=denied)} if denied else {}
+    if sunset is not None:
+        policies[retired.POLICY] = retired.policy(sunset)
+    deny = Rules(action=RbacAction.DENY, policies=policies)
     return shared(any_of(RbacPerRoute(rbac=Rbac(rules=deny))))
 
 

@@ -27,6 +27,8 @@ from xds.envoy.typed import set_header
 from xds.requirement import in_proxy
 
 _SUBJECT = f"{headers.PREFIX}subject"
+LENGTH = 64
+"""Characters of a name that is counted by."""
 _Action = HeaderValueOptionHeaderAppendAction
 
 
@@ -37,14 +39,15 @@ def identity() -> HeaderMutation:
 
 
 def per_route(routed: Routed) -> Message | None:
-    """The subject of the token, for an operation that takes nothing else; otherwise the auth filter said who asks.
+    """The subject of the token, for an operation that takes nothing else; otherwise the auth filter said who asks. For a
+    deprecated operation also whom its use is counted by.
 
     None, and the filter stays off, where nothing counts or divides by who asks.
     """
-    if not _counts(routed):
+    schemes, deprecated = tokens(routed.operation.security), routed.operation.native.deprecated is not None
+    if not _counts(routed) and not deprecated:
         return None
-    schemes = tokens(routed.operation.security)
-    return _subjects(schemes if not in_proxy(routed.operation) else ())
+    return _subjects(schemes if not in_proxy(routed.operation) else (), schemes if deprecated else None)
 
 
 def _counts(routed: Routed) -> bool:
@@ -53,8 +56,11 @@ def _counts(routed: Routed) -> bool:
 
 
 @cache
-def _subjects(schemes: tuple[str, ...]) -> Message:
+def _subjects(schemes: tuple[str, ...], counted: tuple[str, ...] | None) -> Message:
     mutations = [mutation for scheme in schemes for mutation in _subject(scheme)]
+    if counted is not None:
+        mutations.append(_set(headers.CALLER, f"%REQ({headers.CONSUMER}):{LENGTH}%", _Action.ADD_IF_ABSENT))
+        mutations += [mutation for scheme in counted for mutation in _caller(scheme)]
     return shared(any_of(HeaderMutationPerRoute(mutations=Mutations(request_mutations=mutations))))
 
 
@@ -63,6 +69,20 @@ def _subject(scheme: str) -> Iterator[Mutation]:
     yield set_header(_SUBJECT, f"%DYNAMIC_METADATA({METADATA}:{payload_key(scheme)}:sub)%")
     yield _set(_SUBJECT, "sub:" + scheme.replace("%", "%%") + f":%REQ({_SUBJECT})%", _Action.OVERWRITE_IF_EXISTS)
     yield set_header(headers.IDENTITY, f"%REQ({_SUBJECT})%")
+    yield Mutation(remove=_SUBJECT)
+
+
+def _caller(scheme: str) -> Iterator[Mutation]:
+    """The client that a token was issued to (RFC 9068, section 2.2; OpenID Connect Core, section 2, `azp`), else the scheme.
+    Not the subject: there are as many of those as there are people."""
+    for claim in ("client_id", "azp"):
+        yield set_header(_SUBJECT, f"%DYNAMIC_METADATA({METADATA}:{payload_key(scheme)}:{claim}):{LENGTH}%")
+        yield _set(_SUBJECT, f"client:%REQ({_SUBJECT})%", _Action.OVERWRITE_IF_EXISTS)
+        yield _set(headers.CALLER, f"%REQ({_SUBJECT})%", _Action.ADD_IF_ABSENT)
+        yield Mutation(remove=_SUBJECT)
+    yield set_header(_SUBJECT, f"%DYNAMIC_METADATA({METADATA}:{payload_key(scheme)}:iss)%")
+    yield _set(_SUBJECT, "token:" + scheme.replace("%", "%%"), _Action.OVERWRITE_IF_EXISTS)
+    yield _set(headers.CALLER, f"%REQ({_SUBJECT})%", _Action.ADD_IF_ABSENT)
     yield Mutation(remove=_SUBJECT)
 
 

@@ -1,0 +1,283 @@
+"""`deprecated`, `x-sunset`, `successor`: what clients are told before something goes away, and 410 after (RFC 9745, 8594)."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.e2e.shop import until
+from tests.envoy import models
+from tests.envoy.proxy import proxy
+from tests.features.hop import Hop, contract, operation, serve
+from tests.projects import CONTRACT, pets, tree
+from xds.compile import Compiler
+from xds.keyfile import add
+from xds.metrics import CONSUMERS, DEPRECATED, REQUESTS
+from xds.model import Gateway, Mode, Operation, Place
+from xds.native import Setting, native_of
+
+PAST, FUTURE = "2020-01-31", "2199-12-31"
+SINCE = int(datetime(2020, 1, 31, tzinfo=UTC).timestamp())
+DOCS = "https://docs.example.com/move%20on"
+
+
+@pytest.fixture(scope="module")
+def hop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hop]:
+    body = {"content": {"text/plain": {"schema": {"type": "string", "maxLength": 10}}}}
+    documents = {
+        "v1": contract({
+            "/things": {
+                "get": operation(operationId="plain"),
+                "post": operation(operationId="sent", requestBody=body, x_sidegate={"bodyLimit": "10B"}),
+            },
+            "/dated": {"get": operation(x_sidegate={"deprecated": "2022-02-22T22:22:22+02:00"})},
+            "/kept": {"get": operation(x_sidegate={"cache": {"ttl": "60s", "shared": True}})},
+            "/mocked": {"get": {
+                **operation(x_sidegate={"mock": True}),
+                "responses": {"200": {"description": "ok", "content": {"text/plain": {"example": "here"}}}},
+            }},
+            "/secret": {"get": operation(security=[{"bearer": []}])},
+            "/elsewhere": {"get": operation(x_sidegate={"successor": "https://new.example.com/x?a=b", "migration": "/help"})},
+            "/stays": {"get": operation(x_sidegate={"deprecated": False})},
+            "/gone": {
+                "x-sunset": PAST,
+                "get": operation(operationId="old"),
+                "post": operation(operationId="oldPost", requestBody=body, x_sidegate={"bodyLimit": "10B"}),
+                "put": {**operation(operationId="later"), "x-sunset": FUTURE},
+            },
+        }, servers=[{"url": "/v1"}], **{
+            "x-sidegate": {"deprecated": PAST, "migration": DOCS}, "x-sunset": FUTURE,
+        }),
+        "v2": contract({
+            "/things": {"get": operation(operationId="new")},
+            "/marked": {"get": operation(deprecated=True)},
+        }, servers=[{"url": "/v2"}]),
+    }  # fmt: skip
+    with serve(tmp_path_factory.mktemp("deprecation"), documents) as running:
+        yield running
+
+
+TOLD = {
+    "deprecation": f"@{SINCE}",
+    "sunset": "Tue, 31 Dec 2199 00:00:00 GMT",
+    "link": f'<{DOCS}>; rel="deprecation sunset", </v2>; rel="successor-version"',
+}
+
+
+def told(headers: Any) -> dict[str, str]:
+    return {name: headers[name] for name in TOLD if name in headers}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/v1/things", 200),
+        ("GET", "/v1/things?x=1", 400),
+        ("POST", "/v1/things", 413),
+        ("GET", "/v1/secret", 401),
+        ("GET", "/v1/mocked", 200),
+        ("GET", "/v1/kept", 200),
+        ("GET", "/v1/kept?", 200),
+    ],
+)
+def test_every_answer_of_a_deprecated_version_says_so(hop: Hop, method: str, path: str, status: int) -> None:
+    answer = hop.client.request(
+        method, path, content="x" * 20 if method == "POST" else None, headers={"content-type": "text/plain"}
+    )
+    assert answer.status_code == status, answer.text
+    assert told(answer.headers) == TOLD
+    assert parsedate_to_datetime(answer.headers["sunset"]) == datetime(2199, 12, 31, tzinfo=UTC)
+
+
+def test_the_inner_object_wins(hop: Hop) -> None:
+    dated = hop.client.get("/v1/dated").headers
+    assert told(dated) == {**TOLD, "deprecation": f"@{int(datetime(2022, 2, 22, 20, 22, 22, tzinfo=UTC).timestamp())}"}
+    elsewhere = hop.client.get("/v1/elsewhere").headers["link"]
+    assert elsewhere == '</help>; rel="deprecation sunset", <https://new.example.com/x?a=b>; rel="successor-version"'
+    assert "deprecation" not in hop.client.get("/v1/stays").headers
+
+
+def test_what_is_not_deprecated_says_nothing(hop: Hop) -> None:
+    assert told(hop.client.get("/v2/things").headers) == {}
+
+
+def test_openapis_own_word_is_enough(hop: Hop) -> None:
+    """Of a date that nobody has said there is none to tell; the field has no other form than a date."""
+    assert told(hop.client.get("/v2/marked").headers) == {"deprecation": "@0"}
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_after_the_date_it_is_gone(hop: Hop, method: str) -> None:
+    """Before the token and the body are looked at."""
+    before = len(hop.server.log)
+    answer = hop.client.request(method, "/v1/gone", content="x" * 20 if method == "POST" else None)
+    document = answer.json()
+    assert (answer.status_code, document["code"], document["sunset"], document["successor"]) == (
+        410,
+        "gone",
+        PAST,
+        "/v2",
+    )
+    assert answer.headers["sunset"] == "Fri, 31 Jan 2020 00:00:00 GMT"
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert len(hop.server.log) == before
+    assert hop.client.put("/v1/gone").status_code == 200
+
+
+@pytest.fixture(scope="module")
+def keys() -> dict[str, str]:
+    return {}
+
+
+@pytest.fixture(scope="module")
+def counted(tmp_path_factory: pytest.TempPathFactory, keys: dict[str, str]) -> Iterator[Hop]:
+    """v1 is deprecated and takes tokens and keys, v2 is its successor, and a header says which is meant."""
+    folder = tmp_path_factory.mktemp("usage")
+    for name in ("mobile", "batch"):
+        keys[name] = add(folder / "consumers.yaml", name)
+    asked = {"get": operation(operationId="things", security=[{"bearer": []}, {"key": []}])}
+    only = {"get": operation(operationId="only", security=[{"bearer": []}])}
+    schemes = {
+        "bearer": {"type": "http", "scheme": "bearer"},
+        "key": {"type": "apiKey", "in": "header", "name": "X-Key"},
+    }
+    documents = {}
+    for number, more in (("1", {"deprecated": PAST}), ("2", {})):
+        version = {"header": "api-version", "value": number, "default": number == "1"}
+        paths = {"/things": asked, "/only": only, "/open": {"get": operation(operationId="open")}}
+        own = {"x-sidegate": {"version": version, **more}, "components": {"securitySchemes": schemes}}
+        documents[f"v{number}"] = contract(paths, **own)
+    settings = {"security": {"key": {"keys": {"file": "keys/consumers.yaml"}}}}
+    files = {"keys/consumers.yaml": (folder / "consumers.yaml").read_text()}
+    with serve(folder, documents, settings=settings, files=files) as running:
+        yield running
+
+
+def _used(hop: Hop) -> dict[tuple[str, str, str, str], float]:
+    """Version, operation, consumer and status of what was counted of deprecated operations."""
+    families = text_string_to_metric_families(hop.gateway.manage("/metrics").body)
+    samples = [s for family in families for s in family.samples if s.name == DEPRECATED.exported]
+    return {tuple(s.labels[n] for n in ("version", "operation", "consumer", "status")): s.value for s in samples}  # type: ignore[misc]
+
+
+def test_who_still_asks_is_counted(counted: Hop, keys: dict[str, str]) -> None:
+    get, token = counted.client.get, counted.issuer.token
+    app, other = token(client_id="shop-app"), token(azp="console", sub="somebody")
+    asked = [
+        ({"x-key": keys["mobile"]}, "/things", ("things", "mobile", "200")),
+        ({"x-key": keys["batch"]}, "/things?x=1", ("things", "batch", "400")),
+        ({"authorization": f"Bearer {app}"}, "/things", ("things", "client:shop-app", "200")),
+        ({"authorization": f"Bearer {other}"}, "/only", ("only", "client:console", "200")),
+        ({"authorization": f"Bearer {token()}"}, "/only", ("only", "token:bearer", "200")),
+        ({}, "/open", ("open", "anonymous", "200")),
+        ({"x-sidegate-caller": "forged", "x-sidegate-consumer": "forged"}, "/open", ("open", "anonymous", "200")),
+    ]
+    before = _used(counted)
+    since = len(counted.server.log)
+    for headers, target, _ in asked:
+        for version in ("1", "2"):
+            get(target, headers={**headers, "api-version": version})
+    expected = Counter(("v1", *labels) for _, _, labels in asked)
+    until(lambda: {k: v - before.get(k, 0) for k, v in _used(counted).items()} == expected, 15)
+    assert not any("x-sidegate-caller" in request.headers for request in counted.reached(since))
+
+
+def test_a_refused_credential_is_nobodys_use(counted: Hop) -> None:
+    before = _used(counted)
+    assert counted.client.get("/things", headers={"x-key": "wrong"}).status_code == 401
+    counted.client.get("/open")
+    until(lambda: sum(_used(counted).values()) == sum(before.values()) + 1, 15)
+
+
+@pytest.mark.slow
+def test_clients_of_tokens_are_counted_up_to_a_bound(counted: Hop) -> None:
+    """An issuer can have any number of them; all requests are in the usual metric still."""
+
+    def all_of(operation: str) -> float:
+        families = text_string_to_metric_families(counted.gateway.manage("/metrics").body)
+        samples = [s for family in families for s in family.samples if s.name == REQUESTS.exported]
+        return sum(s.value for s in samples if (s.labels["version"], s.labels["operation"]) == ("v1", operation))
+
+    before, more = all_of("only"), CONSUMERS + 50
+    for number in range(more):
+        bearer = counted.issuer.token("EdDSA", client_id=f"app-{number}")
+        assert counted.client.get("/only", headers={"authorization": f"Bearer {bearer}"}).status_code == 200
+    until(lambda: all_of("only") == before + more, 15)
+    assert len(_used(counted)) <= CONSUMERS
+
+
+def test_the_proxy_keeps_the_date_by_itself(tmp_path: Path) -> None:
+    """An Envoy without a control plane: nothing is published when the moment comes."""
+    for wait_s in (4, 16, 64):  # a slow machine takes long to start it
+        at = int(time.time()) + wait_s
+        settings = {"sunset": Setting(datetime.fromtimestamp(at, UTC).isoformat(), Place(""))}
+        old = replace(models.operation("GET /old", exempt="public"), native=native_of(settings), mode=Mode.OFF)
+
+        def make(port: int, old: Operation = old) -> Gateway:
+            return models.gateway(models.version("svc/v1", [old], f"http://127.0.0.1:{port}"))
+
+        seen: list[tuple[float, int, float]] = []
+        (tmp_path / str(wait_s)).mkdir()
+        with proxy(make, tmp_path / str(wait_s)) as envoy:
+            while not seen or (seen[-1][1] == 200 and seen[-1][0] < at + 5):
+                seen.append((time.time(), envoy.ask("GET", "/old").status, time.time()))
+                time.sleep(0.05)
+        if seen[0][1] == 200:
+            break
+    assert seen[0][1] == 200
+    assert seen[-1][1] == 410
+    assert not [row for row in seen if (row[1] == 410 and row[2] < at) or (row[1] == 200 and row[0] >= at)]
+
+
+@pytest.mark.parametrize(
+    ("document", "operation_", "code", "pointer", "says"),
+    [
+        ("x-sunset: 2026-02-30", "", "extension-value", "/x-sunset", "is no date"),
+        ("x-sunset: tomorrow", "", "extension-value", "/x-sunset", "is no date"),
+        ("x-sunset: '2026-12-31T12:00:00'", "", "extension-value", "/x-sunset", "RFC 3339"),
+        ("x-sunset: 20261231", "", "extension-value", "/x-sunset", "410"),
+        ("", "x-sidegate: {deprecated: 2026-13-01}", "extension-value", "/get/x-sidegate/deprecated", "is no date"),
+        ("", "x-sidegate: {deprecated: 7}", "extension-value", "/get/x-sidegate/deprecated", "since when"),
+        ("x-sunset: 2026-01-01", "", "sunset-undeprecated", "/x-sunset", "without a deprecation"),
+        ("x-sunset: 2026-01-01", "x-sidegate: {deprecated: 2026-06-01}", "sunset-early", "/x-sunset", "before"),
+        (
+            "",
+            "deprecated: true, x-sidegate: {sunset: 2026-01-01}, x-sunset: 2027-01-01",
+            "extension-value",
+            "/get/x-sunset",
+            "both",
+        ),
+        (
+            "",
+            "x-sidegate: {deprecated: true, successor: v9}",
+            "extension-value",
+            "/get/x-sidegate/successor",
+            "no version v9",
+        ),
+        ("", "x-sidegate: {deprecated: true, successor: v1}", "extension-value", "/get/x-sidegate/successor", "itself"),
+        ("", "x-sidegate: {deprecated: true, migration: docs}", "extension-value", "/get/x-sidegate/migration", "page"),
+        (
+            "",
+            "x-sidegate: {deprecated: true, migration: '/a>b'}",
+            "extension-value",
+            "/get/x-sidegate/migration",
+            "page",
+        ),
+    ],
+)
+def test_bad_settings_have_a_place(document: str, operation_: str, code: str, pointer: str, says: str) -> None:
+    text = CONTRACT.replace("paths:\n", f"{document}\npaths:\n  /here:\n    get: {{{operation_ + ',' if operation_ else ''}"
+                            ' operationId: here, responses: {"200": {description: ok}}}\n', 1)  # fmt: skip
+    found = [d for d in Compiler().compile(tree(pets(contract=text))).diagnostics if d.code == code]
+    assert found[0].span
+    assert found[0].span.pointer.endswith(pointer), found
+    assert says in f"{found[0].message} {found[0].help}", found

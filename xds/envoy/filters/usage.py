@@ -1,0 +1,54 @@
+"""The filter that notes whom the use of a deprecated operation is counted by, in metadata, which lasts as long as the request.
+
+The note is also what tells the logger that counts which requests are its own. The filter is off for all other operations.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from envoy_data_plane.envoy.config.accesslog.v3 import AccessLogFilter, MetadataFilter
+from envoy_data_plane.envoy.config.route.v3 import FilterConfig
+from envoy_data_plane.envoy.extensions.filters.http.header_to_metadata.v3 import (
+    Config,
+    ConfigKeyValuePair,
+    ConfigRule,
+)
+from envoy_data_plane.envoy.type.matcher.v3 import MetadataMatcher, MetadataMatcherPathSegment, ValueMatcher
+from envoy_data_plane.google.protobuf import Any
+
+from xds.envoy.codec import any_of, shared
+from xds.envoy.routed import Routed
+from xds.headers import CALLER
+
+METADATA = "sidegate.usage"
+_KEY = "consumer"
+
+CONSUMER = f"%DYNAMIC_METADATA({METADATA}:{_KEY})%"
+"""Who is counted, as a format."""
+
+
+def usage() -> Config:
+    """The filter's configuration: the header that the identity filter wrote becomes metadata."""
+    known = ConfigKeyValuePair(metadata_namespace=METADATA, key=_KEY)
+    unknown = ConfigKeyValuePair(metadata_namespace=METADATA, key=_KEY, value="anonymous")
+    rule = ConfigRule(header=CALLER, on_header_present=known, on_header_missing=unknown, remove=True)
+    return Config(request_rules=[rule])
+
+
+def per_route(routed: Routed) -> Any | None:
+    """The filter runs for deprecated operations."""
+    return _on() if routed.operation.native.deprecated else None
+
+
+@cache
+def _on() -> Any:
+    return shared(any_of(FilterConfig(config=Any())))
+
+
+def counted() -> AccessLogFilter:
+    """Requests of deprecated operations that came as far as the filter."""
+    there = MetadataMatcher(
+        filter=METADATA, path=[MetadataMatcherPathSegment(key=_KEY)], value=ValueMatcher(present_match=True)
+    )
+    return AccessLogFilter(metadata_filter=MetadataFilter(matcher=there, match_if_key_not_found=False))
