@@ -21,8 +21,8 @@ SECRET: dict[str, Any] = {"xds": {"secret": "sidegate-xds"}}
 
 CASES: dict[str, dict[str, Any]] = {
     "plain": SECRET,
-    "plaintext": {
-        "xds": {"plaintext": True},
+    "namespaces": {
+        "xds": {"secret": "gateway-xds"},
         "fullname": "gateway",
         "user": None,
         "sources": {"kubernetes": {"namespaces": ["shop", "billing"]}},
@@ -53,8 +53,12 @@ CASES: dict[str, dict[str, Any]] = {
         "pods": {"labels": {"team": "platform"}, "annotations": {"a": "b"}, "tolerations": [{"operator": "Exists"}]},
     },
     "limits": {
-        "xds": {"plaintext": True},
-        "rateLimit": {"enabled": True, "store": {"address": "valkey.data:6379", "authSecret": "valkey"}},
+        "xds": SECRET["xds"],
+        "rateLimit": {
+            "enabled": True,
+            "secret": "sidegate-ratelimit",
+            "store": {"address": "valkey.data:6379", "authSecret": "valkey"},
+        },
         "sources": {"kubernetes": {"enabled": False}},
     },
 }
@@ -115,9 +119,7 @@ def test_settings_name_what_the_chart_runs(rendered: dict[str, list[Object]]) ->
     assert settings["security"]["bearer"]["issuer"] == "https://issuer.test"
 
 
-def test_only_this_namespaces_certificates_are_the_edges(rendered: dict[str, list[Object]]) -> None:
-    settings = yaml.safe_load(one(rendered["everything"], "ConfigMap", "-sources")["data"]["sidegate.yaml"])
-    assert settings["nodes"] == {"edge": ["edge.prod.svc"], "ratelimit": ["ratelimit.prod.svc"]}
+def test_certificates_are_of_the_names_by_which_nodes_are_known(rendered: dict[str, list[Object]]) -> None:
     made = {
         each["spec"]["secretName"]: each["spec"]["dnsNames"]
         for each in rendered["everything"]
@@ -138,7 +140,7 @@ def test_ones_own_settings_win() -> None:
 
 def test_it_may_read_config_maps_where_it_was_told_and_nothing_else(rendered: dict[str, list[Object]]) -> None:
     rules = [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list", "watch"]}]
-    roles = [each for each in rendered["plaintext"] if each["kind"] in ("Role", "ClusterRole")]
+    roles = [each for each in rendered["namespaces"] if each["kind"] in ("Role", "ClusterRole")]
     assert [(each["kind"], each["metadata"]["namespace"], each["rules"]) for each in roles] == [
         ("Role", "shop", rules),
         ("Role", "billing", rules),
@@ -183,7 +185,6 @@ def test_the_notes_say_what_to_do_next() -> None:
     said = notes(CHART, SECRET, "sidegate")
     assert "address: sidegate-xds.prod.svc:9902" in said
     assert "helm test sidegate --namespace prod" in said
-    assert "nobody asks who a proxy is" in notes(CHART, {"xds": {"plaintext": True}}, "sidegate")
 
 
 def test_the_sidecars_default_is_this_chart_in_its_own_namespace(team: Path) -> None:

@@ -39,10 +39,15 @@ class About:
         return bool(self.values["control"] == "central")
 
     @property
+    def source_image(self) -> str:
+        """The image whose files are sources, empty if there is none, or nothing is mounted."""
+        return "" if self.central else str(self.values["sources"]["image"])
+
+    @property
     def projected(self) -> bool:
         """Whether there is a volume of ConfigMaps and Secrets."""
         sources = self.values["sources"]
-        return bool(self.files or sources["configMaps"] or sources["secrets"])
+        return not self.central and bool(self.files or sources["configMaps"] or sources["secrets"])
 
     @property
     def sources_name(self) -> str:
@@ -59,11 +64,10 @@ def check(about: About) -> None:
     if len({app, port, *values["ports"].values()}) < 4:
         raise CannotRun("port, app.port, ports.management and ports.ready have to differ")
     sources = values["sources"]
-    if not (about.files or sources["configMaps"] or sources["image"]):
+    if not (about.central or about.files or sources["configMaps"] or sources["image"]):
         raise CannotRun("no sources: name a folder (--sources), sources.configMaps or sources.image")
-    central = values["central"]
-    if about.central and not (central["secret"] or central["plaintext"]):
-        raise CannotRun("control: central needs central.secret (or central.plaintext: true)")
+    if about.central and not values["central"]["secret"]:
+        raise CannotRun("control: central needs central.secret, by which the shared control plane knows the pod")
     if values["containers"] == "classic" and about.kind in ("Job", "CronJob"):
         raise CannotRun(f"a {about.kind} with containers: classic would never end; native sidecars let it")
 

@@ -40,19 +40,18 @@ def _sidegate(about: About) -> Container:
 
 
 def _sidegate_args(about: About) -> list[str]:
+    """A companion of the shared control plane is given its sources by it; beside its own they are mounted."""
     values = about.values
-    listen, upstream = _traffic(about)
     if about.central:
-        listen = "--listen=unix:/var/run/sidegate/companion.sock"
-    environment = [f"--env={values['environment']}"] if values["environment"] else []
+        first = ["--listen=unix:/var/run/sidegate/companion.sock"]
+    else:
+        first = [":".join(mount["mountPath"] for mount in _source_mounts(about)), *_traffic(about)]
+        first += [f"--env={values['environment']}"] if values["environment"] else []
     return [
-        ":".join(mount["mountPath"] for mount in _source_mounts(about)),
-        listen,
-        upstream,
+        *first,
         *_node(about),
         "--state=/var/lib/sidegate",
         f"--management=0.0.0.0:{values['ports']['management']}",
-        *environment,
         *(f"--probe={probe}" for probe in about.probes),
     ]
 
@@ -105,7 +104,7 @@ def _node(about: About) -> list[str]:
     if not about.central:
         return [f"--service={about.service}", "--xds=unix:/var/run/sidegate/xds.sock"]
     central = about.values["central"]
-    files = {"ca": "ca.crt", "cert": "tls.crt", "key": "tls.key"} if central["secret"] else {}
+    files = {"ca": "ca.crt", "cert": "tls.crt", "key": "tls.key"}
     return [
         f"--service={about.service}",
         f"--xds={central['address']}",
@@ -148,12 +147,12 @@ def _source_mounts(about: About) -> list[dict[str, Any]]:
     image = {"name": "sidegate-image", "mountPath": "/etc/sidegate/image", "readOnly": True}
     return [
         *([sources] if about.projected else []),
-        *([image] if about.values["sources"]["image"] else []),
+        *([image] if about.source_image else []),
     ]
 
 
 def _tls(about: About) -> list[dict[str, Any]]:
-    if not (about.central and about.values["central"]["secret"]):
+    if not about.central:
         return []
     return [{"name": "sidegate-tls", "mountPath": _TLS, "readOnly": True}]
 

@@ -24,7 +24,7 @@ def volumes(about: About) -> list[dict[str, Any]]:
 def _sources(about: About) -> Iterator[dict[str, Any]]:
     if about.projected:
         yield {"name": "sidegate-sources", "projected": {"defaultMode": _READ, "sources": list(_projected(about))}}
-    if image := about.values["sources"]["image"]:
+    if image := about.source_image:
         policy = about.values["image"]["pullPolicy"]
         yield {"name": "sidegate-image", "image": {"reference": image, "pullPolicy": policy}}
 
@@ -39,5 +39,6 @@ def _projected(about: About) -> Iterator[dict[str, Any]]:
 
 
 def _certificate(about: About) -> Iterator[dict[str, Any]]:
-    if about.central and (secret := about.values["central"]["secret"]):
+    if about.central:
+        secret = about.values["central"]["secret"]
         yield {"name": "sidegate-tls", "secret": {"secretName": secret, "defaultMode": _READ}}

@@ -35,11 +35,11 @@ image: {{ printf "%s%s" $values.image.repository $tag | quote }}
 {{- if or (has ($values.port | int) $own) (has ($values.app.port | int) $own) (eq (first $own) (last $own)) -}}
 {{- fail "sidegate-sidecar: port, app.port, ports.management and ports.ready have to differ" -}}
 {{- end -}}
-{{- if not (or .files $values.sources.configMaps $values.sources.image) -}}
+{{- if not (or (eq $values.control "central") .files $values.sources.configMaps $values.sources.image) -}}
 {{- fail (printf "sidegate-sidecar: no sources: there is nothing in the chart's folder %s, and neither sources.configMaps nor sources.image is set" ($values.sources.folder | quote)) -}}
 {{- end -}}
-{{- if and (eq $values.control "central") (not $values.central.secret) (not $values.central.plaintext) -}}
-{{- fail "sidegate-sidecar: control: central needs central.secret (or central.plaintext: true)" -}}
+{{- if and (eq $values.control "central") (not $values.central.secret) -}}
+{{- fail "sidegate-sidecar: control: central needs central.secret, by which the shared control plane knows the pod" -}}
 {{- end -}}
 {{- if and (eq $values.containers "classic") (has .kind (list "Job" "CronJob")) -}}
 {{- fail (printf "sidegate-sidecar: a %s with containers: classic would never end; native sidecars let it" .kind) -}}

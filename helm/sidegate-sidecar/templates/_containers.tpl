@@ -16,20 +16,19 @@ command: [sidegate, sidecar]
 command: [sidegate, companion]
 {{- end }}
 args:
-  - {{ include "sidegate-sidecar.folders" . }}
   {{- if eq $values.control "pod" }}
+  - {{ include "sidegate-sidecar.folders" . }}
   - --listen=0.0.0.0:{{ $values.port }}
   - --upstream=http://127.0.0.1:{{ $values.app.port }}
+  {{- with $values.environment }}
+  - --env={{ . }}
+  {{- end }}
   {{- else }}
   - --listen=unix:/var/run/sidegate/companion.sock
-  - --upstream=http://127.0.0.1:{{ $values.app.port }}
   {{- end }}
   {{- include "sidegate-sidecar.node" . | nindent 2 }}
   - --state=/var/lib/sidegate
   - --management=0.0.0.0:{{ $values.ports.management }}
-  {{- with $values.environment }}
-  - --env={{ . }}
-  {{- end }}
   {{- range .probes }}
   - --probe={{ . }}
   {{- end }}
@@ -58,7 +57,7 @@ volumeMounts:
   {{- if include "sidegate-sidecar.projected" . }}
   - {name: sidegate-sources, mountPath: /etc/sidegate/sources, readOnly: true}
   {{- end }}
-  {{- if $values.sources.image }}
+  {{- if and (eq $values.control "pod") $values.sources.image }}
   - {name: sidegate-image, mountPath: /etc/sidegate/image, readOnly: true}
   {{- end }}
   {{- with include "sidegate-sidecar.tls" . }}
@@ -118,16 +117,14 @@ volumeMounts:
 - --xds=unix:/var/run/sidegate/xds.sock
 {{- else }}
 - --xds={{ .values.central.address }}
-{{- if .values.central.secret }}
 - --xds-ca=/etc/sidegate/tls/ca.crt
 - --xds-cert=/etc/sidegate/tls/tls.crt
 - --xds-key=/etc/sidegate/tls/tls.key
 {{- end }}
-{{- end }}
 {{- end -}}
 
 {{- define "sidegate-sidecar.tls" -}}
-{{- if and (eq .values.control "central") .values.central.secret -}}
+{{- if eq .values.control "central" -}}
 - {name: sidegate-tls, mountPath: /etc/sidegate/tls, readOnly: true}
 {{- end -}}
 {{- end -}}

@@ -20,11 +20,11 @@
       - secret: {{ toJson . }}
       {{- end }}
 {{- end }}
-{{- if $values.sources.image }}
+{{- if and (eq $values.control "pod") $values.sources.image }}
 - name: sidegate-image
   image: {reference: {{ $values.sources.image | quote }}, pullPolicy: {{ $values.image.pullPolicy }}}
 {{- end }}
-{{- if and (eq $values.control "central") $values.central.secret }}
+{{- if eq $values.control "central" }}
 - name: sidegate-tls
   secret: {secretName: {{ $values.central.secret | quote }}, defaultMode: 0444}
 {{- end }}
@@ -38,7 +38,7 @@
 
 {{- /* Whether there is a volume of ConfigMaps and Secrets. */ -}}
 {{- define "sidegate-sidecar.projected" -}}
-{{- if or .files .values.sources.configMaps .values.sources.secrets -}}
+{{- if and (eq .values.control "pod") (or .files .values.sources.configMaps .values.sources.secrets) -}}
 true
 {{- end -}}
 {{- end -}}

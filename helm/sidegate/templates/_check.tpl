@@ -4,16 +4,13 @@
 {{- if hasKey $values.sources.files "sidegate.yaml" -}}
 {{- fail "sidegate: sources.files has a sidegate.yaml; write it as sources.settings" -}}
 {{- end -}}
-{{- if not $values.xds.plaintext -}}
-{{- $roles := dict "xds" true "edge" $values.edge.enabled "rateLimit" $values.rateLimit.enabled -}}
-{{- range $role, $needed := $roles -}}
+{{- range $role, $needed := dict "xds" true "edge" $values.edge.enabled "rateLimit" $values.rateLimit.enabled -}}
 {{- if and $needed (not (index $values $role).secret) -}}
-{{- fail (printf "sidegate: %s.secret names no Secret (or xds.plaintext: true)" $role) -}}
+{{- fail (printf "sidegate: %s.secret names no Secret; without certificates nobody knows whose node asks" $role) -}}
 {{- end -}}
 {{- end -}}
 {{- if and $values.xds.certManager.enabled (not $values.xds.certManager.issuer.name) -}}
 {{- fail "sidegate: xds.certManager.enabled needs xds.certManager.issuer.name" -}}
-{{- end -}}
 {{- end -}}
 {{- if gt ($values.edge.replicas.min | int) ($values.edge.replicas.max | int) -}}
 {{- fail "sidegate: edge.replicas.min is more than edge.replicas.max" -}}

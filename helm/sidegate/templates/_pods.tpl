@@ -85,43 +85,17 @@ livenessProbe:
   failureThreshold: 6
 {{- end -}}
 
-{{- /* Where services' sources are looked for, as flags. */ -}}
-{{- define "sidegate.kubernetes" -}}
-{{- with .Values.sources.kubernetes }}
-{{- if .enabled }}
-- --kubernetes
-{{- range .namespaces }}
-- --namespace={{ . }}
-{{- end }}
-{{- end }}
-{{- end }}
-{{- with .Values.controlPlane.environment }}
-- --env={{ . }}
-{{- end }}
-{{- end -}}
-
 {{- /* Who a client of the control plane is, as flags. */ -}}
 {{- define "sidegate.client" -}}
 - --xds={{ include "sidegate.xds" . }}
-{{- if not .Values.xds.plaintext }}
 - --xds-ca=/etc/sidegate/tls/ca.crt
 - --xds-cert=/etc/sidegate/tls/tls.crt
 - --xds-key=/etc/sidegate/tls/tls.key
-{{- end }}
 {{- end -}}
 
-{{- define "sidegate.tlsMount" -}}
-{{- if not .Values.xds.plaintext -}}
-- {name: tls, mountPath: /etc/sidegate/tls, readOnly: true}
-{{- end -}}
-{{- end -}}
-
-{{- /* (root, secret) */ -}}
 {{- define "sidegate.tlsVolume" -}}
-{{- if not (first .).Values.xds.plaintext -}}
 - name: tls
-  secret: {secretName: {{ last . | quote }}, defaultMode: 0440}
-{{- end -}}
+  secret: {secretName: {{ . | quote }}, defaultMode: 0440}
 {{- end -}}
 
 {{- /* The gateway's own folder. */ -}}

@@ -1,4 +1,4 @@
-{{- /* The gateway's sidegate.yaml: what the values say, and what this chart runs: where that is, and whose certificates are its nodes'. */ -}}
+{{- /* The gateway's sidegate.yaml: what the values say, and where what this chart runs is found. */ -}}
 {{- define "sidegate.settings" -}}
 {{- $settings := deepCopy .Values.sources.settings -}}
 {{- $name := include "sidegate.name" . -}}
@@ -8,15 +8,6 @@
 {{- if and .Values.rateLimit.enabled (not (hasKey $settings "rateLimit")) -}}
 {{- $service := printf "%s-ratelimit.%s.svc:8081" $name .Release.Namespace -}}
 {{- $_ := set $settings "rateLimit" (dict "service" $service "onFailure" .Values.rateLimit.onFailure) -}}
-{{- end -}}
-{{- if and (not .Values.xds.plaintext) (or .Values.edge.enabled .Values.rateLimit.enabled) -}}
-{{- $nodes := get $settings "nodes" | default dict -}}
-{{- range $node, $runs := dict "edge" .Values.edge.enabled "ratelimit" .Values.rateLimit.enabled -}}
-{{- if and $runs (not (hasKey $nodes $node)) -}}
-{{- $_ := set $nodes $node (list (printf "%s.%s.svc" $node $.Release.Namespace)) -}}
-{{- end -}}
-{{- end -}}
-{{- $_ := set $settings "nodes" $nodes -}}
 {{- end -}}
 {{ toYaml $settings }}
 {{- end -}}
