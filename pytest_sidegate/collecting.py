@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,9 @@ from pytest_sidegate.cases import cases
 from pytest_sidegate.client import Exchange
 from pytest_sidegate.contract_case import ContractCase, Other
 from pytest_sidegate.coverage.plugin import collector_of
+from pytest_sidegate.failure.exchanges import of_verdict
+from pytest_sidegate.failure.plugin import note
+from pytest_sidegate.frame import Sent
 from pytest_sidegate.plugin import option
 from pytest_sidegate.project import Staged
 from pytest_sidegate.verdicts import DEADLINE_S, Verdict, Verdicts
@@ -73,14 +76,16 @@ def _other(staged: Staged, version: Version, name: str) -> Other:
 def verdicts_of(config: pytest.Config, staged: Staged, opa: str | None) -> Verdicts:
     """The verdicts of a session: by the engine that it asks for, and seen by its coverage if it has one."""
     collector = collector_of(config)
-    if collector is None:
-        return Verdicts(staged.compilation, files=staged.files, engine=engine_of(opa))
-    collector.knows(staged.compilation, staged.files)
-    engine = engine_of(opa) or collector.engine
+    engine = engine_of(opa)
+    if collector is not None:
+        collector.knows(staged.compilation, staged.files)
+        engine = collector.engine(engine)
     schemes = {scheme.name: scheme for scheme in staged.compilation.gateway.schemes}
 
-    def seen(verdict: Verdict, headers: Mapping[str, str], query: str | None) -> None:
-        collector.saw(verdict, schemes, tuple(headers.items()), query)
+    def seen(verdict: Verdict, sent: Sent) -> None:
+        note(config, lambda: of_verdict(verdict, sent, staged.files))
+        if collector is not None:
+            collector.saw(verdict, schemes, sent.headers, sent.target.query)
 
     return Verdicts(staged.compilation, files=staged.files, engine=engine, seen=seen)
 

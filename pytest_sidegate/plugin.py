@@ -60,6 +60,7 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     pluginmanager.import_plugin("pytest_sidegate.coverage.plugin")
+    pluginmanager.import_plugin("pytest_sidegate.failure.plugin")
     group = parser.getgroup("sidegate", "contract tests (Sidegate)")
     for name, kind, default, words in _INI:
         parser.addini(name, words, type=kind, default=default)  # type: ignore[arg-type]
@@ -94,7 +95,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
         return None
     from pytest_sidegate.rego import RegoFile
 
-    return RegoFile.from_parent(parent, path=file_path)  # type: ignore[no-any-return]
+    return RegoFile.from_parent(parent, path=file_path)
 
 
 def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -155,10 +156,9 @@ def sidegate_opa(pytestconfig: pytest.Config) -> Iterator[str | None]:
 @pytest.fixture(scope="session")
 def verdicts(pytestconfig: pytest.Config, sidegate_project: Staged, sidegate_opa: str | None) -> Iterator[Verdicts]:
     """What the whole gateway would answer, without one and in milliseconds: `verdicts.judge(method, path, headers, body)`."""
-    from pytest_sidegate.collecting import engine_of
-    from pytest_sidegate.verdicts import Verdicts
+    from pytest_sidegate.collecting import verdicts_of
 
-    with Verdicts(sidegate_project.compilation, files=sidegate_project.files, engine=engine_of(sidegate_opa)) as made:
+    with verdicts_of(pytestconfig, sidegate_project, sidegate_opa) as made:
         yield made
 
 

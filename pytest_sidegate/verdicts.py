@@ -40,8 +40,8 @@ from xds.requirement import in_proxy
 from xds.telemetry import OFF
 
 Headers = Mapping[str, str] | Iterable[tuple[str, str]]
-Seen = Callable[["Verdict", Mapping[str, str], str | None], None]
-"""Told of a verdict, and of the headers and the query that the request came with."""
+Seen = Callable[["Verdict", Sent], None]
+"""Told of a verdict, and of the request as it came."""
 
 DEADLINE_S = 5.0
 """For one decision. A gateway gives it a quarter of a second; in a test, a slow machine should not decide."""
@@ -96,7 +96,7 @@ class Verdicts:
     """Judges requests by one compilation. Use it as a context manager, or close it: policies run in processes of their own.
 
     `engine` is one that is loaded already, for `revisions` that the compilation has; without one the embedded engine is
-    started. `now` gives the time (s) by which tokens expire. `seen` is told of each verdict on a request that has an operation.
+    started. `now` gives the time (s) by which tokens expire. `seen` is told of each verdict on a request that the proxy takes.
     """
 
     def __init__(
@@ -145,6 +145,12 @@ class Verdicts:
             sent = sent_of(method, url, headers, body.encode() if isinstance(body, str) else body, address)
         except Refused as refused:
             return self._refused(str(refused) or "bad-request")
+        verdict = self._verdict(method, sent, address)
+        if self._seen is not None:
+            self._seen(verdict, sent)
+        return verdict
+
+    def _verdict(self, method: str, sent: Sent, address: str) -> Verdict:
         edge = self.compilation.gateway.edge.addresses
         if _denied(edge, address):
             return self._refused("address-denied")
@@ -152,10 +158,7 @@ class Verdicts:
         if isinstance(found, Unrouted):
             allow = (("allow", ", ".join(found.allow)),) if found.allow else ()
             return self._refused("not-found" if found.status == 404 else "method-not-allowed", headers=allow)
-        verdict = self._routed(sent, asked_of(found.version, found.operation), address)
-        if self._seen is not None:
-            self._seen(verdict, sent.named, sent.target.query)
-        return verdict
+        return self._routed(sent, asked_of(found.version, found.operation), address)
 
     def close(self) -> None:
         """End the policies' processes."""

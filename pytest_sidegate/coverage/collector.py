@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from pytest_sidegate.verdicts import DEADLINE_S, Headers, Verdict, Verdicts
+from pytest_sidegate.verdicts import DEADLINE_S, Verdict
+from sidecar.message import Request
+from sidecar.validate import Disagreement, Validators
 from xds.compile import Compilation
 from xds.contract.shown import ShownOperation
 from xds.model import Place, Scheme
 from xds.policy.engine import EmbeddedEngine, Engine
 
+from .credentials import met
 from .data import Asked, Data
 from .project import shown_by, versions_of
-from .seen import seen
+from .seen import Exchange, seen
 from .watched import NotingEngine, exchange_of
+
+if TYPE_CHECKING:
+    from pytest_sidegate.client import Exchange as Sent
 
 
 @dataclass(slots=True)
@@ -25,6 +32,7 @@ class Collector:
     test: str = ""
     hits: dict[str, set[str]] = field(default_factory=dict)
     asked: set[Asked] = field(default_factory=set)
+    known: set[str] = field(default_factory=set)
 
     def saw(
         self,
@@ -37,18 +45,32 @@ class Collector:
     ) -> None:
         """Note a request that was judged; see `exchange_of` for what the arguments are."""
         named = {name.lower(): value for name, value in headers}
-        exchange = exchange_of(verdict, schemes, named, query, status, media)
-        if exchange is not None:
-            for key in seen(exchange, self.shown.get(exchange.operation.place)):
-                self.hits.setdefault(key, set()).update((self.test,) if self.test else ())
+        self._note(exchange_of(verdict, schemes, named, query, status, media))
+
+    def exchanged(self, sent: Sent, schemes: Mapping[str, Scheme]) -> None:
+        """Note a request that was sent and answered. Where nobody judged it (a service is asked itself), the contract is."""
+        status, media = sent.answer.status, sent.answer.header("content-type")
+        _, _, query = sent.request.path.partition("?")
+        if sent.verdict is not None:
+            self.saw(sent.verdict, schemes, sent.request.headers, query or None, status, media)
+        else:
+            self._note(_unjudged(sent, schemes, query or None, status, media))
+
+    def _note(self, exchange: Exchange | None) -> None:
+        for key in seen(exchange, self.shown.get(exchange.operation.place)) if exchange is not None else ():
+            self.hits.setdefault(key, set()).update((self.test,) if self.test else ())
 
     def knows(self, compilation: Compilation, files: Mapping[str, bytes]) -> None:
         """Learn what the contracts of a project show; without it no answer is known to be one of theirs."""
-        self.shown |= shown_by(versions_of(compilation.gateway), files)
+        unknown = [v for v in versions_of(compilation.gateway) if v.digest not in self.known]
+        if unknown:
+            self.known.update(v.digest for v in unknown)
+            self.shown |= shown_by(unknown, files)
 
-    def engine(self) -> Engine:
-        """An embedded engine whose questions are noted."""
-        return NotingEngine(EmbeddedEngine(workers=1, deadline_s=DEADLINE_S), self.asked)
+    def engine(self, opened: Callable[[], Engine] | None = None) -> Callable[[], Engine]:
+        """What opens an engine whose questions are noted: the embedded one, unless another is named."""
+        made = opened or (lambda: EmbeddedEngine(workers=1, deadline_s=DEADLINE_S))
+        return lambda: NotingEngine(made(), self.asked)
 
     @property
     def data(self) -> Data:
@@ -56,38 +78,19 @@ class Collector:
         return Data({key: frozenset(tests) for key, tests in self.hits.items()}, frozenset(self.asked)).merged(Data())
 
 
-class WatchedVerdicts(Verdicts):
-    """Verdicts that a collector is told of. The answers of services are told with `answered`."""
-
-    def __init__(self, compilation: Compilation, collector: Collector, files: Mapping[str, bytes]) -> None:
-        self.collector = collector
-        collector.knows(compilation, files)
-        super().__init__(compilation, engine=collector.engine, files=files)
-
-    def judge(
-        self,
-        method: str,
-        url: str,
-        headers: Headers = (),
-        body: bytes | str = b"",
-        *,
-        address: str = "127.0.0.1",
-    ) -> Verdict:
-        """As `Verdicts.judge`."""
-        pairs = list(headers.items() if isinstance(headers, Mapping) else headers)
-        verdict = super().judge(method, url, pairs, body, address=address)
-        self.answered(verdict, url, pairs)
-        return verdict
-
-    def answered(
-        self,
-        verdict: Verdict,
-        url: str,
-        headers: Iterable[tuple[str, str]],
-        status: int | None = None,
-        media: str | None = None,
-    ) -> None:
-        """Note what a service answered to a request that was forwarded: its status and its Content-Type."""
-        query = url.partition("?")[2].partition("#")[0] or None
-        schemes = {scheme.name: scheme for scheme in self.compilation.gateway.schemes}
-        self.collector.saw(verdict, schemes, headers, query, status, media)
+def _unjudged(
+    sent: Sent, schemes: Mapping[str, Scheme], query: str | None, status: int, media: str | None
+) -> Exchange | None:
+    version, operation = sent.version, sent.operation
+    if version is None or operation is None:
+        return None
+    headers = tuple((name.lower(), value) for name, value in sent.request.headers)
+    path = sent.request.path.partition("?")[0]
+    request = Request(sent.request.method, path, query, headers, sent.request.body)
+    try:
+        judgement = Validators(version.schemas, version.operations).judge(operation.id, request)
+    except Disagreement:
+        return None
+    # A service that refuses credentials says so, and nobody else knows why.
+    known = () if status == 401 else None if status == 403 else met(operation, schemes, dict(headers), query)
+    return Exchange(f"{version.service}/{version.name}", operation, request, judgement, known, None, status, media)

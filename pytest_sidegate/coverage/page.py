@@ -19,6 +19,9 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-
 _SIGNS = {Mark.SEEN: ("✓", "seen"), Mark.SOME: ("◐", "partly seen"), Mark.MISSED: ("✗", "missed")}
 """A mark's sign and its word: colour alone tells nobody who cannot see it."""
 
+MOST = 6
+"""Points that are named on one line of a source; of `security` of a whole document there may be hundreds."""
+
 
 def page(report: Report, title: str = "Coverage of contracts") -> str:
     """The whole page."""
@@ -114,7 +117,8 @@ def _sources(report: Report) -> Iterator[str]:
 
 def _source(lines: Lines, number: int, text: str) -> str:
     mark = lines.marks.get(number)
-    why = "; ".join(lines.missed.get(number, ()))
+    missed = lines.missed.get(number, ())
+    why = "; ".join((*missed[:MOST], *((f"and {len(missed) - MOST} more",) if len(missed) > MOST else ())))
     shown = f' <span class="why">missed: {_text(why)}</span>' if why else ""
     return (
         f'<tr id="{_line(lines.file, number)}"{f" class={chr(34)}{mark}{chr(34)}" if mark else ""}>'

@@ -19,6 +19,7 @@ FOLDER = ".sidegate/coverage"
 _BEFORE = "before.json"
 _TYPES = ("term", "term-missing", "html", "json")
 _REPORT: pytest.StashKey[Report] = pytest.StashKey()
+_FAILED: pytest.StashKey[str] = pytest.StashKey()
 _COLLECTOR: pytest.StashKey[Collector] = pytest.StashKey()
 
 
@@ -74,7 +75,8 @@ def folder_of(config: pytest.Config) -> Path:
 
 def project_of(config: pytest.Config) -> Path:
     """The folder of the project under test."""
-    return config.rootpath
+    given = config.getoption("sidegate_dir", default=None) or config.getini("sidegate_dir")
+    return config.rootpath / given if given else config.rootpath
 
 
 def _worker(config: pytest.Config) -> str | None:
@@ -115,30 +117,36 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     config = session.config
     if not asked_for(config) or config.getoption("collectonly", False):
         return
-    from .data import load, write
+    from xds.failure import CannotRun
+
+    from .data import UnreadableData, write
 
     worker, collector = _worker(config), config.stash.get(_COLLECTOR, None)
-    if collector is not None and collector.hits:
+    if collector is not None and (collector.hits or collector.asked):
         write(collector.data, folder_of(config) / f"{worker or 'main'}.json")
     if worker is not None:
         return
-    config.stash[_REPORT] = found = _put_together(config, load([folder_of(config)]))
     wanted = config.getoption("sidegate_cov_fail_under")
-    if (
-        wanted is not None
-        and found.falls_short(wanted)
-        and session.exitstatus in (0, pytest.ExitCode.NO_TESTS_COLLECTED)
-    ):
+    try:
+        config.stash[_REPORT] = found = _put_together(config)
+        _pages(config, found)
+        short = wanted is not None and found.falls_short(wanted)
+    except (CannotRun, UnreadableData, OSError) as e:
+        config.stash[_FAILED] = str(e)
+        short = True
+    if short and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
-    _pages(config, found)
 
 
-def _put_together(config: pytest.Config, data: Any) -> Report:
+def _put_together(config: pytest.Config) -> Report:
     from xds.compile import Compiler
     from xds.offline import read_offline
 
+    from .data import load
     from .project import reported, shown_by, versions_of
 
+    folder = folder_of(config)
+    data = load([folder] if folder.is_dir() else [])
     tree = read_offline(project_of(config))
     versions = versions_of(Compiler().compile(tree).gateway)
     return reported(versions, shown_by(versions, tree.files), data, tree.files)
@@ -159,6 +167,9 @@ def _pages(config: pytest.Config, found: Report) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """The table, and where the pages are."""
+    if (words := config.stash.get(_FAILED, None)) is not None:
+        terminalreporter.section("coverage of contracts")
+        terminalreporter.line(f"there is no coverage: {words}", red=True)
     found = config.stash.get(_REPORT, None)
     if found is None:
         return

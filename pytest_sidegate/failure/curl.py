@@ -6,6 +6,7 @@ import base64
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import groupby
 from urllib.parse import unquote_plus
 
 from sidecar.masking import ALWAYS
@@ -49,7 +50,7 @@ def curl(request: Request, base: str = "http://127.0.0.1:8080", secrets: Secrets
         if name not in ("host", "content-length", "connection", "transfer-encoding"):
             words += [["-H"], _header(name, value, secrets)]
     before, body = _body(request)
-    line = " ".join("".join(_quoted(part) for part in word) for word in [*words, *body])
+    line = " ".join(map(_quoted, [*words, *body]))
     return f"{before}{line}"
 
 
@@ -91,7 +92,14 @@ def _body(request: Request) -> tuple[str, list[Iterable[_Part]]]:
     return f"printf %s {encoded} | base64 -d | ", [*untyped, ["--data-binary"], ["@-"]]
 
 
-def _quoted(part: _Part) -> str:
-    if isinstance(part, _Variable):
-        return f'"${part.name}"'
-    return shlex.quote(part) if part else ""
+def _quoted(word: Iterable[_Part]) -> str:
+    """A word of the shell: its texts quoted, each as one, its variables to be filled in."""
+    texts = groupby(word, lambda part: isinstance(part, _Variable))
+    parts = [(is_variable, list(found)) for is_variable, found in texts]
+    return "".join(
+        "".join(f'"${each.name}"' for each in found if isinstance(each, _Variable))
+        if is_variable
+        else shlex.quote(text)
+        for is_variable, found in parts
+        if (text := "".join(part for part in found if isinstance(part, str))) or is_variable
+    )

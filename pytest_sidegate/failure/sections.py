@@ -20,6 +20,9 @@ MOST_BODY = 2000
 MOST_LINE = 160
 """Characters of a line of a contract or a policy that are shown."""
 
+_CREDENTIALS = ("token-", "credentials-", "insufficient-scope")
+"""Codes of refusals for what a request lacks of credentials."""
+
 Files = Mapping[str, bytes]
 
 
@@ -49,18 +52,25 @@ class Section:
 
 
 def sections(
-    asked: Asked, verdict: Verdict | None, files: Files, answered: Iterable[str] = (), broken: Iterable[Place] = ()
+    asked: Asked,
+    verdict: Verdict | None,
+    files: Files,
+    answered: Iterable[str] = (),
+    broken: Iterable[Place] = (),
+    operation: Operation | None = None,
 ) -> tuple[Section, ...]:
     """What there is to say of a failed test.
 
     `verdict` is what the gateway decided; `answered` are lines on the answer, such as what is wrong with it, and `broken` the
-    places in the contract that the answer breaks.
+    places in the contract that the answer breaks. `operation` is the request's, where there is no verdict to say it.
     """
-    operation = verdict.operation if verdict else None
+    operation = verdict.operation if verdict and verdict.operation else operation
     found = [Section("request", _block(_request(asked, operation)))]
     if lines := [*answered]:
         found.append(Section("answer", _block(lines)))
-    if lines := [*_contract(verdict, files), *(line for place in broken for line in _place(span(files, place), files))]:
+    places = dict.fromkeys(place for place in broken if place.file)
+    theirs = [line for place in places for line in _place(span(files, place), files)]
+    if lines := theirs or [*_contract(verdict, files)] or _at(operation, files):
         found.append(Section("contract", _block(lines)))
     if verdict is not None:
         found.append(Section("decision", _block(_trace(verdict, files))))
@@ -107,7 +117,23 @@ def _contract(verdict: Verdict | None, files: Files) -> Iterator[str]:
         yield f"{violation.location} {violation.pointer or '(whole)'}: {violation.detail} [{violation.code}]"
         yield from _place(_violated(violation, verdict.operation, files), files)
     if not verdict.judgement.violations:
-        yield from _place(span(files, verdict.operation.place), files)
+        asks = (verdict.code or "").startswith(_CREDENTIALS)
+        at = _security(verdict.operation, files) if asks else span(files, verdict.operation.place)
+        yield from _place(at, files)
+
+
+def _security(operation: Operation, files: Files) -> Span:
+    """Where the contract asks for credentials: at the operation, or for the whole document."""
+    place = operation.place
+    for pointer in (f"{place.pointer}/security", "/security"):
+        at, above = span(files, Place(place.file, pointer)), span(files, Place(place.file, pointer.rpartition("/")[0]))
+        if at.line != above.line:
+            return at
+    return span(files, place)
+
+
+def _at(operation: Operation | None, files: Files) -> list[str]:
+    return [*_place(span(files, operation.place), files)] if operation is not None else []
 
 
 def _violated(violation: Violation, operation: Operation, files: Files) -> Span:

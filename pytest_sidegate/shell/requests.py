@@ -10,7 +10,7 @@ from pytest_sidegate.cases import cases
 from pytest_sidegate.coverage.data import Data
 from pytest_sidegate.coverage.seen import response_for, seen
 from pytest_sidegate.coverage.watched import exchange_of
-from pytest_sidegate.failure import Asked, as_text, sections
+from pytest_sidegate.failure.sections import Asked, as_text, sections
 from pytest_sidegate.verdicts import Verdict, Verdicts
 from pytest_sidegate.wire import Written
 from sidecar.match import match
