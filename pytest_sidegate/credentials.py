@@ -58,12 +58,14 @@ class Credentials:
         for alternative in security:
             each = [self._brought(credential) for credential in alternative.credentials]
             brought = [who for who in each if who is not None]
-            if not each or len(brought) < len(each):
+            consumers = {who.consumer for who in brought if who.consumer}
+            self.wrong |= len(consumers) > 1  # credentials that belong together are one consumer's
+            if not each or len(brought) < len(each) or len(consumers) > 1:
                 continue
             lack = tuple(
                 s for c, w in zip(alternative.credentials, brought, strict=True) for s in c.scopes if _lacks(w, s)
             )
-            who = Who(next((w.consumer for w in brought if w.consumer), None))
+            who = Who(next(iter(consumers), None))
             if not lack and (met is None or (who.consumer and not met.consumer)):
                 met = who
             elif lack and (least is None or len(lack) < len(least)):

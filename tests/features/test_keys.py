@@ -36,6 +36,10 @@ PATHS = {
     "/both": [{"bearer": [], "header": []}],
     "/either": [{"bearer": ["pets:read"]}, {"header": []}],
     "/optional": [{"header": []}, {}],
+    "/pair": [{"header": [], "cookie": []}],
+    "/pair-or-nothing": [{"header": [], "cookie": []}, {}],
+    "/pair-or-one": [{"header": [], "cookie": []}, {"cookie": []}],
+    "/pair-of-kinds": [{"header": [], "basic": []}],
     "/policy": [{"header": []}],
     "/native": [{"bearer": ["pets:read"]}],
     "/later": [{"bearer": ["pets:read"]}, {"header": []}],
@@ -142,6 +146,20 @@ def test_a_consumer_goes_before_a_subject(hop: Hop, keys: dict[str, str]) -> Non
     sent = {"authorization": f"Bearer {token}", "x-api-key": keys["mobile"]}
     assert hop.client.get("/either", headers=sent).status_code == 200
     assert hop.reached(since)[0].headers["x-sidegate-consumer"] == "mobile"
+
+
+def test_credentials_that_belong_together_are_one_consumers(hop: Hop, keys: dict[str, str]) -> None:
+    since = len(hop.server.log)
+    same = {"x-api-key": keys["mobile"], "cookie": f"key={keys['mobile']}"}
+    other = {**same, "cookie": f"key={keys['batch']}"}
+    assert [hop.client.get(path, headers=same).status_code for path in ("/pair", "/pair-or-nothing")] == [200, 200]
+    for path in ("/pair", "/pair-or-nothing"):
+        answer = hop.client.get(path, headers=other)
+        assert (answer.status_code, answer.json()["code"]) == (401, "credentials-invalid")
+    answer = hop.client.get("/pair-of-kinds", headers={"x-api-key": keys["mobile"]}, auth=("ada", keys["ada"]))
+    assert (answer.status_code, answer.json()["code"]) == (401, "credentials-invalid")
+    assert hop.client.get("/pair-or-one", headers=other).status_code == 200
+    assert [r.headers["x-sidegate-consumer"] for r in hop.reached(since)] == ["mobile", "mobile", "batch"]
 
 
 def test_or_means_either(hop: Hop, keys: dict[str, str]) -> None:

@@ -43,6 +43,8 @@ SECURITY: dict[str, list[dict[str, list[str]]]] = {
     "user": [{"user": []}],
     "mixed": [{"key": []}, {"bearer": ["write"]}],
     "both": [{"key": [], "bearer": ["write"]}],
+    "pair": [{"key": [], "crumb": []}],
+    "pair-or-nothing": [{"key": [], "crumb": []}, {}],
     "anyone": [{"key": []}, {"user": []}, {}],
     "open-token": [{"key": []}, {"bearer": []}, {}],
 }
@@ -195,6 +197,7 @@ def test_keys(hop: Hop, verdicts: Verdicts, secrets: dict[str, str]) -> None:
         placed += [("", [("x-key", key)]), (f"?key={key}", []), ("", [("cookie", f"a=b; key={key}; c")])]
         placed += [("", [("cookie", f'key="{key}"')])]
     one = secrets["one"]
+    placed += [("", [("x-key", one), ("cookie", f"key={secrets[who]}")]) for who in ("one", "two")]
     placed += [("", [("x-key", one), ("x-key", one)]), (f"?key={one}&key={one}", []), (f"?%6bey={one}", [])]
     placed += [("", [("x-key", one), ("cookie", f"key={one}; key={one}")]), ("?key", []), ("?Key=" + one, [])]
     asked = [

@@ -18,9 +18,11 @@ from xds.program.literal import literal
 lupa = pytest.importorskip("lupa.luajit21", reason="this build of lupa has no LuaJIT 2.1")
 
 NAMES = ("a", "b", "c")
-SECRETS = {name: f"secret of {name}" for name in NAMES}
+CONSUMERS = ("ada", "bob")
+WRONG = "wrong"
+SECRETS = {(name, who): f"secret of {who} for {name}" for name in NAMES for who in CONSUMERS}
 SCHEMES: dict[str, Scheme] = {
-    name: KeyScheme(name, (Key(f"consumer-{name}", hashlib.sha256(SECRETS[name].encode()).hexdigest()),))
+    name: KeyScheme(name, tuple(Key(who, hashlib.sha256(SECRETS[name, who].encode()).hexdigest()) for who in CONSUMERS))
     for name in NAMES
 }
 HANDLE = """
@@ -63,15 +65,17 @@ def _credential(name: str) -> Credential:
     return Credential(name, (), SchemeKind.KEY, "header", f"x-{name}")
 
 
-def _meant(alternatives: list[tuple[str, ...]], brought: Mapping[str, bool]) -> str:
-    """OpenAPI, Security Requirement Object; a wrong credential is not the same as none."""
-    if any(each and all(brought.get(name) is True for name in each) for each in alternatives):
-        return "pass"
+def _meant(alternatives: list[tuple[str, ...]], brought: Mapping[str, str]) -> tuple[str, str | None]:
+    """OpenAPI, Security Requirement Object; a wrong credential is not the same as none, nor are those of two consumers one."""
+    consumers = [{brought[name] for name in each if brought.get(name, WRONG) != WRONG} for each in alternatives]
+    for each, found in zip(alternatives, consumers, strict=True):
+        if each and len(found) == 1 and all(brought.get(name, WRONG) != WRONG for name in each):
+            return "pass", found.pop()
     named = {name for each in alternatives for name in each}
-    wrong = any(brought.get(name) is False for name in named)
+    wrong = any(brought.get(name) == WRONG for name in named) or any(len(found) > 1 for found in consumers)
     if () in alternatives and not wrong:
-        return "pass"
-    return "credentials-invalid" if wrong else "credentials-missing"
+        return "pass", None
+    return "credentials-invalid" if wrong else "credentials-missing", None
 
 
 def test_and_or_nothing(ask: Any) -> None:
@@ -79,19 +83,16 @@ def test_and_or_nothing(ask: Any) -> None:
     chance = random.Random(3)
     for _ in range(5000):
         alternatives = chance.sample(possible, chance.randrange(1, 5))
-        brought = {name: chance.choice((True, False, None)) for name in NAMES}
-        sent = {f"x-{n}": SECRETS[n] if right else "wrong" for n, right in brought.items() if right is not None}
+        brought = {name: who for name in NAMES if (who := chance.choice(("ada", "ada", "bob", WRONG, "")))}
+        sent = {f"x-{name}": SECRETS.get((name, who), WRONG) for name, who in brought.items()}
         security = tuple(Alternative(tuple(map(_credential, each))) for each in alternatives)
         verdict, consumer, error = ask(requirement(security, SCHEMES, {}), sent)
-        expected = _meant(alternatives, {n: b for n, b in brought.items() if b is not None})
-        assert (verdict, error) == (expected, None), (alternatives, brought)
-        first = next((each for each in alternatives if each and all(brought[n] is True for n in each)), None)
-        assert consumer == (f"consumer-{first[0]}" if first else None)
+        assert (verdict, consumer, error) == (*_meant(alternatives, brought), None), (alternatives, brought)
 
 
 def test_a_failure_is_no_verdict(ask: Any) -> None:
     """What the filter behind it refuses."""
-    verdict, _, error = ask("telepathy,a,header,x-a,0", {"x-a": SECRETS["a"]})
+    verdict, _, error = ask("telepathy,a,header,x-a,0", {"x-a": SECRETS["a", "ada"]})
     assert verdict is None
     assert error
 

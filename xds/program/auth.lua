@@ -227,6 +227,9 @@ local function judged(request, together)
   for _, wanted in ipairs(together) do
     local found = brought(request, wanted)
     if found then
+      if who.consumer and found.consumer and found.consumer ~= who.consumer then
+        whole, request.wrong = false, true -- credentials that belong together are one consumer's
+      end
       who.consumer = who.consumer or found.consumer
       if found.subject and not who.subject then who.subject, who.scheme = found.subject, found.scheme end
       for _, scope in ipairs(wanted.scopes) do
