@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from xds.address import Address, where
+from xds.probes import probe
 
 
 def parser() -> argparse.ArgumentParser:
@@ -28,6 +29,17 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--service", default="", help="the service that node stands for (default: every one)")
     made.add_argument("--upstream", metavar="URL", help="where that service runs, whatever the settings say")
     made.add_argument("--breaking", choices=("allow",), help="whatever the settings say: contracts may break clients")
+    made.add_argument("--xds", metavar="HOST:PORT", help="a shared control plane instead: all its replicas are told")
+    made.add_argument("--xds-ca", type=Path, metavar="FILE", help="what its certificate is checked against")
+    made.add_argument("--xds-cert", type=Path, metavar="FILE", help="this service's certificate")
+    made.add_argument("--xds-key", type=Path, metavar="FILE", help="its private key")
+    made.add_argument("--xds-name", metavar="NAME", default="", help="the name in the control plane's certificate")
+    made.add_argument("--management", type=Address.parse, metavar="HOST:PORT", help="/live, /ready and /metrics")
+    made.add_argument("--proxy", metavar="PATH", help="the socket of Envoy's admin interface, for /metrics")
+    made.add_argument(
+        "--probe", action="append", default=[], type=probe, metavar="PORT/PATH", help="a probe of the app"
+    )
+    made.add_argument("--grace", type=float, default=0.0, metavar="S", help="seconds to go on while Envoy is connected")
     made.add_argument("--workers", type=int, default=2, help="processes that evaluate policies")
     made.add_argument("--deadline", type=float, default=0.25, metavar="S", help="seconds a decision may take")
     return made

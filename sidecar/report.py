@@ -5,38 +5,58 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 from urllib.parse import quote
 
 from sidecar.plan import trimmed
 from sidecar.reload import Current
+from xds.handshake import EVERY_S
 from xds.reach import Reach
 
 log = logging.getLogger("sidegate.companion")
 
 
-async def _unheard(wanted: Mapping[str, str], withheld: Mapping[str, str]) -> None:
-    """Nobody minds."""
+class Line(Protocol):
+    """How reports reach a control plane."""
+
+    async def send(self, report: Mapping[str, Any]) -> Mapping[str, list[str]]:
+        """Bring a report; the digests that routes may still name. Raises ConnectionError."""
+
+    async def close(self) -> None: ...
 
 
-EVERY_S = 2.0
-"""How often a report is repeated; the control plane takes a companion for gone after three that did not come."""
+class Beside:
+    """The line to the control plane on the same machine: `PUT /companions/{node}` of its management API."""
+
+    def __init__(self, url: str, node: str) -> None:
+        self._url = f"{url}/companions/{quote(node, safe='')}"
+        self._reach = Reach(2.0)
+
+    async def send(self, report: Mapping[str, Any]) -> Mapping[str, list[str]]:
+        import httpx
+
+        try:
+            answer = await self._reach.ask("PUT", self._url, json=report)
+            answer.raise_for_status()
+            needed: Mapping[str, list[str]] = answer.json()["needed"]
+        except (httpx.HTTPError, ValueError, KeyError) as error:
+            raise ConnectionError(str(error) or type(error).__name__) from error
+        return needed
+
+    async def close(self) -> None:
+        await self._reach.close()
 
 
 class Reporter:
-    """Sends `PUT /companions/{node}` to the control plane: at once when the plan changed, and every two seconds.
+    """Sends reports: at once when the plan changed, and every two seconds.
 
     The answer names the digests that routes may still name; what neither it nor the report has is let go.
     """
 
-    advise: Callable[[Mapping[str, str], Mapping[str, str]], Awaitable[None]]
-    """Told the digests that are to be judged by next, and those that are held back."""
-
-    def __init__(self, url: str | None, node: str, admin: str, current: Current, service: str = "") -> None:
-        self.url, self.node, self.admin, self.current, self.service = url, node, admin, current, service
+    def __init__(self, line: Line | None, admin: str, current: Current, service: str = "") -> None:
+        self.line, self.admin, self.current, self.service = line, admin, current, service
         self._seconds = 0.0
-        self.advise = _unheard
         self._changed = asyncio.Event()
 
     async def report(self, seconds: float) -> None:
@@ -46,11 +66,9 @@ class Reporter:
 
     async def run(self) -> None:
         """Send, until cancelled. A control plane that is away is tried again; traffic does not depend on it."""
-        if self.url is None:
+        if self.line is None:
             return
-        import httpx
-
-        away, reach = False, Reach(2.0)
+        away = False
         try:
             while True:
                 with contextlib.suppress(TimeoutError):
@@ -59,16 +77,16 @@ class Reporter:
                 if not self.current.plan.held:
                     continue
                 try:
-                    await self._send(self.url, reach)
+                    await self._send(self.line)
                     away = False
-                except (httpx.HTTPError, ValueError, KeyError) as error:
+                except ConnectionError as error:
                     if not away:
-                        log.warning("the control plane does not take reports: %s", error or type(error).__name__)
+                        log.warning("the control plane does not take reports: %s", error)
                     away = True
         finally:
-            await reach.close()
+            await self.line.close()
 
-    async def _send(self, url: str, reach: Reach) -> None:
+    async def _send(self, line: Line) -> None:
         plan = self.current.plan
         offered = plan.offered
         document: dict[str, Any] = {
@@ -80,8 +98,4 @@ class Reporter:
             "problems": list(await self.current.engine.problems()),
         }
         document["problems"] += [f"the policies of {s} are refused: {why}" for s, why in self.current.refused.items()]
-        answer = await reach.ask("PUT", f"{url}/companions/{quote(self.node, safe='')}", json=document)
-        answer.raise_for_status()
-        said = answer.json()
-        self.current.plan = trimmed(self.current.plan, offered, said["needed"])
-        await self.advise(said.get("wanted", {}), said.get("withheld", {}))
+        self.current.plan = trimmed(self.current.plan, offered, await line.send(document))

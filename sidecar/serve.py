@@ -10,15 +10,17 @@ from typing import Any
 import uvicorn
 
 from sidecar.admin import admin_app
+from sidecar.central import Central, Tls
 from sidecar.check import Check
 from sidecar.record import Records
 from sidecar.reload import Current, Reloader
-from sidecar.report import Reporter
+from sidecar.report import Beside, Line, Reporter
 from xds.address import listening
 from xds.policy.engine import Engine
 from xds.policy.open import open_engine
+from xds.probes import Probes
+from xds.scrape import scrape
 from xds.settings.layers import override
-from xds.settings.publishing import allowing
 from xds.telemetry import Counts, Traces
 
 
@@ -35,37 +37,65 @@ class Companion:
         options = self.options
         state = options.state or options.dir / ".sidegate"
         current = Current(self._engine(None))
-        reporter = Reporter(options.report, options.node, options.admin.url, current, options.service)
-        over = {**(override(options.service, options.upstream) or {}), **(allowing() if options.breaking else {})}
+        reporter = Reporter(_line(options), options.admin.url, current, options.service)
+        over = None if options.xds else override(options.service, options.upstream)
         reloader = Reloader(options.dir, state / "companion", current, reporter.report, self._engine, options.env, over)
-        reporter.advise = reloader.advise
         check = Check(current, self.records, self.traces)
-        apps = ((check, options.listen), (admin_app(current, self.records), options.admin))
+        apps = [(check, options.listen), (admin_app(current, self.records), options.admin)]
+        probes = self._probes(current)
+        if options.management:
+            apps.append((probes, options.management))
         sockets = [listening(place, backlog=2048) for _, place in apps]
         servers = [_server(app) for app, _ in apps]
         serving = (server.serve([socket]) for server, socket in zip(servers, sockets, strict=True))
-        parts = [asyncio.create_task(part) for part in (reloader.run(), *serving)]
-        if options.report:
+        parts = [asyncio.create_task(part) for part in (*serving, reloader.run())]
+        if reporter.line is not None:
             parts.append(asyncio.create_task(reporter.run()))
         waiting = asyncio.create_task(stop.wait())
         try:
             await asyncio.wait([waiting, *parts], return_when=asyncio.FIRST_COMPLETED)
+            if stop.is_set():
+                await self._left(servers[0])
         finally:
             for server in servers:
                 server.should_exit = True
             self.records.close()  # a question that waits for news would hold up the end
-            await asyncio.wait(parts[1:3], timeout=5)
+            await asyncio.wait(parts[: len(servers)], timeout=5)
             for part in (waiting, *parts):
                 part.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.gather(*parts)
+            await probes.close()
             if current.log is not None:
                 await current.log.close()
             await current.engine.close()
             self.traces.close()
 
+    async def _left(self, server: uvicorn.Server) -> None:
+        """Go on while Envoy is connected: it ends its requests first, and they are judged here."""
+        end = asyncio.get_running_loop().time() + self.options.grace
+        while server.server_state.connections and asyncio.get_running_loop().time() < end:
+            await asyncio.sleep(0.05)
+
+    def _probes(self, current: Current) -> Probes:
+        async def missing() -> list[str]:
+            return [*([] if current.plan.held else ["no contract is held"]), *await current.engine.problems()]
+
+        async def metrics() -> str | None:
+            return await scrape(self.options.proxy) if self.options.proxy else None
+
+        return Probes(missing, metrics, self.options.probe)
+
     def _engine(self, opa: str | None) -> Engine:
         return open_engine(opa, workers=self.options.workers, deadline=self.options.deadline)
+
+
+def _line(options: argparse.Namespace) -> Line | None:
+    """To the shared control plane, or the one beside, or to nobody."""
+    if options.xds:
+        files = (options.xds_ca, options.xds_cert, options.xds_key)
+        return Central.at(options.xds, Tls(*files, options.xds_name) if all(files) else None, options.node)
+    return Beside(options.report, options.node) if options.report else None
 
 
 def _server(app: Any) -> uvicorn.Server:

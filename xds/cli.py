@@ -32,6 +32,8 @@ VERBS = {
     "try": "send requests to a gateway, and see whether each was answered with the status it should have",
     "redirect": "lead what comes for one port to another by iptables (the image's init container)",
     "sidecar": "control plane and companion for one pod (the image's role)",
+    "control-plane": "the control plane that many proxies share (the image's role)",
+    "companion": "the companion, which judges when Envoy asks (the image's role)",
     "envoy": "Envoy itself, on a bootstrap from flags and environment (the image's role)",
 }
 

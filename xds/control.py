@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +38,10 @@ class Control:
         env: str | None = None,
         service: str = EVERYTHING,
         over: Mapping[str, Any] | None = None,
+        packs: Iterable[Path] = (),
     ) -> None:
         self.plane = ControlPlane(
-            root, profile, ads=ads, on_event=on_event, state=state, env=env, service=service, over=over
+            root, profile, ads=ads, on_event=on_event, state=state, env=env, service=service, over=over, packs=packs
         )
         self.management = management
         self._on_event = on_event

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from xds.access import AccessLog
+from xds.ads.events import Denied, Nacked
 from xds.ads.events import Event as StreamEvent
-from xds.ads.events import Nacked
+from xds.ads.identity import EDGE, RATE_LIMIT, Identity, asked_for, refusal
+from xds.ads.machine import ProtocolError
 from xds.ads.messages import Node
+from xds.ads.reports import report_handler
 from xds.ads.server import AdsServer
 from xds.building import keep
 from xds.compile import Compilation
@@ -22,8 +25,10 @@ from xds.envoy import Profile
 from xds.envoy.replies import code_of
 from xds.events import Event, Refused, Rejected
 from xds.project import Project
-from xds.publish import EDGE, EVERYTHING, Companion, Publisher
+from xds.publish import EVERYTHING, Companion, Publisher
+from xds.share import Stand
 from xds.snapshot import Snapshot, Store, StoreError
+from xds.snapshot.types import LIMITS
 from xds.source import span
 from xds.telemetry import Traces
 from xds.watch import changes
@@ -58,12 +63,17 @@ class ControlPlane:
         env: str | None = None,
         service: str = EVERYTHING,
         over: Mapping[str, Any] | None = None,
+        packs: Iterable[Path] = (),
     ) -> None:
         """`service` is whose nodes this is for first of all: readiness is theirs. `over` are settings above the files'."""
         self.root, self.profile, self.address, self.service = root, profile, ads, service
-        self.project = Project(root, state, env, over=over)
-        self.server = AdsServer(self._group_of, self._on_stream)
-        self.publisher = Publisher(profile, self.server, on_event, self._keep)
+        self.project = Project(root, state, env, over=over, packs=packs)
+        self.server = AdsServer(self._group_of, self._on_stream, refusal=self._refusal, types_of=_types_of)
+        self.publisher = Publisher(profile, self.server, on_event, self._keep, own=service)
+        self.secured: Any = None
+        """The gRPC credentials of a port that demands certificates; without them everybody who gets there is believed."""
+        self.namespace = ""
+        """The namespace that this control plane runs in, where there are any."""
         self._store = Store(state / "snapshot") if state else None
         self._keeping: asyncio.Task[None] | None = None
         self.on_event = on_event
@@ -79,7 +89,7 @@ class ControlPlane:
         Until that compiles, proxies are given the snapshot that the last run published last, if it was for this profile.
         """
         self._resume()
-        await self.server.start(self.address)
+        self.address = await self.server.start(self.address, self.secured, [report_handler(self._reported)])
         self.publisher.join(self.service)
         compilation = await self.refresh()
         self._watch = asyncio.create_task(self._follow())
@@ -104,6 +114,7 @@ class ControlPlane:
             step.set("sidegate.refused", sorted(compilation.refused))
         with self.traces.root("publish") as step:
             self.publisher.want(compilation, noticed)
+            self.server.recheck()
             step.set("sidegate.digests", [f"{name} {digest}" for name, digest in compilation.digests.items()])
         keep()
         return compilation
@@ -111,13 +122,13 @@ class ControlPlane:
     def report(self, node: str, document: Mapping[str, Any]) -> dict[str, list[str]]:
         """Take a companion's report (management API, `PUT /companions/{node}`); the digests that routes may name."""
         digests = {name: tuple(held) for name, held in document["digests"].items()}
-        service = document.get("service") or EVERYTHING
+        service = _service(str(document.get("service") or EVERYTHING))
         self.publisher.join(service)
         return self.publisher.report(
             Companion(
                 node,
                 service,
-                document["admin"],
+                str(document.get("admin") or ""),
                 digests,
                 document["revisions"],
                 time.monotonic(),
@@ -129,7 +140,7 @@ class ControlPlane:
     async def readiness(self) -> Readiness:
         """What `GET /ready` says: every part, asked now."""
         missing, served = self.lacking()
-        behind = await self.server.live(self.service, timeout=0)
+        behind = await self._behind()
         if behind:
             missing.extend(behind)
         else:
@@ -137,6 +148,12 @@ class ControlPlane:
             missing.extend(f"nothing listens on {address}" for address in silent)
         refused, serving = sorted(self.publisher.wanted.refused), {name.partition("/")[0] for name in served}
         return Readiness(tuple(missing), served, tuple(_degraded(n, n in serving) for n in refused))
+
+    async def _behind(self) -> tuple[str, ...]:
+        """What keeps the proxies of the service, wherever they stand, from holding what they shall."""
+        keys = {group.key for group in self.publisher.groups.values() if group.service == self.service}
+        there = {client.group for client in self.server.clients()} & keys or {self.service}
+        return tuple([text for key in sorted(there) for text in await self.server.live(key, timeout=0)])
 
     def lacking(self) -> tuple[list[str], dict[str, str]]:
         """What keeps a proxy from being given the newest contracts, and the digests that it is given."""
@@ -194,22 +211,52 @@ class ControlPlane:
     async def _follow(self) -> None:
         while True:
             try:
-                async for _ in changes(self.root, self.project.key_files):
+                async for _ in changes(self.root, self.project.key_files, self.project.packs):
                     await self.refresh()
             except Exception:
                 log.exception("watching failed; the last good snapshot stays in force")
                 await asyncio.sleep(1)
 
     def _group_of(self, node: Node) -> str:
-        service = str(node.metadata.get("service") or EVERYTHING)
-        if service == EDGE:
-            service = EVERYTHING
-        self.publisher.join(service)
-        return service
+        name = asked_for(node)
+        try:
+            stand = Stand.of(node.metadata)
+            return self.publisher.join(EVERYTHING if name == RATE_LIMIT else _service(name), stand)
+        except ValueError as error:
+            raise ProtocolError(f"node {node.id}: {error}") from error
+
+    def _refusal(self, node: Node, identity: Identity | None) -> str:
+        """Why a client is not given what it asks for; empty if it is."""
+        if self.secured is None:
+            return ""
+        nodes = self.publisher.wanted.settings.nodes
+        return refusal(asked_for(node), identity, nodes, self.namespaces())
+
+    def namespaces(self) -> Mapping[str, str]:
+        """The namespaces that services' sources came from, and that of this control plane for what stands beside it."""
+        own = dict.fromkeys((EDGE, RATE_LIMIT), self.namespace) if self.namespace else {}
+        return {**self.project.namespaces(), **own}
+
+    def _reported(self, node: str, document: Mapping[str, Any], identity: Identity | None) -> Mapping[str, Any]:
+        """A report that came over the proxies' port. Nobody asks a companion elsewhere, whatever address it says it has."""
+        service = str(document.get("service") or EDGE)
+        if reason := self._refusal(Node(node, metadata={"service": service}), identity):
+            raise PermissionError(reason)
+        return {"needed": self.report(node, {**document, "admin": ""})}
 
     def _on_stream(self, event: StreamEvent) -> None:
+        if isinstance(event, Denied):
+            log.warning("node %s at %s is refused: %s", event.node.id, event.peer, event.reason)
         if isinstance(event, Nacked):
             self.on_event(rejection(event, self.publisher.wanted, self.project.tree.files))
+
+
+def _service(name: str) -> str:
+    return EVERYTHING if name == EDGE else name
+
+
+def _types_of(node: Node) -> frozenset[str] | None:
+    return frozenset({LIMITS}) if asked_for(node) == RATE_LIMIT else None
 
 
 def _degraded(service: str, serves: bool) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import unquote
 
+from xds.ads.identity import EDGE
 from xds.ads.server import AdsServer
 from xds.building import building
 from xds.compile import Compilation
@@ -17,7 +18,9 @@ from xds.envoy import Profile, lower
 from xds.envoy.codec import encode
 from xds.envoy.named import named
 from xds.events import Diagnosed, Event, Live, PolicyLive
+from xds.listeners import Tls
 from xds.model import Gateway, Named, Operation, Service, Version
+from xds.share import ANYWHERE, Stand, schemes_of, secrets_of, share
 from xds.snapshot import Snapshot, snapshot_of
 
 log = logging.getLogger("sidegate")
@@ -27,13 +30,13 @@ ALIVE_S = 6.0
 
 FORGET_S = 600.0
 """How long a companion that is gone is still listed."""
+STANDS = 64
+"""In how many different places the proxies of one service may stand."""
 ASKED = 1024
 """How many services that nobody has are remembered for nodes that named them."""
 
 EVERYTHING = ""
 """The group of nodes that name no service: an edge gateway in front of all of them."""
-EDGE = "edge"
-"""What such a node may call itself where a service would stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ class Companion:
 
 @dataclass(slots=True)
 class Group:
-    """Nodes that get one snapshot: `service` alone, or everything.
+    """Nodes that get one snapshot: `service` alone, or everything, where they stand.
 
     `gateway` is what they are given; `in_use` the digests that their routes may name: the given ones, and those before
     as long as not every node has said that it holds the newest. `named` is what the routes name in filters, and `former` what
@@ -61,11 +64,17 @@ class Group:
     """
 
     service: str
+    stand: Stand = ANYWHERE
     gateway: Gateway = Gateway((), ())
     snapshot: Snapshot | None = None
     in_use: dict[str, tuple[str, ...]] = field(default_factory=dict)
     named: Named = Named()
     former: Named = Named()
+
+    @property
+    def key(self) -> str:
+        """Its name among the groups."""
+        return group_key(self.service, self.stand)
 
     def former_for(self, now: Named) -> Named:
         """What routes name until those with `now` are there. What does not change is left, since a filter's change of
@@ -80,19 +89,21 @@ class Publisher:
     """Decides what each group of nodes is given, and when. Owned by one event loop; opens no file and no socket itself.
 
     A service version goes to a group only once every living companion of the group reports holding its digest; until
-    then the group keeps what it has. A gateway without services is never published over one with some.
+    then the group keeps what it has. A gateway without services is never published over one with some. `own` is the
+    service whose proxies the settings' listeners are for.
     """
 
     profile: Profile
     ads: AdsServer
     on_event: Callable[[Event], None]
     keep: Callable[[str, Snapshot], None] = lambda _service, _snapshot: None
+    own: str = EVERYTHING
     wanted: Compilation = field(default_factory=Compilation)
     noticed: float = 0.0
     groups: dict[str, Group] = field(default_factory=dict)
     companions: dict[str, Companion] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
-    _asked: set[str] = field(default_factory=set)
+    _asked: set[tuple[str, Stand]] = field(default_factory=set)
     _prepared: dict[str, tuple[Gateway, Snapshot]] = field(default_factory=dict)
     _announcing: asyncio.Task[None] | None = None
 
@@ -100,8 +111,8 @@ class Publisher:
         """Take over a compilation; publish what of it may go out."""
         before = self.wanted
         self.wanted, self.noticed = compilation, noticed
-        for service in tuple(self._asked):
-            self.join(service)
+        for service, stand in tuple(self._asked):
+            self.join(service, stand)
         if compilation.diagnostics != before.diagnostics:
             known = frozenset(before.diagnostics)
             news = tuple(d for d in compilation.diagnostics if d.is_error or d not in known)
@@ -117,17 +128,21 @@ class Publisher:
 
     def report(self, companion: Companion) -> dict[str, list[str]]:
         """Take over a companion's report; publish what was waiting for it. Returns the digests that routes may name."""
-        before = self.companions.get(companion.node)
+        name = f"{companion.service}/{companion.node}" if companion.service else companion.node
+        before = self.companions.get(name)
         self._forget()
-        self.companions[companion.node] = companion
+        self.companions[name] = companion
         if before and before.revisions != companion.revisions:
             for service, revision in companion.revisions.items():
                 if before.revisions.get(service) != revision:
                     self.on_event(PolicyLive(companion.seconds, service, revision))
         # Each time: what is held up by a companion that went away goes out with the next report of another.
         self.advance()
-        group = self.groups.get(companion.service)
-        return {name: list(digests) for name, digests in group.in_use.items()} if group else {}
+        needed: dict[str, dict[str, None]] = {}
+        for group in (g for g in self.groups.values() if g.service == companion.service):
+            for version, digests in group.in_use.items():
+                needed.setdefault(version, {}).update(dict.fromkeys(digests))
+        return {version: list(digests) for version, digests in needed.items()}
 
     def _forget(self) -> None:
         """Let go of companions that are long gone."""
@@ -140,17 +155,24 @@ class Publisher:
         now = time.monotonic()
         return [c for c in self.companions.values() if c.service == service and now - c.seen < ALIVE_S]
 
-    def join(self, service: str) -> None:
-        """Make the group of a node when its first node or companion comes; a service nobody has waits until it is there."""
-        if service in self.groups:
-            return
+    def join(self, service: str, stand: Stand = ANYWHERE) -> str:
+        """Make the group of a node when its first node or companion comes; a service nobody has waits until it is there.
+
+        Returns the group's key. Raises ValueError if nodes of a service say to stand in too many places.
+        """
+        key = group_key(service, stand)
+        if key in self.groups:
+            return key
         if service != EVERYTHING and self.wanted.service(service) is None:
             if len(self._asked) < ASKED:
-                self._asked.add(service)
-            return
-        self._asked.discard(service)
-        self.groups[service] = Group(service)
+                self._asked.add((service, stand))
+            return key
+        if sum(g.service == service for g in self.groups.values()) >= STANDS:
+            raise ValueError(f"the nodes of {service or EDGE} stand in more than {STANDS} places")
+        self._asked.discard((service, stand))
+        self.groups[key] = Group(service, stand)
         self.advance()
+        return key
 
     def advance(self) -> None:
         """Give every group what it may have by now."""
@@ -166,8 +188,18 @@ class Publisher:
                 log.exception("not published; the last good snapshot stays in force")
 
     def _wanted_by(self, group: Group) -> Gateway:
-        wanted = self.wanted.gateway
-        return replace(wanted, services=tuple(s for s in wanted.services if group.service in (EVERYTHING, s.name)))
+        return self._share(self.wanted.gateway, group)
+
+    def _share(self, gateway: Gateway, group: Group) -> Gateway:
+        if group.service == EVERYTHING:
+            return gateway
+        part = share(gateway, group.service)
+        if group.service != self.own:
+            return part
+        material = {n for each in gateway.listeners if each.tls for n in _material(each.tls)}
+        secrets = {s.name: s for s in (*part.secrets, *(s for s in gateway.secrets if s.name in material))}
+        listening = tuple(secrets[name] for name in sorted(secrets))
+        return replace(part, listeners=gateway.listeners, secrets=listening)
 
     def _next(self, group: Group) -> Gateway:
         """The wanted services that all living companions hold; of the others what the group has."""
@@ -181,22 +213,15 @@ class Publisher:
                 services.append(have[service.name])
         # A service that stays behind keeps the schemes it was compiled with.
         schemes = {s.name: s for s in (*group.gateway.schemes, *self.wanted.gateway.schemes)}
-        used = {
-            c.scheme
-            for s in services
-            for v in s.versions
-            for o in v.operations
-            for a in o.security
-            for c in a.credentials
-        }
+        used = {*schemes_of(tuple(services))}
         wanted = {s.name for s in self.wanted.gateway.schemes}
         kept = tuple(schemes[n] for n in sorted(schemes) if n in used or n in wanted)
         # So does one whose upstream is reached with other key material than is wanted now.
-        named = {n for s in services for v in s.versions if (t := v.upstream.tls) for n in (t.ca, t.certificate)}
+        named = {*secrets_of(tuple(services))}
         secrets = {s.name: s for s in group.gateway.secrets if s.name in named}
         secrets |= {s.name: s for s in self.wanted.gateway.secrets}
         known = tuple(secrets[name] for name in sorted(secrets))
-        return replace(self.wanted.gateway, services=tuple(services), schemes=kept, secrets=known)
+        return self._share(replace(self.wanted.gateway, services=tuple(services), schemes=kept, secrets=known), group)
 
     def _publish(self, group: Group, gateway: Gateway) -> None:
         started = time.perf_counter()
@@ -211,31 +236,42 @@ class Publisher:
         for version in (v for s in gateway.services for v in s.versions):
             name = f"{version.service}/{version.name}"
             group.in_use[name] = tuple(dict.fromkeys((version.digest, *group.in_use.get(name, ()))))
-        self.ads.publish(group.service, snapshot)
-        self.keep(group.service, snapshot)
+        self.ads.publish(group.key, snapshot)
+        self.keep(group.key, snapshot)
         log.debug("lowered in %.0f ms", 1000 * (time.perf_counter() - started))
         self._announcing = asyncio.get_running_loop().create_task(self._announce(group, before))
 
     def _lowered(self, group: Group, gateway: Gateway) -> Snapshot:
         """The snapshot for a gateway; the last one of each group is kept, since it is prepared before it may go out."""
-        known = self._prepared.get(group.service)
+        known = self._prepared.get(group.key)
         if known is None or known[0] != gateway:
             with building():
                 both = replace(gateway, former=group.former_for(named(gateway)))
-                snapshot = snapshot_of(lower(both, self.profile), encode, group.snapshot)
-            known = self._prepared[group.service] = gateway, snapshot
+                snapshot = snapshot_of(
+                    lower(group.stand.placed(both), group.stand.profile(self.profile)), encode, group.snapshot
+                )
+            known = self._prepared[group.key] = gateway, snapshot
         return known[1]
 
     async def _announce(self, group: Group, before: Gateway) -> None:
         """Say what is live once every proxy holds it. Nothing of this delays the proxies."""
         gateway, snapshot = group.gateway, group.snapshot
-        missing = await self.ads.live(group.service, timeout=30.0)
+        missing = await self.ads.live(group.key, timeout=30.0)
         if not missing and group.snapshot is snapshot:
             group.in_use = {f"{v.service}/{v.name}": (v.digest,) for s in gateway.services for v in s.versions}
             seconds = time.monotonic() - self.noticed
             changed = await asyncio.to_thread(_changed, before, gateway)
             names = tuple(sorted({o.place.file.split("/")[1] for o in changed}))
             self.on_event(Live(seconds, len(changed), names, first=not before.services))
+
+
+def group_key(service: str, stand: Stand) -> str:
+    """The name of the group of a service's nodes that stand in one place."""
+    return f"{service}{stand}"
+
+
+def _material(tls: Tls) -> tuple[str, ...]:
+    return tuple(filter(None, (*(each.secret for each in tls.certificates), tls.client_ca)))
 
 
 def _holds(companion: Companion, service: Service) -> bool:

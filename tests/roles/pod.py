@@ -57,7 +57,7 @@ def pod(*, drain: str = "0.3", env: Mapping[str, str] | None = None) -> Iterator
         sidecar = Role(
             folder, "sidecar", "sidecar", str(folder / "sources"), "--run", str(folder / "run"),
             "--state", str(folder / "state"), "--listen", f"127.0.0.1:{port}", "--upstream", journal.url,
-            "--management", f"127.0.0.1:{management}", "--grace", "5", env=env,
+            "--management", f"127.0.0.1:{management}", "--grace", "10", "--probe", f"{journal.port}/healthz", env=env,
         )  # fmt: skip
         stack.callback(sidecar.stop)
         envoy = Role(

@@ -60,6 +60,15 @@ class Disconnected:
 
 
 @dataclass(frozen=True, slots=True)
+class Denied:
+    """A node was refused what it asked to be; nothing was sent to it."""
+
+    node: Node
+    peer: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Acked:
     """A node accepted a version of a type."""
 
@@ -81,4 +90,4 @@ class Nacked:
     names: tuple[str, ...]
 
 
-Event = Connected | Disconnected | Acked | Nacked
+Event = Connected | Disconnected | Denied | Acked | Nacked

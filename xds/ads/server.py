@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 import grpc
 import grpc.aio
 
-from xds.ads.events import Client, Connected, Disconnected, Event
+from xds.ads.events import Client, Connected, Denied, Disconnected, Event
+from xds.ads.identity import Identity, identity_of
 from xds.ads.machine import ProtocolError, Refusals
 from xds.ads.messages import Node, Response
-from xds.ads.session import DELTA, SOTW, Pace, Session, Variant
+from xds.ads.session import DELTA, SOTW, Forbidden, Pace, Session, Variant
 from xds.snapshot.resource import Resource, Snapshot
 from xds.snapshot.types import CLUSTER, LISTENER
 from xds.snapshot.wire import WireError
@@ -40,8 +41,10 @@ class EmptySnapshot(ValueError):
 class AdsServer:
     """Serves each connected node the snapshot of its group, and knows what each of them holds.
 
-    `group_of` names a node's group; `on_event` is called in the server's event loop with each `Event` and must not block.
-    A client that reads nothing for `write_timeout` seconds, or answers no response for `answer_timeout`, is dropped.
+    `group_of` names a node's group; `refusal` says why a node with that certificate is given nothing (empty: it is),
+    `types_of` which types it is given only (None: all). `on_event` is called in the server's event loop with each `Event`
+    and must not block. A client that reads nothing for `write_timeout` seconds, or answers no response for
+    `answer_timeout`, is dropped.
     All methods belong to the event loop that `start` ran in.
     """
 
@@ -50,34 +53,38 @@ class AdsServer:
         group_of: Callable[[Node], str],
         on_event: Callable[[Event], None] = lambda _event: None,
         *,
+        refusal: Callable[[Node, Identity | None], str] = lambda _node, _identity: "",
+        types_of: Callable[[Node], frozenset[str] | None] = lambda _node: None,
         write_timeout: float = 20.0,
         answer_timeout: float = 120.0,
     ) -> None:
         self._group_of = group_of
         self._on_event = on_event
+        self._refusal, self._types_of = refusal, types_of
         self._timeouts = (write_timeout, answer_timeout)
         self._snapshots: dict[str, Snapshot] = {}
         self._history: dict[str, deque[Snapshot]] = {}
         self._sessions: dict[Session, asyncio.Task[Any]] = {}
-        self._dropped: dict[Session, str] = {}
-        self._refused: OrderedDict[str, Refusals] = OrderedDict()
+        self._dropped: dict[Session, tuple[grpc.StatusCode, str]] = {}
+        self._refused: OrderedDict[tuple[str, str], Refusals] = OrderedDict()
         self._encoded: OrderedDict[tuple[Any, ...], bytes] = OrderedDict()
         self.pace = Pace()
         self._pulse = asyncio.Event()
         self._server: Any = None
         self._sweeper: asyncio.Task[None] | None = None
 
-    async def start(self, address: str, credentials: Any = None) -> str:
+    async def start(self, address: str, credentials: Any = None, handlers: Sequence[Any] = ()) -> str:
         """Listens on `host:port` (0: a free one) or `unix:path`; returns the address. Raises OSError if it is taken.
 
-        `credentials` are grpc.ServerCredentials for TLS; without them the server speaks plain text.
+        `credentials` are grpc.ServerCredentials for TLS; without them the server speaks plain text. `handlers` are what else
+        is served there.
         """
         self._server = grpc.aio.server(options=_OPTIONS)
         methods = {
             "StreamAggregatedResources": grpc.stream_stream_rpc_method_handler(self._sotw),
             "DeltaAggregatedResources": grpc.stream_stream_rpc_method_handler(self._delta),
         }
-        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, methods),))
+        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, methods), *handlers))
         try:
             bound = (
                 self._server.add_secure_port(address, credentials)
@@ -144,10 +151,17 @@ class AdsServer:
 
     def join(self, session: Session, node: Node) -> None:
         """Binds a stream to its node's group."""
+        if reason := self._refusal(node, session.identity):
+            self.report(Denied(node, session.peer, reason))
+            raise Forbidden(reason)
         group = self._group_of(node)
-        snapshot = self._snapshots.get(group)
+        snapshot, session.types = self._snapshots.get(group), self._types_of(node)
         session.admit(
-            node, group, snapshot, lambda url, version: self._recall(group, url, version), self._refused.get(node.id)
+            node,
+            group,
+            snapshot,
+            lambda url, version: self._recall(group, url, version),
+            self._refused.get((group, node.id)),
         )
         self.report(Connected(node, session.peer, group, snapshot is not None))
 
@@ -184,7 +198,7 @@ class AdsServer:
         await self._stream(DELTA, requests, context)
 
     async def _stream(self, variant: Variant, requests: AsyncIterator[bytes], context: Any) -> None:
-        session = Session(self, variant, context.peer())
+        session = Session(self, variant, context.peer(), identity_of(context.auth_context() or {}))
         task = asyncio.ensure_future(session.run(requests, context.write))
         self._sessions[session] = task
         code, reason = None, ""
@@ -199,11 +213,13 @@ class AdsServer:
 
     def _verdict(self, session: Session, task: asyncio.Task[None]) -> tuple[grpc.StatusCode | None, str]:
         """How a stream ends: the status to end it with (None: as the client did), and the reason."""
-        if dropped := self._dropped.pop(session, ""):
-            return grpc.StatusCode.DEADLINE_EXCEEDED, dropped
+        if dropped := self._dropped.pop(session, None):
+            return dropped
         error = None if task.cancelled() else task.exception()
         if isinstance(error, WireError):
             return grpc.StatusCode.INVALID_ARGUMENT, f"not a discovery request: {error}"
+        if isinstance(error, Forbidden):
+            return grpc.StatusCode.PERMISSION_DENIED, str(error)
         if isinstance(error, ProtocolError):
             return grpc.StatusCode.RESOURCE_EXHAUSTED if error.exhausted else grpc.StatusCode.INVALID_ARGUMENT, str(
                 error
@@ -216,7 +232,7 @@ class AdsServer:
         self._sessions.pop(session, None)
         self._dropped.pop(session, None)
         if session.machine is not None and session.node is not None and session.machine.refusals:
-            self._refused[session.node.id] = session.machine.refusals
+            self._refused[session.group, session.node.id] = session.machine.refusals
             if len(self._refused) > _REMEMBERED_NODES:
                 self._refused.popitem(last=False)
         self.report(Disconnected(session.node, session.peer, reason))
@@ -227,6 +243,18 @@ class AdsServer:
             await asyncio.sleep(min(1.0, *(t / 4 for t in self._timeouts)))
             now = time.monotonic()
             for session, task in tuple(self._sessions.items()):
-                if reason := session.stalled(now, *self._timeouts):
-                    self._dropped[session] = reason
-                    task.cancel()
+                if session.identity and session.identity.until < time.time():
+                    self._drop(session, task, grpc.StatusCode.UNAUTHENTICATED, "the client's certificate has expired")
+                elif reason := session.stalled(now, *self._timeouts):
+                    self._drop(session, task, grpc.StatusCode.DEADLINE_EXCEEDED, reason)
+
+    def _drop(self, session: Session, task: asyncio.Task[Any], code: grpc.StatusCode, reason: str) -> None:
+        self._dropped[session] = code, reason
+        task.cancel()
+
+    def recheck(self) -> None:
+        """Ends the streams of clients that may no longer be what they are."""
+        for session, task in tuple(self._sessions.items()):
+            if session.node is not None and (reason := self._refusal(session.node, session.identity)):
+                self.report(Denied(session.node, session.peer, reason))
+                self._drop(session, task, grpc.StatusCode.PERMISSION_DENIED, reason)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from xds.ads.events import Acked, Client, Event, Holding, Nacked
+from xds.ads.identity import Identity
 from xds.ads.incremental import Delta
 from xds.ads.machine import Machine, Outcome, ProtocolError, Recall, Refusals
 from xds.ads.messages import Node, Request, Response, decode_delta, decode_sotw, encode_delta, encode_sotw, nonce_field
@@ -60,6 +61,10 @@ class Pace:
             leave()
 
 
+class Forbidden(Exception):
+    """A client asks for what is not its own."""
+
+
 class Host(Protocol):
     """What a session asks of the server."""
 
@@ -72,11 +77,16 @@ class Host(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Session:
-    """One stream of one client; `node` and `machine` are set by its first request (`admit`)."""
+    """One stream of one client; `node` and `machine` are set by its first request (`admit`).
+
+    `identity` is what its certificate says, `types` are the only ones it is given, where not all are.
+    """
 
     host: Host
     variant: Variant
     peer: str
+    identity: Identity | None = None
+    types: frozenset[str] | None = None
     node: Node | None = None
     group: str = ""
     machine: Machine | None = None
@@ -126,6 +136,8 @@ class Session:
         elif request.node is not None and self.node is not None and request.node.id not in ("", self.node.id):
             raise ProtocolError("the node's id changed within a stream")
         assert self.machine is not None
+        if self.types is not None and request.type_url not in self.types:
+            raise Forbidden(f"{request.type_url.rpartition('.')[2]} is nothing for this node")
         responses = self.machine.feed(request)
         self._tell(self.machine.outcomes)
         self._queue(responses)

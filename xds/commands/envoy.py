@@ -18,6 +18,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     roles.flag(parser, "--admin", "Envoy's admin interface (default: RUN/admin.sock)", type=where, metavar="PLACE")
     roles.flag(parser, "--ready", "where /ready and /metrics are answered", type=Address.parse, metavar="HOST:PORT")
     roles.flag(parser, "--listen", "where it listens, if not as the control plane says for all", type=Address.parse)
+    roles.flag(parser, "--upstream", "the app beside it, if not where the settings say", metavar="URL")
     roles.flag(parser, "--companion", "where its companion is, if not as the control plane says", type=where)
     roles.flag(parser, "--drain", "seconds in which clients are asked to leave before it ends", 5.0, float, "S")
     roles.flag(parser, "--grace", "seconds that requests under way have then", 20.0, float, "S")

@@ -82,7 +82,7 @@ def credentials(options: argparse.Namespace, places: tuple[Where, ...]) -> Crede
 
 def told(options: argparse.Namespace) -> dict[str, str]:
     """What the control plane cannot know of this proxy, as node metadata: only what is not as in every pod."""
-    rows = {"listen": options.listen, "companion": options.companion}
+    rows = {"listen": options.listen, "companion": options.companion, "upstream": options.upstream}
     return {name: str(value) for name, value in rows.items() if value}
 
 

@@ -31,8 +31,7 @@ def flag(
     metavar: str | None = None,
 ) -> None:
     """Add a flag; what stands in its variable is its default, an empty variable is none."""
-    given = os.environ.get(variable(name)) or default
-    parser.add_argument(name, default=given, type=type, metavar=metavar, help=help)
+    parser.add_argument(name, default=os.environ.get(variable(name)) or default, type=type, metavar=metavar, help=help)
 
 
 def sources(parser: argparse.ArgumentParser) -> None:
@@ -73,3 +72,14 @@ def probes(parser: argparse.ArgumentParser, read: Callable[[str], str]) -> None:
     given = [read(word) for word in os.environ.get(variable("--probe"), "").split()]
     help_ = "a probe of the app on loopback, answered as /probe/PORT/PATH; may be repeated"
     parser.add_argument("--probe", action="append", default=given, type=read, metavar="PORT/PATH", help=help_)
+
+
+def switch(parser: argparse.ArgumentParser, name: str, help: str) -> None:
+    """A flag without a value; its variable turns it on with anything but nothing, 0 and false."""
+    given = os.environ.get(variable(name), "").lower() not in ("", "0", "false", "no")
+    parser.add_argument(name, action="store_true", default=given, help=help)
+
+
+def given(name: str) -> str | None:
+    """What stands in a variable, None if nothing does."""
+    return os.environ.get(PREFIX + name) or None
