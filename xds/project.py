@@ -21,7 +21,7 @@ from xds.model import Service
 from xds.settings import key_files, settings_files
 from xds.settings.layers import OVER
 from xds.source import Tree, read_tree
-from xds.source.packs import beside
+from xds.source.packs import beside, pack_of
 from xds.source.union import Member
 
 log = logging.getLogger("sidegate")
@@ -241,6 +241,7 @@ def _pack(service: Service, tree: Tree, secrets: Iterable[Secret], pack: str | N
     files = {name: tree.files[name] for name in names & tree.files.keys()}
     for secret in secrets:
         files |= dict(zip(secret.files, (secret.certificate, secret.key), strict=False))
+    files = {name: data for name, data in files.items() if pack_of(name) in (None, pack)}  # nothing of other packs
     if pack is not None:
         files[_ORIGIN] = pack.encode()
     return packed({name: files[name] for name in sorted(files)})

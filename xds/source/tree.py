@@ -121,6 +121,10 @@ class _Walk:
         file = name if alone else name.partition("/")[2]
         if file in packs[pack].files:
             return
+        if ".." in file.split("/") or file.startswith("/"):
+            message = "a pack names files of its own, and secrets in the folder beside it"
+            self.reading.problem("path-escapes", name, message)
+            return
         beside = f"{folder_of(pack)}/{file}"
         if alone and not (self.reading.root / beside).exists():
             beside = file

@@ -15,7 +15,7 @@ from typing import Any
 from xds.diagnostics import Diagnostic, Span, has_errors
 
 from .document import Document, load
-from .packs import Pack, inside
+from .packs import Pack, beside, inside, pack_of
 from .pointer import escape
 
 _SETTINGS = "sidegate.yaml"
@@ -68,9 +68,10 @@ def unite(
         said = said or [*_forbidden(pack, documents), *_foreign(pack, rules), *taken.collisions(pack, documents)]
         made.problems += said
         if has_errors(said) or not pack.readable:
-            held |= pack.services | before.get(pack.name, Member(frozenset())).services
+            held |= pack.services
             if pack.name in before:
                 made.members[pack.name] = before[pack.name]
+                held |= taken.reserve(pack, before[pack.name])
             continue
         made.members[pack.name] = taken.take(pack, documents)
         for file, data in pack.files.items():
@@ -78,7 +79,8 @@ def unite(
                 made.files[file], made.shown[file] = data, inside(pack.name, file)
             else:
                 made.files[inside(pack.name, file)] = data
-    made.held = frozenset(held - {s for name, m in made.members.items() if packs[name].readable for s in m.services})
+    made.held = frozenset(held - taken.served)
+    made.shown |= {file: beside(file) for file in own if pack_of(file)}
     return made
 
 
@@ -158,11 +160,13 @@ class _Taken:
     def __init__(self, own: Mapping[str, bytes], env: str | None) -> None:
         self.own = own
         self.services: dict[str, Span] = {}
+        self.served: set[str] = set()
         self.schemes: dict[str, tuple[Any, Span]] = {}
         for file in own:
             parts = file.split("/")
             if len(parts) > 2 and parts[0] == "contracts":
                 self.services.setdefault(parts[1], Span(file))
+        self.served |= self.services.keys()
         for name in (_SETTINGS, f"sidegate.{env}.yaml" if env else ""):
             document = load(name, own[name])[0] if name in own else None
             if document is not None:
@@ -184,12 +188,19 @@ class _Taken:
                     help_ = "give it a name of its own, in the contract too, or say the same as the other"
                     yield Diagnostic("pack-collision", message, at, help_, also)
 
+    def reserve(self, pack: Pack, member: Member) -> frozenset[str]:
+        """Keep for a pack that cannot be used now what it brought before."""
+        mine = member.services - self.services.keys()
+        self.services |= {service: Span(pack.name) for service in mine}
+        return mine
+
     def take(self, pack: Pack, documents: Iterable[Document]) -> Member:
         """Note what the pack brings."""
         for file in sorted(pack.files):
             parts = file.split("/")
             if len(parts) > 2 and parts[0] == "contracts":
                 self.services.setdefault(parts[1], Span(inside(pack.name, file)))
+        self.served |= pack.services
         schemes: set[str] = set()
         for document in documents:
             schemes |= self._learn(document, self._files_of(pack), pack.name)
