@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pytest_sidegate.client import Exchange as Exchange
     from pytest_sidegate.contract_case import ContractCase as ContractCase
     from pytest_sidegate.marking import contract as contract
+    from pytest_sidegate.marking import generated as generated
     from pytest_sidegate.project import Staged as Staged
     from pytest_sidegate.upstream import Upstream as Upstream
     from pytest_sidegate.verdicts import Verdict as Verdict
@@ -37,6 +38,7 @@ _PLACES = {
     "Verdict": "verdicts",
     "Verdicts": "verdicts",
     "contract": "marking",
+    "generated": "marking",
 }
 """Public names, and the modules that they are in."""
 

@@ -99,7 +99,8 @@ class Client:
 
     With `verdicts`, a request that the rules refuse must be refused for that reason, and one that they allow must reach the
     service. Every answer of the service is judged by the contract; one that breaks it raises `ContractBroken`.
-    `requests_too`: openapi-core judges requests that are allowed as well. `seen` is told of each exchange. `token` names the
+    `requests_too`: openapi-core judges requests that are allowed as well. `is_service`: no gateway is in between, so that none
+    refuses. `seen` is told of each exchange. `token` names the
     claims (`dev.tokens` of sidegate.yaml) of requests that say nothing of a token.
     """
 
@@ -109,6 +110,7 @@ class Client:
     seen: Callable[[Exchange], None] | None = None
     token: str = ""
     requests_too: bool = True
+    is_service: bool = False
     timeout: float = TIMEOUT_S
     _judges: dict[str, Judge] = field(default_factory=dict)
     _routes: Routes | None = None
@@ -201,7 +203,7 @@ class Client:
                 message = f"the rules refuse it with {verdict.status} {verdict.code}, the answer is {told}"
                 return (Finding(Part.STATUS, message, place),)
             return ()
-        if is_proxys(answer):
+        if is_proxys(answer) and not self.is_service:
             allowed = verdict is not None and verdict.allowed
             message = f"the rules allow it, and the gateway answers {answer.status} {code}"
             return (Finding(Part.STATUS, message, place),) if allowed and code not in PROXY else ()

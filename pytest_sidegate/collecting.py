@@ -66,6 +66,19 @@ def cases_of(config: pytest.Config, marker: pytest.Mark) -> list[ContractCase]:
     return found
 
 
+def operations_of(config: pytest.Config, marker: pytest.Mark) -> list[str]:
+    """The operations whose requests a marker asks for; a version or operation that there is not is a usage error."""
+    service, name, _, operation = marker.args
+    try:
+        version = collected(config).version(service, name)
+    except LookupError as problem:
+        raise pytest.UsageError(f"@generated: {problem.args[0]}") from problem
+    known = [each.id for each in version.operations]
+    if operation is not None and operation not in known:
+        raise pytest.UsageError(f"@generated: {service} {name} has no operation {operation}; it has {', '.join(known)}")
+    return [each for each in known if operation in (None, each)]
+
+
 def _other(staged: Staged, version: Version, name: str) -> Other:
     """Another version of the same service, as requests of this one reach it."""
     other = staged.version(version.service, name)

@@ -147,18 +147,20 @@ class _Maker:
         return found
 
 
+_BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+
+
 def _number(schema: Mapping[str, Any], kind: str) -> Any:
-    least, most, step = schema.get("minimum"), schema.get("maximum"), schema.get("multipleOf")
-    above, below = schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum")
+    least, most, above, below = (schema.get(name) for name in _BOUNDS)
     if above is True:  # OpenAPI 3.0: whether the minimum itself is out
-        above, least = least, None
+        least, above = None, least
     if below is True:
-        below, most = most, None
-    value: Any = 1
-    if most is not None or below is not None:
-        value = min(value, most if most is not None else below - 1)
-    if least is not None or above:
-        value = max(value, least if least is not None else above + 1)
+        most, below = None, most
+    step = schema.get("multipleOf")
+    highest = most if most is not None else below - 1 if below else 1
+    lowest = least if least is not None else above + 1 if above else None
+    value: Any = min(1, highest)
+    value = value if lowest is None else max(value, lowest)
     if step:
         value = -(-value // step) * step
     return int(value) if kind == "integer" else value

@@ -1,4 +1,4 @@
-"""@contract: the marker that gives a test the examples of a contract."""
+"""@contract, @generated: the markers that give a test the examples of a contract, or requests that are made from it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from pytest_sidegate.plugin import MARKER
+from pytest_sidegate.plugin import GENERATED, MARKER
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -30,4 +30,26 @@ def contract(
     """
     said = {"name": name, "token": token, "key": key, "against": against}
     mark = getattr(pytest.mark, MARKER)(service, version, operation, **{k: v for k, v in said.items() if v is not None})
+    return lambda function: mark(function)
+
+
+def generated(
+    service: str,
+    version: str,
+    mode: str,
+    operation: str | None = None,
+    *,
+    token: str | Mapping[str, Any] | None = None,
+    examples: int = 25,
+) -> Callable[[F], F]:
+    """Run a test for each operation of a contract, with the argument `drawn`: schemathesis' requests for it, which
+    `drawn.check()` sends through the gateway.
+
+    Of mode `positive` none must be refused by the contract, of mode `negative` each must be refused. `examples` is how many
+    there are of an operation; `token` as for `contract`.
+    """
+    if mode not in ("positive", "negative"):
+        raise ValueError(f"mode '{mode}' is neither positive nor negative")
+    said = {"token": token, "examples": examples}
+    mark = getattr(pytest.mark, GENERATED)(service, version, mode, operation, **said)
     return lambda function: mark(function)

@@ -14,12 +14,14 @@ import pytest
 if TYPE_CHECKING:
     from pytest_sidegate.client import Client
     from pytest_sidegate.gateway import Gateway
+    from pytest_sidegate.generated import Drawn, Generated
     from pytest_sidegate.project import Staged
     from pytest_sidegate.provider import Verify
     from pytest_sidegate.upstream import Upstream
     from pytest_sidegate.verdicts import Verdicts
 
 MARKER = "sidegate_contract"
+GENERATED = "sidegate_generated"
 
 _INI = (
     (
@@ -76,18 +78,26 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
+        "markers", f"{GENERATED}(service, version, mode, ...): requests for each operation; see @generated"
+    )
+    config.addinivalue_line(
         "markers", f"{MARKER}(service, version, operation, ...): a test for each example of a contract; see @contract"
     )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     marker = metafunc.definition.get_closest_marker(MARKER)
-    if marker is None or "case" not in metafunc.fixturenames:
-        return
-    from pytest_sidegate.collecting import cases_of
+    if marker is not None and "case" in metafunc.fixturenames:
+        from pytest_sidegate.collecting import cases_of
 
-    found = cases_of(metafunc.config, marker)
-    metafunc.parametrize("case", found, ids=[case.id for case in found])
+        found = cases_of(metafunc.config, marker)
+        metafunc.parametrize("case", found, ids=[case.id for case in found])
+    marker = metafunc.definition.get_closest_marker(GENERATED)
+    if marker is not None and "drawn" in metafunc.fixturenames:
+        from pytest_sidegate.collecting import operations_of
+
+        ids = operations_of(metafunc.config, marker)
+        metafunc.parametrize("drawn", [(marker, each) for each in ids], ids=ids, indirect=True)
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -201,6 +211,24 @@ def client(request: pytest.FixtureRequest, sidegate_project: Staged) -> Client:
     from pytest_sidegate.collecting import watching
 
     return Client(base, sidegate_project, rules, watching(config, sidegate_project), option(config, "token"))
+
+
+@pytest.fixture(scope="session")
+def sidegate_generated(gateway: Gateway, sidegate_project: Staged) -> Generated:
+    """What makes schemathesis' requests for the gateway."""
+    from pytest_sidegate.client import Client
+    from pytest_sidegate.generated import Generated
+
+    return Generated(Client(gateway.url, sidegate_project))
+
+
+@pytest.fixture
+def drawn(request: pytest.FixtureRequest, sidegate_generated: Generated) -> Drawn:
+    """schemathesis' requests for one operation, of a test with `@generated`: `drawn.check()` sends them."""
+    marker, operation = request.param
+    service, version, mode, _ = marker.args
+    said = marker.kwargs
+    return sidegate_generated.drawn(service, version, operation, mode, said["token"], said["examples"])
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A service's URL, contract -> what its answers to the contract's examples break: the service itself is asked, and no gateway."""
+"""A service's URL, contract -> what its answers to the contract's examples break; the service itself is asked, no gateway."""
 
 from __future__ import annotations
 
@@ -80,4 +80,4 @@ class Verify:
 
     def client(self, url: str) -> Client:
         """What asks the service. Nobody judges its requests: they are the contract's own."""
-        return Client(url.rstrip("/"), self.staged, token=self.token)
+        return Client(url.rstrip("/"), self.staged, token=self.token, is_service=True)

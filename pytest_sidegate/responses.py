@@ -99,7 +99,7 @@ class Judge:
         if self._core is None:
             from openapi_core import Config, OpenAPI
 
-            document = _unguarded(_with_paths(_document(self.files, self.version.place.file)))
+            document = document_of(self.files, self.version)
             config = Config(spec_validator_cls=None, extra_media_type_deserializers=dict(self._json_types()))
             self._core = OpenAPI.from_dict(document, config=config)
         return self._core
@@ -188,9 +188,10 @@ def _schema_error(error: Any) -> str:
     return f"{f'/{at}: ' if at else ''}{getattr(error, 'message', error)}"[:300]
 
 
-def _document(files: Mapping[str, bytes], root: str) -> dict[str, Any]:
-    """A contract in one document: what its references to other files lead to stands where they were."""
-    return _Whole(files).of(root)
+def document_of(files: Mapping[str, bytes], version: Version) -> dict[str, Any]:
+    """A contract in one document, as judges of other people's making read it: what its references to other files lead to
+    stands where they were, its servers are mere paths, and it asks for no credentials, which are the gateway's."""
+    return _unguarded(_with_paths(_Whole(files).of(version.place.file)))
 
 
 _NEW = re.compile(r"3\.(?:[2-9]|\d\d)")

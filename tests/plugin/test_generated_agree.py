@@ -21,7 +21,7 @@ pytestmark = [
     pytest.mark.skipif(not corpus.CORPUS.is_dir(), reason="the corpus of real contracts is not beside the clone"),
 ]
 
-EVERY, MOST = 3, 8
+EVERY, MOST = 6, 8
 
 
 def _calls(real: Real, verdicts: Verdicts, issuer: Issuer) -> list[Call]:
