@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 
 
 class Lied(AssertionError):
-    """The stubbed service gave an answer that its contract forbids."""
+    """The stubbed service gave an answer that its contract forbids. `received` has those requests."""
+
+    def __init__(self, words: str, received: tuple[Received, ...] = ()) -> None:
+        self.received = received
+        super().__init__(words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,8 @@ class Upstream:
     def check(self) -> None:
         """Raise `Lied` if an answer broke the contract, or what pytest-httpserver has to complain of."""
         if lies := self.lies:
-            raise Lied("the stubbed service gave answers that its contract forbids:\n  " + "\n  ".join(lies))
+            words = "the stubbed service gave answers that its contract forbids:\n  " + "\n  ".join(lies)
+            raise Lied(words, tuple(each for each in self.received if each.findings))
         self.server.check()
 
     def reset(self) -> None:

@@ -67,7 +67,7 @@ def _lie(fixture: object, error: BaseException) -> Told | None:
 
     from .exchanges import of_received
 
-    if not isinstance(error, Lied) or not isinstance(fixture, Upstream) or fixture.staged is None:
+    if not isinstance(error, Lied) or not isinstance(fixture, Upstream) or fixture.staged is None or not error.received:
         return None
-    received, files = next(each for each in fixture.received if each.findings), fixture.staged.files
+    received, files = error.received[0], fixture.staged.files
     return lambda: of_received(received, files)
