@@ -28,6 +28,9 @@ log = logging.getLogger("sidegate")
 ALIVE_S = 6.0
 """A companion that has not reported for so long is gone: three reports are missing."""
 
+AHEAD_S = 60.0
+"""How long a replica whose companions hold something newer than its own sources waits for the same to come to it."""
+
 FORGET_S = 600.0
 """How long a companion that is gone is still listed."""
 STANDS = 64
@@ -207,7 +210,7 @@ class Publisher:
         have = {service.name: service for service in group.gateway.services}
         services = []
         for service in self._wanted_by(group).services:
-            if companions and all(_holds(companion, service) for companion in companions):
+            if companions and all(_holds(c, service) for c in companions) and not self._older(companions, service):
                 services.append(service)
             elif service.name in have:
                 services.append(have[service.name])
@@ -222,6 +225,13 @@ class Publisher:
         secrets |= {s.name: s for s in self.wanted.gateway.secrets}
         known = tuple(secrets[name] for name in sorted(secrets))
         return self._share(replace(self.wanted.gateway, services=tuple(services), schemes=kept, secrets=known), group)
+
+    def _older(self, companions: list[Companion], service: Service) -> bool:
+        """Whether companions hold something newer than these sources: another replica may have given it to the proxies
+        already, and routes must not go back. Not for ever, since who is right cannot be told."""
+        if service.name in self.wanted.refused or time.monotonic() - self.noticed > AHEAD_S:
+            return False
+        return any(c.digests[f"{v.service}/{v.name}"][0] != v.digest for c in companions for v in service.versions)
 
     def _publish(self, group: Group, gateway: Gateway) -> None:
         started = time.perf_counter()

@@ -59,8 +59,9 @@ def ask(
     held: Mapping[str, Mapping[str, str]] | None = None,
     names: Mapping[str, tuple[str, ...]] | None = None,
     seconds: float = 30.0,
+    stay: bool = False,
 ) -> Given:
-    """Subscribe to all of some types (routes, secrets and filters by wildcard), ACK, and give up at the first silence."""
+    """Subscribe to all of some types (or to `names` of them) and ACK, until each has come, or to the stream's end (`stay`)."""
     from envoy_data_plane.envoy.service.discovery.v3 import DeltaDiscoveryRequest, DeltaDiscoveryResponse
 
     outgoing: queue.Queue[Any] = queue.Queue()
@@ -78,7 +79,7 @@ def ask(
                 given.resources.setdefault(word, {})[each.name] = each.resource.value
                 given.versions.setdefault(word, {})[each.name] = each.version
             outgoing.put(bytes(DeltaDiscoveryRequest(type_url=response.type_url, response_nonce=response.nonce)))
-            if not waiting:
+            if not waiting and not stay:
                 break
         call.cancel()
     except grpc.RpcError as error:

@@ -134,7 +134,7 @@ class Central:
                 "--state",
                 str(own / "state"),
                 *words,
-            )  # fmt: skip
+            )
         )
         self.ports.append(port)
         self.managements.append(management)
