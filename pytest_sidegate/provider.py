@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from pytest_sidegate.cases import cases
@@ -43,14 +43,18 @@ class Verify:
         operations: Iterable[str] = (),
         token: Token = None,
         key: str | None = None,
+        prepare: Callable[[ContractCase], None] | None = None,
     ) -> tuple[Answer, ...]:
-        """Send every example of the operations (none: all) to the service at a URL. Raises `ProviderBroken` with everything
-        that is wrong, and `LookupError` for a contract or an operation that there is not."""
+        """Send every example of the operations (none: all) to the service at a URL. `prepare` is called before each, to put
+        there what it is about. Raises `ProviderBroken` with everything that is wrong, and `LookupError` for a contract or an
+        operation that there is not."""
         found = self.cases(service, version, operations, token, key)
         client = self.client(url)
         answers: list[Answer] = []
         broken: list[ContractBroken] = []
         for case in found:
+            if prepare is not None:
+                prepare(case)
             try:
                 answers.append(case.call(client))
             except ContractBroken as one:
