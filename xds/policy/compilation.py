@@ -178,6 +178,10 @@ def _unguarded(
     return Diagnostic("rego-refused", message, span, "name what is negated first: `x := ...`, then `not x`")
 
 
+_EMPTY_SET = "set"
+"""`set()` is the literal of the empty set, written as a call: `{}` is an object."""
+
+
 def _builtin_calls(outlines: Iterable[Outline]) -> dict[str, list[Call]]:
     """Calls by name, without those of functions that the modules define."""
     outlines = list(outlines)
@@ -185,7 +189,7 @@ def _builtin_calls(outlines: Iterable[Outline]) -> dict[str, list[Call]]:
     found: dict[str, list[Call]] = {}
     for o in outlines:
         for call in o.calls:
-            if _defined(call.name.split("."), o, functions):
+            if call.name == _EMPTY_SET or _defined(call.name.split("."), o, functions):
                 continue
             found.setdefault(call.name, []).append(call)
     return found
