@@ -1,0 +1,146 @@
+"""A pod's object -> its containers as processes, by their own commands, environment and volumes: where no kubelet is.
+
+A process has no file system of its own, so what its words and variables say of mounted paths is led below a folder.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.charts import volumes
+from tests.charts.rendering import ROOT, Object
+from tests.roles.running import PATIENCE_S, until
+
+PROGRAMS = {"sidegate": [sys.executable, "-m", "xds.cli"], "python": [sys.executable]}
+_OWN = {"/var/run/sidegate": "SIDEGATE_RUN", "/tmp": "TMPDIR"}
+"""Where a container's program goes without being told, and the variable by which it is told."""
+
+Container = Mapping[str, Any]
+
+
+class Pod:
+    """`objects` are the ConfigMaps and Secrets of its namespace. `folder` has a short path, since sockets are below it."""
+
+    def __init__(self, pod: Object, folder: Path, objects: volumes.Objects) -> None:
+        self.name, self.spec, self.folder = pod["metadata"].get("name", "pod-0"), pod["spec"], folder
+        self.metadata = {**pod["metadata"], "name": self.name}
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.project(objects)
+
+    def project(self, objects: volumes.Objects) -> None:
+        """Bring the volumes up to date, as a kubelet does a while after an object has changed."""
+        for volume in self.spec.get("volumes", []):
+            volumes.make(volume, self.folder / volume["name"], objects)
+
+    def start(self) -> None:
+        """Init containers in their order, each until it is started or has ended; then the others, until all are ready."""
+        for container in self.spec.get("initContainers", []):
+            self._run(container)
+            if container.get("restartPolicy") != "Always":
+                assert self._processes[container["name"]].wait(PATIENCE_S) == 0, self.log(container["name"])
+            else:
+                self._until(container, "startupProbe")
+        for container in self.spec["containers"]:
+            self._run(container)
+        for container in (*self._sidecars(), *self.spec["containers"]):
+            self._until(container, "readinessProbe")
+
+    def stop(self) -> dict[str, int]:
+        """Hooks first; then the containers, and those that stay in their reverse order. Returns the exit codes."""
+        for container in (*self._sidecars(), *self.spec["containers"]):
+            hook = container.get("lifecycle", {}).get("preStop", {})
+            if "exec" in hook:
+                words, env = self._words(hook["exec"]["command"], container), self._env(container)
+                subprocess.run(words, env=env, timeout=PATIENCE_S, check=True, cwd=ROOT)
+        codes = {}
+        for group in (self.spec["containers"], *([each] for each in reversed(self._sidecars()))):
+            for container in group:
+                self._processes[container["name"]].send_signal(signal.SIGTERM)
+            codes |= {each["name"]: self._processes[each["name"]].wait(PATIENCE_S) for each in group}
+        return codes
+
+    def kill(self) -> None:
+        """End whatever is left, at once."""
+        for process in self._processes.values():
+            try:
+                os.killpg(process.pid, signal.SIGKILL)
+            except OSError:
+                continue
+        for process in self._processes.values():
+            process.wait()
+
+    def log(self, container: str) -> str:
+        """What it wrote, the end of it."""
+        return (self.folder / f"{container}.log").read_text(errors="replace")[-3000:]
+
+    def _sidecars(self) -> list[Container]:
+        return [each for each in self.spec.get("initContainers", []) if each.get("restartPolicy") == "Always"]
+
+    def _run(self, container: Container) -> None:
+        words = self._words([*container["command"], *container.get("args", [])], container)
+        with (self.folder / f"{container['name']}.log").open("ab") as log:
+            self._processes[container["name"]] = subprocess.Popen(
+                words, env=self._env(container), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True,
+            )  # fmt: skip
+
+    def _until(self, container: Container, kind: str) -> None:
+        if (get := container.get(kind, {}).get("httpGet")) is None:
+            return
+        name = container["name"]
+
+        def answered() -> bool:
+            assert self._processes[name].poll() is None, f"{name} ended: {self.log(name)}"
+            return status(get["port"], get["path"]) == 200
+
+        until(answered, lambda: f"{name}, {kind}: {status(get['port'], get['path'])}; {self.log(name)}")
+
+    def _words(self, words: list[str], container: Container) -> list[str]:
+        program = PROGRAMS.get(words[0], [words[0]])
+        return [*program, *(self._led(word, container) for word in words[1:])]
+
+    def _env(self, container: Container) -> dict[str, str]:
+        env = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
+        env["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+        mounted = self._mounts(container)
+        env |= {variable: str(mounted[path]) for path, variable in _OWN.items() if path in mounted}
+        for variable in container.get("env", []):
+            field = variable.get("valueFrom", {}).get("fieldRef", {}).get("fieldPath", "")
+            value = self.metadata[field.removeprefix("metadata.")] if field else variable["value"]
+            env[variable["name"]] = self._led(value, container)
+        return env
+
+    def _led(self, word: str, container: Container) -> str:
+        """A word with its mounted paths led below the folder."""
+        mounted = self._mounts(container)
+        paths = "|".join(re.escape(path) for path in sorted(mounted, key=len, reverse=True))
+        found = re.compile(rf"(?<![\w/])({paths})(?=[/:,]|$)") if paths else None
+        return found.sub(lambda match: str(mounted[match[1]]), word) if found else word
+
+    def _mounts(self, container: Container) -> dict[str, Path]:
+        made = {}
+        for mount in container.get("volumeMounts", []):
+            made[mount["mountPath"]] = self.folder / mount["name"] / mount.get("subPath", "")
+            made[mount["mountPath"]].mkdir(parents=True, exist_ok=True)
+        return made
+
+
+def status(port: int, path: str) -> int:
+    """The status of an answer on loopback; 0 where there is none."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as answer:
+        with answer:
+            return int(answer.code)
+    except OSError:
+        return 0
