@@ -135,13 +135,13 @@ async def _outcome(
     log: DecisionLog | None,
 ) -> Outcome:
     """The verdict as if every operation enforced: contract, then scopes, then policy."""
-    judgement = Judgement(Params(), None)
+    judgement, version = Judgement(Params(), None), prepared.version.name
     broken: Outcome | None = None
     if operation.mode is not Mode.OFF:
         with trace.step("validate") as step:
             judgement = prepared.validators.judge(operation.id, request)
             if judgement.violations:
-                refusal = respond.refusal_of(judgement.violations, operation.name, trace_id)
+                refusal = respond.refusal_of(judgement.violations, operation.name, trace_id, version)
                 first = judgement.violations[0]
                 broken = Outcome(refusal, first.code, first.detail, judgement=judgement)
                 step.set("sidegate.violations", [f"{v.location} {v.pointer} {v.code}" for v in judgement.violations])
@@ -149,9 +149,9 @@ async def _outcome(
         return broken
     if (lack := _lack(operation, caller, plan)) is not None:
         if not lack.scopes:
-            response = respond.token_missing(operation.name, trace_id)
+            response = respond.token_missing(operation.name, trace_id, version)
             return Outcome(response, "token-missing", "no token of any alternative", judgement=judgement)
-        response = respond.scopes_missing(lack.scopes, operation.name, trace_id)
+        response = respond.scopes_missing(lack.scopes, operation.name, trace_id, version)
         return Outcome(response, "insufficient-scope", f"scope {' '.join(lack.scopes)} missing", judgement=judgement)
     if operation.mode is Mode.OFF or operation.policy.exempt is not None:
         return broken or Outcome(None, judgement=judgement)
@@ -162,7 +162,7 @@ async def _outcome(
         step.set("sidegate.policy.revision", decision.revision)
         step.set("sidegate.decision", "allow" if decision.allowed else decision.code)
         step.set("sidegate.policy.rule", str(decision.rule) if decision.rule else None)
-    return _decided(decision, broken, judgement, operation, trace_id)
+    return _decided(decision, broken, judgement, operation, trace_id, version)
 
 
 def _lack(operation: Operation, caller: Caller, plan: Plan) -> Lack | None:
@@ -177,7 +177,12 @@ def _lack(operation: Operation, caller: Caller, plan: Plan) -> Lack | None:
 
 
 def _decided(
-    decision: Decision, broken: Outcome | None, judgement: Judgement, operation: Operation, trace_id: str | None
+    decision: Decision,
+    broken: Outcome | None,
+    judgement: Judgement,
+    operation: Operation,
+    trace_id: str | None,
+    version: str,
 ) -> Outcome:
     """The verdict once the policy has spoken; `broken` is what the contract said before it, in `report` mode only."""
     if decision.allowed:
@@ -191,11 +196,11 @@ def _decided(
         )
     if broken:
         return replace(broken, decision=decision)
-    refusal = _denial(decision, operation, trace_id)
+    refusal = _denial(decision, operation, trace_id, version)
     return Outcome(refusal, decision.code, decision.reason, judgement=judgement, decision=decision)
 
 
-def _denial(decision: Decision, operation: Operation, trace_id: str | None) -> Response:
+def _denial(decision: Decision, operation: Operation, trace_id: str | None, version: str) -> Response:
     """A policy's denial: its own body if it gave one, as opa-envoy-plugin sends it, else a problem document."""
     code = decision.code or "policy-denied"
     # No engine answered: that is the gateway's trouble, not the client's. Envoy answers a 503 of its own for this one.
@@ -205,7 +210,8 @@ def _denial(decision: Decision, operation: Operation, trace_id: str | None) -> R
         return Response(status, ((CODE, code), *headers), decision.body.encode())
     worded = decision.reason if code == "policy-denied" else None
     detail = worded or DENIALS.get(code, "the policy could not decide")
-    return respond.problem(status, code, detail, operation=operation.name, trace_id=trace_id, headers=headers)
+    name = operation.name
+    return respond.problem(status, code, detail, operation=name, trace_id=trace_id, version=version, headers=headers)
 
 
 DENIALS = {

@@ -24,6 +24,7 @@ def problem(
     *,
     operation: str | None,
     trace_id: str | None,
+    version: str | None = None,
     violations: Iterable[Violation] = (),
     headers: Iterable[tuple[str, str]] = (),
 ) -> Response:
@@ -35,6 +36,7 @@ def problem(
         "code": code,
         "detail": detail,
         "operationId": operation,
+        "version": version,
         "traceId": trace_id,
         "errors": [entry(v) for v in violations],
     }
@@ -66,24 +68,39 @@ def entry(violation: Violation) -> Mapping[str, str]:
     }
 
 
-def refusal_of(violations: tuple[Violation, ...], operation: str, trace_id: str | None) -> Response:
+def refusal_of(
+    violations: tuple[Violation, ...], operation: str, trace_id: str | None, version: str | None = None
+) -> Response:
     """The refusal for a request that breaks its contract: the first violation's code and status, and all of them listed."""
     first = violations[0]
     count = len(violations)
     detail = first.detail if count == 1 else f"{first.detail} (and {count - 1} more)"
-    return problem(first.status, first.code, detail, operation=operation, trace_id=trace_id, violations=violations)
+    return problem(
+        first.status, first.code, detail, violations=violations, operation=operation, trace_id=trace_id, version=version
+    )
 
 
-def scopes_missing(missing: Iterable[str], operation: str, trace_id: str | None) -> Response:
+def scopes_missing(
+    missing: Iterable[str], operation: str, trace_id: str | None, version: str | None = None
+) -> Response:
     """The 403 for a good token that lacks a scope (RFC 6750, section 3.1)."""
     scope = " ".join(missing)
     challenge = ("www-authenticate", f'Bearer error="insufficient_scope", scope="{scope}"')
-    detail = f"scope {scope} missing"
-    return problem(403, "insufficient-scope", detail, operation=operation, trace_id=trace_id, headers=(challenge,))
+    return problem(
+        403,
+        "insufficient-scope",
+        f"scope {scope} missing",
+        headers=(challenge,),
+        operation=operation,
+        trace_id=trace_id,
+        version=version,
+    )
 
 
-def token_missing(operation: str, trace_id: str | None) -> Response:
+def token_missing(operation: str, trace_id: str | None, version: str | None = None) -> Response:
     """The 401 for a request without a token of any alternative (RFC 6750, section 3): the challenge names no error."""
     detail = "the operation needs a bearer token"
     challenge = ("www-authenticate", "Bearer")
-    return problem(401, "token-missing", detail, operation=operation, trace_id=trace_id, headers=(challenge,))
+    return problem(
+        401, "token-missing", detail, headers=(challenge,), operation=operation, trace_id=trace_id, version=version
+    )

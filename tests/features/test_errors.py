@@ -85,6 +85,7 @@ def test_what_is_said_of_a_problem_is_put_into_its_document(hop: Hop) -> None:
     assert TRACE.fullmatch(document.pop("traceId"))
     assert document == {
         "type": "about:blank", "title": "Log in", "status": 401, "code": "token-missing", "operationId": "get_secret",
+        "version": "v1",
         "detail": "Say who you are, 100% of the time.", "errors": [], "docs": "https://d",
     }  # fmt: skip
     assert refused.headers["www-authenticate"].startswith("Bearer")

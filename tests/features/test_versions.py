@@ -150,6 +150,7 @@ def test_a_query_names_the_version_once_and_as_it_is_written(
     if status == 400:
         document = answer.json()
         assert (document["code"] == "unknown-version") == (version is None), document
+        assert document["version"] == version
 
 
 VENDOR = "application/vnd.shop.{version}+json"

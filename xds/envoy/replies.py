@@ -265,6 +265,7 @@ def _document(reply: Reply, status: int | str) -> SubstitutionFormatString:
         "code": reply.code,
         "detail": reply.detail,
         "operationId": f"%METADATA(ROUTE:{METADATA}:operation_id)%",
+        "version": f"%METADATA(ROUTE:{METADATA}:version)%",
         "traceId": trace.FORMAT,
         "errors": [],
         **dict(reply.more),

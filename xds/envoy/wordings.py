@@ -27,30 +27,32 @@ _STATUS = 987654321
 """Stand for what only the request knows, in JSON and in any other text."""
 
 
-def texts(operation: Operation) -> dict[str, dict[str, str]]:
+def texts(operation: Operation, version: str) -> dict[str, dict[str, str]]:
     """What an operation's route says of refusals, by code."""
     if not operation.native.errors:
         return {}
-    found = {reply.code: _text(operation, reply) for reply in REPLIES if reply.code not in UNROUTED}
-    found[SERVICE] = service_error(operation)
+    found = {reply.code: _text(operation, version, reply) for reply in REPLIES if reply.code not in UNROUTED}
+    found[SERVICE] = service_error(operation, version)
     return {code: text for code, text in found.items() if text is not None}
 
 
-def _text(operation: Operation, reply: Reply) -> dict[str, str] | None:
+def _text(operation: Operation, version: str, reply: Reply) -> dict[str, str] | None:
     fault = operation.native.fault
     status = (fault.abort if fault else None) or 503 if reply.status == ANY else reply.status
-    return _pieces(operation, reply.code, status, reply.title, reply.detail)
+    return _pieces(operation, version, reply.code, status, reply.title, reply.detail)
 
 
-def service_error(operation: Operation) -> dict[str, str] | None:
+def service_error(operation: Operation, version: str) -> dict[str, str] | None:
     """What is said in the place of the service's own 5xx; its status is left as a sign."""
-    found = _pieces(operation, SERVICE, _STATUS, "Service Error", "The service failed.")
+    found = _pieces(operation, version, SERVICE, _STATUS, "Service Error", "The service failed.")
     if found is None:
         return None
     return {key: value.replace("%", "%%").replace(str(_STATUS), "%RESPONSE_CODE%") for key, value in found.items()}
 
 
-def _pieces(operation: Operation, code: str, status: int, title: str, detail: str) -> dict[str, str] | None:
+def _pieces(
+    operation: Operation, version: str, code: str, status: int, title: str, detail: str
+) -> dict[str, str] | None:
     own = wording(operation.native.errors, code, status)
     if own is None:
         return None
@@ -61,6 +63,7 @@ def _pieces(operation: Operation, code: str, status: int, title: str, detail: st
         "code": code,
         "detail": detail,
         "operationId": operation.name,
+        "version": version,
         "traceId": _TRACE,
         "errors": [],
     }
@@ -122,7 +125,7 @@ def _by_status(replies: Sequence[Reply], statuses: Sequence[int]) -> str:
     return f"(response.code == {statuses[0]} ? {text} : '')"
 
 
-def metadata(operation: Operation) -> Mapping[str, object]:
+def metadata(operation: Operation, version: str) -> Mapping[str, object]:
     """The member of the route's metadata, if there is one."""
-    found = texts(operation)
+    found = texts(operation, version)
     return {"errors": found} if found else {}

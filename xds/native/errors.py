@@ -23,7 +23,7 @@ DEFAULT = "default"
 SERVICE = "service-error"
 """The key of the service's own 5xx answers: their bodies are replaced only if it is there."""
 
-WORDS = ("code", "status", "title", "detail", "operationId", "traceId", "errors")
+WORDS = ("code", "status", "title", "detail", "operationId", "version", "traceId", "errors")
 
 UNROUTED = ("not-found", "method-not-allowed", "unknown-version")
 """Codes of requests that are no operation's."""

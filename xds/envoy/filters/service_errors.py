@@ -39,7 +39,7 @@ def service_errors() -> CustomResponse:
 
 def per_route(routed: Routed) -> CustomResponse | None:
     """What is said in the place of one operation's service."""
-    text = wordings.service_error(routed.operation) if routed.operation.native.errors else None
+    text = wordings.service_error(routed.operation, routed.version.name) if routed.operation.native.errors else None
     if text is None:
         return None
     body = text["a"] + (trace.FORMAT + text["b"] if "b" in text else "")
