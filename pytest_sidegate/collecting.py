@@ -93,12 +93,11 @@ def verdicts_of(config: pytest.Config, staged: Staged, opa: str | None) -> Verdi
     if collector is not None:
         collector.knows(staged.compilation, staged.files)
         engine = collector.engine(engine)
-    schemes = {scheme.name: scheme for scheme in staged.compilation.gateway.schemes}
 
     def seen(verdict: Verdict, sent: Sent) -> None:
         note(config, lambda: of_verdict(verdict, sent, staged.files))
         if collector is not None:
-            collector.saw(verdict, schemes, sent.headers, sent.target.query)
+            collector.saw(verdict)
 
     return Verdicts(staged.compilation, files=staged.files, engine=engine, seen=seen)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -34,25 +34,16 @@ class Collector:
     asked: set[Asked] = field(default_factory=set)
     known: set[str] = field(default_factory=set)
 
-    def saw(
-        self,
-        verdict: Verdict,
-        schemes: Mapping[str, Scheme],
-        headers: Iterable[tuple[str, str]],
-        query: str | None,
-        status: int | None = None,
-        media: str | None = None,
-    ) -> None:
-        """Note a request that was judged; see `exchange_of` for what the arguments are."""
-        named = {name.lower(): value for name, value in headers}
-        self._note(exchange_of(verdict, schemes, named, query, status, media))
+    def saw(self, verdict: Verdict, status: int | None = None, media: str | None = None) -> None:
+        """Note a request that was judged; `status` and `media` are of the service's answer, if there was one."""
+        self._note(exchange_of(verdict, status, media))
 
     def exchanged(self, sent: Sent, schemes: Mapping[str, Scheme]) -> None:
         """Note a request that was sent and answered. Where nobody judged it (a service is asked itself), the contract is."""
         status, media = sent.answer.status, sent.answer.header("content-type")
         _, _, query = sent.request.path.partition("?")
         if sent.verdict is not None:
-            self.saw(sent.verdict, schemes, sent.request.headers, query or None, status, media)
+            self.saw(sent.verdict, status, media)
         else:
             self._note(_unjudged(sent, schemes, query or None, status, media))
 

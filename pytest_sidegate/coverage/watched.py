@@ -7,32 +7,23 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_sidegate.verdicts import Verdict
-from xds.model import Mode, Scheme
+from sidecar.scopes import lacking
+from xds.model import Mode
 from xds.policy.bundle import Bundle
 from xds.policy.decision import Decision
 from xds.policy.engine import Engine
 
-from .credentials import met
 from .data import Asked
 from .rego import MOST
 from .seen import Exchange
 
-_UNKNOWN = ("token-", "credentials-", "insufficient-scope")
+_LACKING = ("token-", "credentials-", "insufficient-scope")
+"""Codes of refusals for what a request lacks of credentials."""
 
 
-def exchange_of(
-    verdict: Verdict,
-    schemes: Mapping[str, Scheme],
-    headers: Mapping[str, str],
-    query: str | None,
-    status: int | None = None,
-    media: str | None = None,
-) -> Exchange | None:
-    """What a verdict shows; None for a request that no operation is for.
-
-    `headers` (by lower-case name) and `query` are those of the request as it was sent, with its credentials. `status` and
-    `media` are of the service's answer, if the request was forwarded to one.
-    """
+def exchange_of(verdict: Verdict, status: int | None = None, media: str | None = None) -> Exchange | None:
+    """What a verdict shows; None for a request that no operation is for. `status` and `media` are of the service's answer,
+    if the request was forwarded to one."""
     if verdict.operation is None or verdict.version is None:
         return None
     operation, version = verdict.operation, verdict.version
@@ -44,21 +35,20 @@ def exchange_of(
         operation,
         verdict.request,
         verdict.judgement if judged else None,
-        _met(verdict, schemes, headers, query),
+        _met(verdict),
         verdict.decision.allowed if verdict.decision else None,
         status,
         media,
     )
 
 
-def _met(
-    verdict: Verdict, schemes: Mapping[str, Scheme], headers: Mapping[str, str], query: str | None
-) -> tuple[int, ...] | None:
-    if (verdict.code or "").startswith(_UNKNOWN):
+def _met(verdict: Verdict) -> tuple[int, ...] | None:
+    if (verdict.code or "").startswith(_LACKING):
         return ()
-    if verdict.request is None or verdict.operation is None or verdict.judgement.violations:
+    if verdict.request is None or verdict.operation is None or verdict.judgement.violations or verdict.claims is None:
         return None  # refused before anybody knew, or before scopes were looked at
-    return met(verdict.operation, schemes, headers, query)
+    security = enumerate(verdict.operation.security)
+    return tuple(index for index, alternative in security if lacking((alternative,), verdict.claims) is None)
 
 
 class NotingEngine:

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 
 from pytest_sidegate.cases import cases
 from pytest_sidegate.coverage.data import Data
+from pytest_sidegate.coverage.project import versions_of
 from pytest_sidegate.coverage.seen import response_for, seen
 from pytest_sidegate.coverage.watched import exchange_of
 from pytest_sidegate.failure.sections import Asked, as_text, sections
+from pytest_sidegate.project import Staged
 from pytest_sidegate.verdicts import Verdict, Verdicts
 from pytest_sidegate.wire import Written
 from sidecar.match import match
@@ -18,17 +20,17 @@ from xds.contract.shown import ShownOperation
 from xds.model import Operation, Place, Version
 from xds.policy.unit_tests import Result
 
-from .callers import Callers
 from .outcome import Outcome, Suite
 from .table import Row, Table
 
 
 @dataclass(slots=True)
 class Requests:
-    """Runs tables. `shown` is what each contract shows, by the operation's place; `data` collects what was seen."""
+    """Runs tables. `staged` has tokens and keys for whoever asks, `shown` is what each contract shows, by the operation's
+    place; `data` collects what was seen."""
 
     verdicts: Verdicts
-    callers: Callers
+    staged: Staged
     shown: Mapping[Place, ShownOperation]
     files: Mapping[str, bytes]
     data: Data = field(default_factory=Data)
@@ -45,7 +47,7 @@ class Requests:
                 yield self._outcome(table, row, row.title, operation, request)
 
     def _examples(self, table: Table, row: Row) -> Iterator[Outcome]:
-        versions = [v for s in self.callers.compilation.gateway.services for v in s.versions]
+        versions = versions_of(self.staged.compilation.gateway)
         version = next((v for v in versions if _name(v) == table.version), None)
         operation = next((o for o in version.operations if o.id == row.operation), None) if version else None
         shown = self.shown.get(operation.place) if operation else None
@@ -70,19 +72,19 @@ class Requests:
         asked = self._asked(operation, row, request)
         verdict = self.verdicts.judge(asked.method, asked.path, asked.headers, asked.body)
         words = _unlike(row, verdict, self._shown(verdict))
-        self._see(row, asked, verdict, f"{row.place.file}:{row.place.line}", bool(words))
+        self._see(row, verdict, f"{row.place.file}:{row.place.line}", bool(words))
         detail = as_text(sections(asked, verdict, self.files)) if words else ""
         result, took = Result.FAIL if words else Result.PASS, time.perf_counter() - begun
         return Outcome(Suite.REQUESTS, table.version, title, row.place, result, words, detail, took)
 
     def _asked(self, operation: Operation | None, row: Row, request: Written) -> Asked:
-        carried = self.callers.carried(operation, row.claims, row.consumer)
-        path = request.path + (("&" if "?" in request.path else "?") + carried.query if carried.query else "")
-        return Asked(request.method, path, (*request.headers, *carried.headers), request.body)
+        headers, query = self.staged.credentials(operation, row.claims, row.consumer)
+        path = request.path + (("&" if "?" in request.path else "?") + query if query else "")
+        return Asked(request.method, path, (*request.headers, *headers), request.body)
 
     def _operation(self, version: str, method: str, path: str) -> Operation | None:
         """The operation whose credentials are meant: of the table's version, or of any."""
-        versions = [v for s in self.callers.compilation.gateway.services for v in s.versions]
+        versions = versions_of(self.staged.compilation.gateway)
         for each in sorted(versions, key=lambda v: _name(v) != version):
             if found := match(each.operations, method, path.partition("?")[0]).operation:
                 return found
@@ -91,12 +93,11 @@ class Requests:
     def _shown(self, verdict: Verdict) -> ShownOperation | None:
         return self.shown.get(verdict.operation.place) if verdict.operation else None
 
-    def _see(self, row: Row, asked: Asked, verdict: Verdict, test: str, failed: bool) -> None:
+    def _see(self, row: Row, verdict: Verdict, test: str, failed: bool) -> None:
         shown = self._shown(verdict)
-        sent = asked.request
         status = row.expected.status if verdict.allowed and not failed else None
         for media in _answers(shown, status) if status else (None,):
-            exchange = exchange_of(verdict, self.callers.schemes, dict(sent.headers), sent.query, status, media)
+            exchange = exchange_of(verdict, status, media)
             if exchange is not None:
                 self.data = self.data.merged(Data.of(seen(exchange, shown), test))
 

@@ -10,15 +10,15 @@ from pytest_sidegate.coverage.data import Asked, Data, UnreadableData, load
 from pytest_sidegate.coverage.project import Known, found_opa, reported, shown_by, versions_of
 from pytest_sidegate.coverage.report import Report
 from pytest_sidegate.coverage.watched import NotingEngine
+from pytest_sidegate.project import Staged
 from pytest_sidegate.verdicts import DEADLINE_S, Verdicts
 from xds.compile import Compilation, Compiler
-from xds.diagnostics import Diagnostic
+from xds.diagnostics import Diagnostic, has_errors
 from xds.failure import CannotRun
 from xds.offline import read_offline
 from xds.policy.unit_tests import OpaError, run_opa, run_suite, suites
 
 from . import examples
-from .callers import Callers
 from .outcome import Outcome, of_rego
 from .requests import Requests
 from .table import Table, tables
@@ -52,8 +52,8 @@ def run(root: Path, env: str | None, engine: str, data: Sequence[Path]) -> Done:
     listed, said = tables(files)
     found = [each for version in versions for each in examples.judged(version, known, files)]
     asked: set[Asked] = set()
-    if versions and listed:
-        outcomes, fresh = _requests(compilation, listed, known, files, asked)
+    if versions and any(table.rows for table in listed) and not has_errors(compilation.diagnostics):
+        outcomes, fresh = _requests(Staged.of(root, env), listed, known, files, asked)
         found += outcomes
         seen = seen.merged(fresh)
     rego, problems = _rego(files, engine)
@@ -73,22 +73,15 @@ def _loaded(paths: Sequence[Path]) -> Data:
 
 
 def _requests(
-    compilation: Compilation,
-    listed: Sequence[Table],
-    known: Known,
-    files: Mapping[str, bytes],
-    asked: set[Asked],
+    staged: Staged, listed: Sequence[Table], known: Known, files: Mapping[str, bytes], asked: set[Asked]
 ) -> tuple[list[Outcome], Data]:
     from xds.policy.engine import EmbeddedEngine
-
-    consumers = [row.consumer for table in listed for row in table.rows if row.consumer]
-    callers = Callers(compilation, consumers)
 
     def engine() -> NotingEngine:
         return NotingEngine(EmbeddedEngine(workers=1, deadline_s=DEADLINE_S), asked)
 
-    with Verdicts(callers.compilation, engine=engine, files=files) as verdicts:
-        requests = Requests(verdicts, callers, known, files)
+    with Verdicts(staged.compilation, engine=engine, files=files) as verdicts:
+        requests = Requests(verdicts, staged, known, files)
         outcomes = [each for table in listed for each in requests.outcomes(table)]
     return outcomes, requests.data
 

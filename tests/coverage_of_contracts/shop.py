@@ -77,7 +77,7 @@ FILES = {
     "contracts/shop/v1.yaml": CONTRACT,
     "policies/shop/authz.rego": POLICY,
     "sidegate.yaml": SETTINGS,
-    "keys.yaml": f"keys: [{{consumer: desk, sha256: {'ab' * 32}, created: 2026-01-01}}]\n",
+    "keys.yaml": f"keys: [{{consumer: mobile, sha256: {'ab' * 32}}}, {{consumer: web, sha256: {'cd' * 32}}}]\n",
 }
 
 
