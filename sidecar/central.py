@@ -61,12 +61,15 @@ class Central:
         """Read addresses, comma-separated. Raises ValueError."""
         return cls(tuple(where(word.strip()) for word in text.split(",")), tls, node)
 
-    async def send(self, report: Mapping[str, Any]) -> Mapping[str, list[str]]:
-        """Report to every replica; the digests that any of them needs. Raises ConnectionError if none answers."""
+    async def send(self, report: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Report to every replica; what the first says, with the digests that any needs. Raises ConnectionError."""
         data = json.dumps({"node": self.node, "report": report}).encode()
-        answers = await self.ask(handshake.REPORT, data)
+        answers = {target: json.loads(each) for target, each in (await self.ask(handshake.REPORT, data)).items()}
         for target, answer in answers.items():
-            self.needed[target] = json.loads(answer)["needed"]
+            self.needed[target] = answer["needed"]
+        return {**next(iter(answers.values())), "needed": self._needed()}
+
+    def _needed(self) -> Needed:
         out: dict[str, dict[str, None]] = {}
         for needed in self.needed.values():
             for version, digests in needed.items():

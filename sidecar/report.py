@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 from urllib.parse import quote
 
@@ -17,11 +17,15 @@ from xds.reach import Reach
 log = logging.getLogger("sidegate.companion")
 
 
+async def _unheard(wanted: Mapping[str, str], withheld: Mapping[str, str]) -> None:
+    """Nobody minds."""
+
+
 class Line(Protocol):
     """How reports reach a control plane."""
 
-    async def send(self, report: Mapping[str, Any]) -> Mapping[str, list[str]]:
-        """Bring a report; the digests that routes may still name. Raises ConnectionError."""
+    async def send(self, report: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Bring a report; the answer (management.yaml, `report`). Raises ConnectionError."""
 
     async def close(self) -> None: ...
 
@@ -33,16 +37,16 @@ class Beside:
         self._url = f"{url}/companions/{quote(node, safe='')}"
         self._reach = Reach(2.0)
 
-    async def send(self, report: Mapping[str, Any]) -> Mapping[str, list[str]]:
+    async def send(self, report: Mapping[str, Any]) -> Mapping[str, Any]:
         import httpx
 
         try:
             answer = await self._reach.ask("PUT", self._url, json=report)
             answer.raise_for_status()
-            needed: Mapping[str, list[str]] = answer.json()["needed"]
-        except (httpx.HTTPError, ValueError, KeyError) as error:
+            said: Mapping[str, Any] = answer.json()
+        except (httpx.HTTPError, ValueError) as error:
             raise ConnectionError(str(error) or type(error).__name__) from error
-        return needed
+        return said
 
     async def close(self) -> None:
         await self._reach.close()
@@ -54,9 +58,13 @@ class Reporter:
     The answer names the digests that routes may still name; what neither it nor the report has is let go.
     """
 
+    advise: Callable[[Mapping[str, str], Mapping[str, str]], Awaitable[None]]
+    """Told the digests that are to be judged by next, and those that are held back."""
+
     def __init__(self, line: Line | None, admin: str, current: Current, service: str = "") -> None:
         self.line, self.admin, self.current, self.service = line, admin, current, service
         self._seconds = 0.0
+        self.advise = _unheard
         self._changed = asyncio.Event()
 
     async def report(self, seconds: float) -> None:
@@ -98,4 +106,6 @@ class Reporter:
             "problems": list(await self.current.engine.problems()),
         }
         document["problems"] += [f"the policies of {s} are refused: {why}" for s, why in self.current.refused.items()]
-        self.current.plan = trimmed(self.current.plan, offered, await line.send(document))
+        said = await line.send(document)
+        self.current.plan = trimmed(self.current.plan, offered, said["needed"])
+        await self.advise(said.get("wanted", {}), said.get("withheld", {}))

@@ -21,6 +21,7 @@ from xds.policy.open import open_engine
 from xds.probes import Probes
 from xds.scrape import scrape
 from xds.settings.layers import override
+from xds.settings.publishing import allowing
 from xds.telemetry import Counts, Traces
 
 
@@ -38,8 +39,10 @@ class Companion:
         state = options.state or options.dir / ".sidegate"
         current = Current(self._engine(None))
         reporter = Reporter(_line(options), options.admin.url, current, options.service)
-        over = None if options.xds else override(options.service, options.upstream)
+        place = None if options.xds else override(options.service, options.upstream)
+        over = {**(place or {}), **(allowing() if options.breaking else {})}
         reloader = Reloader(options.dir, state / "companion", current, reporter.report, self._engine, options.env, over)
+        reporter.advise = reloader.advise
         check = Check(current, self.records, self.traces)
         apps = [(check, options.listen), (admin_app(current, self.records), options.admin)]
         probes = self._probes(current)

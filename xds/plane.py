@@ -242,7 +242,18 @@ class ControlPlane:
         service = str(document.get("service") or EDGE)
         if reason := self._refusal(Node(node, metadata={"service": service}), identity):
             raise PermissionError(reason)
-        return {"needed": self.report(node, {**document, "admin": ""})}
+        return self.answer(node, {**document, "admin": ""})
+
+    def answer(self, node: str, document: Mapping[str, Any]) -> dict[str, Any]:
+        """What a companion's report is answered with (management.yaml): of its own service, all of them at the edge."""
+        needed, wanted = self.report(node, document), self.publisher.wanted
+        service = _service(str(document.get("service") or EVERYTHING))
+        ours = {name for name in {*wanted.digests, *wanted.withheld} if service in (EVERYTHING, name.partition("/")[0])}
+        return {
+            "needed": needed,
+            "wanted": {name: digest for name, digest in wanted.digests.items() if name in ours},
+            "withheld": {name: digest for name, digest in wanted.withheld.items() if name in ours},
+        }
 
     def _on_stream(self, event: StreamEvent) -> None:
         if isinstance(event, Denied):
