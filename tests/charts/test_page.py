@@ -1,0 +1,103 @@
+"""The page "the sidecar in a team's chart", followed as it is written, from `helm create` to a pod that runs."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.charts.kubelet import PROGRAMS, Pod
+from tests.charts.rendering import ROOT, objects, one
+from tests.charts.test_running import by_name, local
+from tests.roles.running import short_folder
+
+pytestmark = pytest.mark.slow
+PAGE = ROOT / "helm" / "sidegate-sidecar" / "README.md"
+
+APP = """
+import http.server, sys
+class App(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("content-type", "text/plain")
+        self.end_headers()
+        self.wfile.write(b"hello")
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), App).serve_forever()
+"""
+
+
+def steps() -> list[str]:
+    """The code of the five steps."""
+    page = PAGE.read_text().partition("## The sidecar in a team's chart")[2].partition("\n## ")[0]
+    return [textwrap.dedent(block) for block in re.findall(r"^ +```\w*\n(.*?)^ +```$", page, re.DOTALL | re.MULTILINE)]
+
+
+def shell(words: str, folder: Path, helm: Path) -> str:
+    """Run the lines of a step in a folder. Returns what they print."""
+    said = ""
+    programs = {"helm": [str(helm)], "sidegate": PROGRAMS["sidegate"]}
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
+    for line in filter(None, words.splitlines()):
+        program, *rest = shlex.split(line)
+        done = subprocess.run(
+            [*programs[program], *rest], cwd=folder, env=env, capture_output=True, text=True, timeout=120, check=False
+        )
+        assert done.returncode == 0, f"{line}: {done.stderr}{done.stdout}"
+        said += done.stdout
+    return said
+
+
+def test_as_it_is_written(helm_binary: Path, tmp_path: Path) -> None:
+    dependency, update, wrapped, init, values, _ = steps()
+    (tmp_path / "helm").symlink_to(ROOT / "helm")
+    shell("helm create hello", tmp_path, helm_binary)
+    chart, templates = tmp_path / "hello", tmp_path / "hello" / "templates"
+
+    with (chart / "Chart.yaml").open("a") as file:
+        file.write(dependency)
+    shell(update, tmp_path, helm_binary)
+
+    head, tail = wrapped.split("apiVersion: apps/v1\nkind: Deployment\n...\n")
+    deployment = templates / "deployment.yaml"
+    deployment.write_text(head + deployment.read_text() + tail)
+
+    shell(init, tmp_path, helm_binary)
+    shell("sidegate check hello/sidegate\nsidegate test hello/sidegate", tmp_path, helm_binary)
+
+    service = templates / "service.yaml"
+    service.write_text(service.read_text().replace("targetPort: http", "targetPort: 8080"))
+    deployment.write_text(
+        deployment.read_text().replace("{{ .Values.service.port }}", "{{ .Values.sidegate.app.port }}")
+    )
+    with (chart / "values.yaml").open("a") as file:
+        file.write("\n" + values)
+
+    (templates / "tests" / "test-connection.yaml").unlink()
+    shell("helm lint --strict hello", tmp_path, helm_binary)
+    own = tmp_path / "ports.yaml"
+    own.write_text(yaml.safe_dump(ports := local()))
+    found = objects(shell(f"helm template hello ./hello --values {own}", tmp_path, helm_binary))
+
+    asked = one(found, "Pod", "-test")["spec"]["containers"][0]
+    pod = one(found, "Deployment")["spec"]["template"]
+    (app,) = pod["spec"]["containers"]
+    app |= {"command": ["python", "-c", APP, str(ports["sidegate"]["app"]["port"])]}
+    with short_folder() as folder:
+        running = Pod(pod, folder, by_name(found))
+        try:
+            running.start()
+            words = [*asked["command"], f"http://127.0.0.1:{ports['sidegate']['port']}", *asked["args"][1:]]
+            said = shell(shlex.join(words), tmp_path, helm_binary)
+        finally:
+            running.kill()
+    assert said.splitlines() == [
+        "ok  GET /hello/v1/hello/rita: 200",
+        "ok  GET /hello/v1/hello/nobody: 403 policy-denied",
+    ]
