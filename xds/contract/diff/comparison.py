@@ -18,8 +18,9 @@ from .subjects import Subject, identify
 
 @dataclass(slots=True)
 class Comparison:
-    """`today` is the day that dates of sunset are measured by; `names` are those of the operation at hand, and `allowances` what its
-    contract lets pass."""
+    """`today` is the day that dates of sunset are measured by.
+
+    `names` are those of the operation at hand, and `allowances` what its contract lets pass."""
 
     old: Side
     new: Side

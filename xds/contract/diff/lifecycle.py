@@ -41,7 +41,7 @@ def _sunset(work: Comparison, old: Operation, new: Operation, before: Node, afte
     was, is_ = before.get("x-sunset"), after.get("x-sunset")
     if not new.deprecated:
         return
-    if is_ is not None and read_date(is_) is None:
+    if is_ is not None and read_date(is_) is None and (was is None or was.value != is_.value):
         work.add("api-deprecated-sunset-parse", "its x-sunset is no date", was or before, is_)
     elif old.deprecated and was is not None and is_ is None:
         work.add("sunset-deleted", "its x-sunset is gone while it is deprecated", was, after)
@@ -54,6 +54,8 @@ def _sunset(work: Comparison, old: Operation, new: Operation, before: Node, afte
 
 def _stability(work: Comparison, before: Node, after: Node) -> None:
     was, is_ = before.get("x-stability-level"), after.get("x-stability-level")
+    if is_ is not None and was is not None and is_.value == was.value:
+        return
     if is_ is not None and is_.value not in _LEVELS:
         words = f"x-stability-level is none of {', '.join(_LEVELS)}"
         work.add("api-invalid-stability-level", words, was or before, is_)

@@ -24,6 +24,8 @@ def compare(work: Comparison) -> None:
         for rule in ROOMS:
             rule(work, old, new)
     work.about()
+    security.schemes(work)
+    _webhooks(work)
 
 
 ROOMS = (lifecycle.compare, security.compare, parameters.compare, bodies.compare, responses.compare)
@@ -31,3 +33,11 @@ ROOMS = (lifecycle.compare, security.compare, parameters.compare, bodies.compare
 
 def _key(operation: Operation) -> Key:
     return operation.method, same(operation.path)
+
+
+def _webhooks(work: Comparison) -> None:
+    """What a client was told of and is not any more."""
+    before, after = work.old.root.get("webhooks"), work.new.root.get("webhooks")
+    for name, node in before.members() if before is not None else ():
+        if after is None or after.get(name) is None:
+            work.add("webhook-removed", f"the webhook {name} is gone", node, after or work.new.root)

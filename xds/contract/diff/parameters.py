@@ -95,7 +95,7 @@ def _lifecycle(work: Comparison, before: Node, after: Node, words: str) -> None:
     deprecated = [(flag := node.get("deprecated")) is not None and flag.value is True for node in (before, after)]
     if not deprecated[1]:
         return
-    if is_ is not None and lifecycle.read_date(is_) is None:
+    if is_ is not None and lifecycle.read_date(is_) is None and (was is None or was.value != is_.value):
         work.add("request-parameter-sunset-parse", f"x-sunset of {words} is no date", was or before, is_)
     elif deprecated[0] and was is not None and is_ is None:
         work.add("request-parameter-sunset-deleted", f"x-sunset of {words} is gone", was, after)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from xds.contract.node import Node
 from xds.model import Operation
@@ -109,11 +109,24 @@ def _counterpart(range_: str, theirs: dict[str, Node]) -> tuple[str, str] | None
     if same:
         lost = wanted.keys() - _parameters(same[0]).keys()
         return f"response-media-type-parameter-{'removed' if lost else 'changed'}", same[0]
-    narrower = next((key for key in theirs if covers(mine, _essence(key))), None)
-    if narrower is not None:
-        return "", narrower
-    wider = next((k for k in theirs if covers(_essence(k), mine)), None)
-    return ("response-media-type-name-generalized", wider) if wider is not None else None
+    for id_, holds in _KINDRED:
+        if (found := next((key for key in theirs if holds(mine, _essence(key))), None)) is not None:
+            return id_, found
+    return None
+
+
+def _is_kind(special: str, general: str) -> bool:
+    """Whether the suffix of one type says that it is of the other: `application/problem+json` (RFC 6839)."""
+    kind, _, sub = general.partition("/")
+    return special.startswith(f"{kind}/") and special.endswith(f"+{sub}")
+
+
+_KINDRED: tuple[tuple[str, Callable[[str, str], bool]], ...] = (
+    ("", covers),
+    ("response-media-type-name-generalized", lambda old, new: covers(new, old) or _is_kind(old, new)),
+    ("response-media-type-name-changed", lambda old, new: _is_kind(new, old)),
+)
+"""What a new media type can be to an old one, and what that is called; the first that holds counts."""
 
 
 def _essence(range_: str) -> str:

@@ -92,3 +92,29 @@ _FIELDS = (
     ("in", "api-security-component-api-key-in-changed"),
     ("name", "api-security-component-api-key-name-changed"),
 )
+
+
+def schemes(work: Comparison) -> None:
+    """Where tokens come from, of schemes that both contracts have under one name."""
+    before, after = work.old.contract.schemes, work.new.contract.schemes
+    for name in sorted(before.keys() & after.keys()):
+        old, new = work.old.at(before[name].place), work.new.at(after[name].place)
+        _url(work, name, "api-security-component-openid-connect-url-changed", old, new, "openIdConnectUrl")
+        flows, others = old.get("flows"), new.get("flows")
+        for flow, node in flows.members() if flows is not None else ():
+            other = others.get(flow) if others is not None else None
+            for field, id_ in _URLS if other is not None else ():
+                _url(work, f"{name}, {flow}", id_, node, other, field)
+
+
+def _url(work: Comparison, name: str, id_: str, old: Node, new: Node | None, field: str) -> None:
+    first, second = old.get(field), new.get(field) if new is not None else None
+    if first is not None and second is not None and first.value != second.value:
+        work.add(id_, f"security scheme {name}: {field} is another", first, second)
+
+
+_URLS = (
+    ("authorizationUrl", "api-security-component-oauth-url-changed"),
+    ("tokenUrl", "api-security-component-oauth-token-url-changed"),
+    ("refreshUrl", "api-security-component-oauth-refresh-url-changed"),
+)

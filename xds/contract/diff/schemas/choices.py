@@ -34,11 +34,23 @@ def _branches(two: Two, old: Node, new: Node) -> Findings:
         twin = next((n for n in candidates[:1] if _alike(branch, n) or len(mine) == len(theirs)), None)
         words = f"an alternative of {(old if two.request else new).key} is " + ("gone" if two.request else "new")
         at = (branch, new) if two.request else (old, branch)
-        yield Choice(options, Issue(_what(two, old if two.request else new), words, *at), options[0] if twin else ())
+        plain = all(map(_is_type, (*mine, *theirs)))
+        what = _types(two) if plain else _what(two, old if two.request else new)
+        yield Choice(options, Issue(what, words, *at), options[0] if twin and not plain else ())
 
 
 def _part(two: Two, mine: Nodes, theirs: Nodes) -> Part:
     return Part(None, mine, theirs) if two.request else Part(None, theirs, mine)
+
+
+def _is_type(branch: Node) -> bool:
+    """Whether an alternative says nothing but a type: then the list is one of types."""
+    value = branch.value
+    return isinstance(value, dict) and "type" in value and value.keys() <= {"type", "title", "description"}
+
+
+def _types(two: Two) -> str:
+    return "list-of-types-narrowed" if two.request else "list-of-types-widened"
 
 
 def _what(two: Two, group: Node) -> str:
@@ -74,14 +86,15 @@ def alternatives(two: Two) -> Findings:
         mine = [part for each in mine for part in _pieces(each, two.source)]
     for each in mine:
         options = tuple((_part(two, each, other),) for other in theirs)
-        yield Choice(options, _issue(two), options[0] if len(theirs) == 1 else ())
+        unwrapped = len(two.old.groups) > len(two.new.groups)
+        yield Choice(options, _issue(two), options[0] if unwrapped and len(theirs) == 1 else ())
 
 
 def _issue(two: Two) -> Issue:
     source, target = two.source, two.target
     changed = source if len(source.groups) > len(target.groups) else target
     group = changed.groups[-1]
-    if changed is source:
+    if changed is two.old:
         words = f"an alternative of {group.key} is " + ("gone" if two.request else "new")
         return Issue(_what(two, group), words, two.old.at, two.new.at)
     stem = "one-of" if group.key == "oneOf" else "any-of"

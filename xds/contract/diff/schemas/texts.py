@@ -47,8 +47,7 @@ def formats(two: Two) -> Findings:
     mine, other = missing[0], next(iter(kept.values()), None)
     old, new = (other, mine) if two.request else (mine, other)
     words = f"the format {old.value if old else 'none'} became {new.value if new else 'none'}"
-    wider = other is None or (str(mine.value), str(other.value)) in _IN
-    yield Issue("type-generalized" if wider and not two.request else "type-changed", words, old, new)
+    yield Issue("type-changed", words, old, new)
 
 
 def _formats(form: Form) -> dict[str, Node]:

@@ -48,14 +48,9 @@ def kinds(two: Two) -> Findings:
 
 def _what(two: Two) -> str:
     old, new = two.old.types - {"null"}, two.new.types - {"null"}
-    listed = min(len(_least(old)), len(_least(new))) >= 1 and max(len(_least(old)), len(_least(new))) > 1
     if two.request:
-        if new < old and listed and two.old.typed:
-            return "list-of-types-narrowed"
-        return "type-specialized" if new < old and two.old.typed else "type-changed"
-    if old < new and listed and two.new.typed:
-        return "list-of-types-widened"
-    return "type-generalized" if old < new else "type-changed"
+        return "type-specialized"
+    return "type-generalized" if old < new and two.new.typed else "type-changed"
 
 
 def _least(types: Iterable[str]) -> frozenset[str]:
