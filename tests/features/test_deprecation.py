@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -18,8 +20,10 @@ from tests.e2e.shop import until
 from tests.envoy import models
 from tests.envoy.proxy import proxy
 from tests.features.hop import Hop, contract, operation, serve
-from tests.projects import CONTRACT, pets, tree
+from tests.projects import CONTRACT, compiled, pets, tree
+from xds.cli import main
 from xds.compile import Compiler
+from xds.dashboards.alerts import NOTICE_S, groups
 from xds.keyfile import add
 from xds.metrics import CONSUMERS, DEPRECATED, REQUESTS
 from xds.model import Gateway, Mode, Operation, Place
@@ -281,3 +285,35 @@ def test_bad_settings_have_a_place(document: str, operation_: str, code: str, po
     assert found[0].span
     assert found[0].span.pointer.endswith(pointer), found
     assert says in f"{found[0].message} {found[0].help}", found
+
+
+def test_a_retirement_can_be_shown_safe(counted: Hop, tmp_path: Path) -> None:
+    """The dashboard and the alert ask for what proxies export; where nothing is deprecated there is neither."""
+    counted.client.get("/open")
+    assert main(["dashboards", str(counted.folder), "--out", str(tmp_path)]) == 0
+    board = json.loads((tmp_path / "grafana/sidegate.json").read_text())
+    asked = [t["expr"] for panel in board["panels"] for t in panel["targets"] if DEPRECATED.exported in t["expr"]]
+    assert asked
+    until(lambda: bool(_used(counted)), 15)
+    families = text_string_to_metric_families(counted.gateway.manage("/metrics").body)
+    labels = next(set(s.labels) for family in families for s in family.samples if s.name == DEPRECATED.exported)
+    for expression in asked:
+        assert set(re.findall(r"(\w+)=~?\"", expression)) <= labels
+        assert set(re.findall(r"by \(([^)]*)\)", expression)[0].split(", ")) <= labels
+
+
+def test_an_alert_names_who_will_be_refused() -> None:
+    """For a whole version, or for those of its operations that go away on a date; names of operations are no expressions."""
+    text = CONTRACT.replace("operationId: listPets", "operationId: list.pets\n      x-sunset: 2199-01-02")
+    whole = CONTRACT.replace("/pets/v1", "/pets/v2").replace(
+        "paths:\n", "x-sunset: 2199-01-01\nx-sidegate: {deprecated: 2026-01-01}\npaths:\n", 1
+    )
+    files = pets(contract=text.replace("operationId: list", "deprecated: true\n      operationId: list"))
+    gateway = compiled(files | {"contracts/pets/v2.yaml": whole}).gateway
+    rules = {r["expr"]: r for g in groups(gateway) for r in g["rules"] if r["alert"] == "SidegateSunsetInUse"}
+    one, other = sorted(rules)
+    assert '{service="pets",version="v1",operation=~"list\\\\.pets"}[1d]' in one
+    assert '{service="pets",version="v2"}[1d]' in other
+    assert f"> {int(datetime(2199, 1, 1, tzinfo=UTC).timestamp()) - NOTICE_S}" in other
+    assert "from 2199-01-01 on" in rules[other]["annotations"]["summary"]
+    assert not [r for g in groups(compiled(pets()).gateway) for r in g["rules"] if "Sunset" in r["alert"]]

@@ -9,11 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from xds.dashboards.queries import selector, share, slow
+from xds.dashboards.queries import among, selector, share, slow, used
 from xds.model import Gateway, Operation, Version
+from xds.native.deprecation import Sunset
 
 BURNS = ((14.4, "1h", "5m", "page"), (6.0, "6h", "30m", "page"), (1.0, "3d", "6h", "ticket"))
 """How many times faster than allowed the budget burns, over which windows, and how loud that is."""
+
+NOTICE_S = 28 * 86_400
+"""How long before a sunset its callers are told of."""
 
 FAULTS = (
     (
@@ -34,6 +38,7 @@ def groups(gateway: Gateway) -> list[dict[str, Any]]:
     found = [{"name": "sidegate", "rules": [_fault(*row) for row in FAULTS]}]
     for service in gateway.services:
         rules = [r for v in service.versions for o in v.operations for r in _objectives(v, o)]
+        rules += [rule for version in service.versions for rule in _sunsets(version)]
         if rules:
             found.append({"name": f"sidegate-{service.name}", "rules": rules})
     return found
@@ -47,6 +52,24 @@ def _fault(name: str, bad: str, most: float, meaning: str) -> dict[str, Any]:
         "labels": {"severity": "page"},
         "annotations": {"summary": meaning},
     }
+
+
+def _sunsets(version: Version) -> Iterator[dict[str, Any]]:
+    """A rule for each date on which something of a version goes away: who will be refused then, told some weeks before."""
+    dates: dict[Sunset, list[Operation]] = {}
+    for operation in version.operations:
+        if operation.native.sunset and operation.native.deprecated:
+            dates.setdefault(operation.native.sunset, []).append(operation)
+    for sunset, operations in sorted(dates.items(), key=lambda row: row[0].at):
+        yield {
+            "alert": "SidegateSunsetInUse",
+            "expr": f"({used(among(version, operations), '1d')}) and on() (vector(time()) > {sunset.at - NOTICE_S})",
+            "labels": {"severity": "ticket"},
+            "annotations": {
+                "summary": "{{ $labels.consumer }} still asks for {{ $labels.service }}/{{ $labels.version }}"
+                f" {{{{ $labels.operation }}}}, which is refused from {sunset.text} on"
+            },
+        }
 
 
 def _objectives(version: Version, operation: Operation) -> Iterator[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from xds.dashboards.queries import quantile, rate, selector, share, slow
+from xds.dashboards.queries import quantile, rate, selector, share, slow, used
 from xds.model import Gateway
 
 WIDTH, HEIGHT = 12, 8
@@ -16,7 +16,7 @@ LEGEND = "{{service}} {{version}} {{operation}}"
 
 def dashboard(gateway: Gateway) -> dict[str, Any]:
     """The dashboard as Grafana imports it."""
-    panels = [*_traffic(), *_objectives(gateway)]
+    panels = [*_traffic(), *_deprecated(gateway), *_objectives(gateway)]
     return {
         "uid": "sidegate",
         "title": "Sidegate",
@@ -46,6 +46,14 @@ def _traffic() -> Iterator[dict[str, Any]]:
         "reqps",
         (rate(f'{PICKED},status=~"400|403|413|415|422",code!=""', by="operation, code"), "{{operation}} {{code}}"),
     )
+
+
+def _deprecated(gateway: Gateway) -> Iterator[dict[str, Any]]:
+    """Who still asks for what is deprecated: empty over 30 days before it is taken away."""
+    if any(operation.native.deprecated for s in gateway.services for v in s.versions for operation in v.operations):
+        legend = f"{{{{consumer}}}}: {LEGEND}"
+        yield _graph("Deprecated operations, a day, by consumer", "short", (used(PICKED, "1d"), legend))
+        yield _graph("Deprecated operations, 30 days, by consumer", "short", (used(PICKED, "30d"), legend))
 
 
 def _objectives(gateway: Gateway) -> Iterator[dict[str, Any]]:

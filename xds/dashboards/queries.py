@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from xds.metrics import DURATION, OPERATION, REQUESTS
+import re
+from collections.abc import Sequence
+
+from xds.metrics import DEPRECATED, DURATION, OPERATION, REQUESTS
 from xds.model import Operation, Version
 
 BY_OPERATION = ", ".join(OPERATION)
+BY_CONSUMER = ", ".join((*OPERATION, "consumer"))
 
 
 def selector(version: Version, operation: Operation) -> str:
@@ -13,9 +17,23 @@ def selector(version: Version, operation: Operation) -> str:
     return f'service="{version.service}",version="{version.name}",operation="{operation.name}"'
 
 
+def among(version: Version, operations: Sequence[Operation]) -> str:
+    """The labels of some operations of a version, or of all."""
+    whole = f'service="{version.service}",version="{version.name}"'
+    names = sorted({operation.name for operation in operations})
+    if len(operations) == len(version.operations):
+        return whole
+    return f'{whole},operation=~"{"|".join(re.escape(name) for name in names)}"'.replace("\\", "\\\\")
+
+
 def rate(matches: str = "", window: str = "$__rate_interval", by: str = BY_OPERATION) -> str:
     """Requests a second."""
     return f"sum by ({by}) (rate({REQUESTS.exported}{{{matches}}}[{window}]))"
+
+
+def used(matches: str = "", window: str = "$__rate_interval", by: str = BY_CONSUMER) -> str:
+    """Requests of deprecated operations within a time, by who asked: nothing at all once nobody does."""
+    return f"sum by ({by}) (increase({DEPRECATED.exported}{{{matches}}}[{window}])) > 0"
 
 
 def share(bad: str, matches: str, window: str) -> str:
