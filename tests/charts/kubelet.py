@@ -1,6 +1,7 @@
 """A pod's object -> its containers as processes, by their own commands, environment and volumes: where no kubelet is.
 
-A process has no file system of its own, so what its words and variables say of mounted paths is led below a folder.
+A process has no file system and no ports of its own, so what its words and variables say of mounted paths is led below a
+folder, and what they say of the pod's ports to ports that nobody has.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 
 from tests.charts import volumes
 from tests.charts.rendering import ROOT, Object
+from tests.e2e.journal import unused_port
 from tests.roles.running import PATIENCE_S, until
 
 PROGRAMS = {"sidegate": [sys.executable, "-m", "xds.cli"], "python": [sys.executable]}
@@ -28,11 +30,20 @@ Container = Mapping[str, Any]
 
 
 class Pod:
-    """`objects` are the ConfigMaps and Secrets of its namespace. `folder` has a short path, since sockets are below it."""
+    """`objects` are the ConfigMaps and Secrets of its namespace. `folder` has a short path, since sockets are below it.
 
-    def __init__(self, pod: Object, folder: Path, objects: volumes.Objects) -> None:
+    `ports` says where a port of the pod is on this machine, and `hosts` where names are (`NAME:PORT` to `HOST:PORT`).
+    """
+
+    def __init__(
+        self, pod: Object, folder: Path, objects: volumes.Objects, hosts: Mapping[str, str] | None = None
+    ) -> None:
         self.name, self.spec, self.folder = pod["metadata"].get("name", "pod-0"), pod["spec"], folder
-        self.metadata = {**pod["metadata"], "name": self.name}
+        self.metadata = {"namespace": "prod", **pod["metadata"], "name": self.name}
+        self.hosts = hosts or {}
+        containers = (*self.spec.get("initContainers", []), *self.spec["containers"])
+        declared = {port["containerPort"] for each in containers for port in each.get("ports", [])}
+        self.ports = {port: unused_port() for port in sorted(declared)}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self.project(objects)
 
@@ -98,11 +109,13 @@ class Pod:
             return
         name = container["name"]
 
+        port, path = self.ports[get["port"]], self._led(get["path"], container)
+
         def answered() -> bool:
             assert self._processes[name].poll() is None, f"{name} ended: {self.log(name)}"
-            return status(get["port"], get["path"]) == 200
+            return status(port, path) == 200
 
-        until(answered, lambda: f"{name}, {kind}: {status(get['port'], get['path'])}; {self.log(name)}")
+        until(answered, lambda: f"{name}, {kind}: {status(port, path)}; {self.log(name)}")
 
     def _words(self, words: list[str], container: Container) -> list[str]:
         program = PROGRAMS.get(words[0], [words[0]])
@@ -120,11 +133,13 @@ class Pod:
         return env
 
     def _led(self, word: str, container: Container) -> str:
-        """A word with its mounted paths led below the folder."""
-        mounted = self._mounts(container)
-        paths = "|".join(re.escape(path) for path in sorted(mounted, key=len, reverse=True))
-        found = re.compile(rf"(?<![\w/])({paths})(?=[/:,]|$)") if paths else None
-        return found.sub(lambda match: str(mounted[match[1]]), word) if found else word
+        """A word with its names, mounted paths and ports led to where they are. Each part of it is led once."""
+        led = {re.escape(name): to for name, to in self.hosts.items()}
+        led |= {rf"(?<![\w/]){re.escape(path)}(?=[/:,]|$)": str(to) for path, to in self._mounts(container).items()}
+        led |= {rf"(?<![\w.-]){port}(?![\w.-])": str(to) for port, to in self.ports.items()}
+        patterns = sorted(led, key=len, reverse=True)
+        groups = "|".join(f"(?P<g{at}>{pattern})" for at, pattern in enumerate(patterns))
+        return re.sub(groups, lambda found: led[patterns[int(str(found.lastgroup)[1:])]], word) if groups else word
 
     def _mounts(self, container: Container) -> dict[str, Path]:
         made = {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,16 +12,9 @@ import pytest
 from tests.charts.kubelet import PROGRAMS, Pod, status
 from tests.charts.rendering import EXAMPLES, ROOT, Object, objects, one, render
 from tests.charts.volumes import Objects
-from tests.e2e.journal import unused_port
 from tests.roles.running import short_folder, until
 
 pytestmark = pytest.mark.slow
-
-
-def local(**values: Any) -> dict[str, Any]:
-    """Values with ports that nobody has, since all pods of a test share one machine."""
-    ports = {"port": unused_port(), "app": {"port": unused_port()}}
-    return {"sidegate": {**ports, "ports": {"management": unused_port(), "ready": unused_port()}, **values}}
 
 
 def by_name(found: list[Object]) -> Objects:
@@ -30,8 +22,8 @@ def by_name(found: list[Object]) -> Objects:
 
 
 @contextmanager
-def running(service: str, values: dict[str, Any]) -> Iterator[tuple[Pod, list[Object]]]:
-    found = render(EXAMPLES / service, values)
+def running(service: str, **values: Any) -> Iterator[tuple[Pod, list[Object]]]:
+    found = render(EXAMPLES / service, {"sidegate": values})
     with short_folder() as folder:
         pod = Pod(one(found, "Deployment")["spec"]["template"], folder, by_name(found))
         try:
@@ -50,18 +42,16 @@ def ask(found: list[Object], port: int) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("service", ["catalog", "orders"])
 def test_the_pod_serves_what_helm_test_asks(service: str) -> None:
-    values = local()
-    with running(service, values) as (pod, found):
-        asked = ask(found, values["sidegate"]["port"])
+    with running(service) as (pod, found):
+        asked = ask(found, pod.ports[8080])
         assert asked.returncode == 0, asked.stdout + asked.stderr + pod.log("sidegate")
         codes = pod.stop()
         assert codes["sidegate"] == codes["sidegate-envoy"] == 0, pod.log("sidegate-envoy") + pod.log("sidegate")
 
 
 def test_a_changed_config_map_is_enforced() -> None:
-    values = local()
-    with running("catalog", values) as (pod, found):
-        port = values["sidegate"]["port"]
+    with running("catalog") as (pod, found):
+        port = pod.ports[8080]
         assert status(port, "/catalog/v1/public/about") == 200
         sources = one(found, "ConfigMap")
         policy = sources["data"]["policies_catalog_authz.rego"]
@@ -73,37 +63,33 @@ def test_a_changed_config_map_is_enforced() -> None:
 
 
 def test_a_pod_of_classic_containers() -> None:
-    values = local(containers="classic")
-    with running("catalog", values) as (_, found):
-        asked = ask(found, values["sidegate"]["port"])
+    with running("catalog", containers="classic") as (pod, found):
+        asked = ask(found, pod.ports[8080])
         assert asked.returncode == 0, asked.stdout + asked.stderr
 
 
 def test_inject_makes_a_pod_that_runs() -> None:
     """The same by `sidegate inject`, from a manifest that knows nothing of Sidegate."""
-    values = local()["sidegate"]
-    app = values["app"]["port"]
-    manifest = f"""
+    manifest = """
 apiVersion: v1
 kind: Pod
-metadata: {{name: catalog}}
+metadata: {name: catalog}
 spec:
   containers:
   - name: app
     image: app:1
-    command: [python, -W, ignore, examples/serve.py, --listen, "127.0.0.1:{app}"]
-    readinessProbe: {{httpGet: {{path: /ready, port: {app}}}}}
+    command: [python, -W, ignore, examples/serve.py, --listen, "127.0.0.1:9000"]
+    ports: [{containerPort: 9000}]
+    readinessProbe: {httpGet: {path: /ready, port: 9000}}
 """
-    flags = [f"--set=port={values['port']}", f"--set=app.port={app}"]
-    flags += [f"--set=ports.{name}={port}" for name, port in values["ports"].items()]
-    words = [sys.executable, "-m", "xds.cli", "inject", "--sources", str(EXAMPLES / "catalog" / "sidegate"), *flags]
+    words = [*PROGRAMS["sidegate"], "inject", "--sources", str(EXAMPLES / "catalog" / "sidegate")]
     made = subprocess.run(words, input=manifest, capture_output=True, text=True, timeout=60, check=True, cwd=ROOT)
     found = objects(made.stdout)
     with short_folder() as folder:
         pod = Pod(one(found, "Pod"), folder, by_name(found))
         try:
             pod.start()
-            assert status(values["port"], "/catalog/v1/public/about") == 200
-            assert status(values["port"], "/catalog/v1/items") == 401
+            assert status(pod.ports[8080], "/catalog/v1/public/about") == 200
+            assert status(pod.ports[8080], "/catalog/v1/items") == 401
         finally:
             pod.kill()
