@@ -31,6 +31,7 @@ paths:
           in: path
           required: true
           schema: {{type: string, maxLength: 64}}
+          example: rita
         - name: times
           in: query
           schema: {{type: integer, minimum: 1, maximum: 10}}
@@ -40,6 +41,7 @@ paths:
           content:
             text/plain:
               schema: {{type: string}}
+              example: Hello, rita!
 """
 
 POLICY = """# Who may do what with {name}. Whatever no rule allows is refused.
