@@ -88,6 +88,17 @@ class Central:
             raise ConnectionError(next(iter(failed.values()), "no address"))
         return answers
 
+    async def any(self, method: str, data: bytes, timeout: float) -> bytes:
+        """The first replica's answer that there is, in the order of addresses. Raises ConnectionError."""
+        await self._renew()
+        last: BaseException = ConnectionError("no address")
+        for target in sorted(await self._resolved(), key=lambda each: each in self._away):
+            try:
+                return await self._one(target, method, data, timeout)
+            except Exception as error:  # noqa: BLE001 - gRPC's errors, and files that are just being exchanged
+                last = error
+        raise ConnectionError(_reason(last)) from last
+
     async def close(self) -> None:
         """Close every connection."""
         for channel in self._channels.values():
@@ -101,11 +112,11 @@ class Central:
             log.info("the control plane at %s takes reports again", target)
         self._away = frozenset(failed)
 
-    async def _one(self, target: str, method: str, data: bytes) -> bytes:
+    async def _one(self, target: str, method: str, data: bytes, timeout: float = TIMEOUT_S) -> bytes:
         if target not in self._channels:
             self._channels[target] = self._channel(target)
         call = self._channels[target].unary_unary(f"/{handshake.SERVICE}/{method}")
-        answer: bytes = await call(data, timeout=TIMEOUT_S)
+        answer: bytes = await call(data, timeout=timeout)
         return answer
 
     def _channel(self, target: str) -> Any:

@@ -19,7 +19,8 @@ def parser() -> argparse.ArgumentParser:
         prog="sidegate-companion",
         description="Judges requests by contract and policy when Envoy asks (HTTP ext_authz).",
     )
-    made.add_argument("--dir", type=Path, default=Path(), help="the project: contracts/, policies/, sidegate.yaml")
+    help_ = "the project: contracts/, policies/, sidegate.yaml (default: this folder; with --xds what the control plane has)"
+    made.add_argument("--dir", type=Path, help=help_)
     made.add_argument("--state", type=Path, help="a folder to keep the last good sources in (default: DIR/.sidegate)")
     made.add_argument("--env", metavar="NAME", help="the layer sidegate.NAME.yaml over sidegate.yaml")
     made.add_argument("--listen", type=where, default=Address("127.0.0.1", 8181), help="where Envoy asks")
@@ -48,6 +49,9 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Run the companion until SIGTERM or SIGINT. Returns the exit code."""
     options = parser().parse_args(argv)
+    if options.dir is None and not options.xds:
+        options.dir = Path()
+    options.state = options.state or (options.dir or Path()) / ".sidegate"
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:

@@ -13,6 +13,7 @@ from typing import Any
 from sidecar.decision_log import DecisionLog, opened
 from sidecar.masking import RULE, mask_of
 from sidecar.plan import Plan, next_plan
+from sidecar.received import Received
 from xds.building import keep
 from xds.compile import Compilation
 from xds.policy.bundle import Bundle
@@ -52,8 +53,10 @@ class Reloader:
         env: str | None = None,
         over: Mapping[str, Any] | None = None,
         packs: Iterable[Path] = (),
+        received: Received | None = None,
     ) -> None:
-        self.project = Project(root, state, env, closed=True, over=over, packs=packs)
+        self.project = received or Project(root, state, env, closed=True, over=over, packs=packs)
+        self._received = received
         self.current, self.report, self.open_engine = current, report, open_engine
         self._logged: Settings | None = None
         self._loading = asyncio.Lock()
@@ -62,6 +65,10 @@ class Reloader:
 
     async def run(self) -> None:
         """Load, then load again at every change, until cancelled."""
+        if self._received is not None:
+            async for _ in self._received.changes():
+                await self.load()
+            return
         await self.load()
         async for _ in changes(self.project.root, self.project.key_files, self.project.packs):
             await self.load()

@@ -12,6 +12,7 @@ import uvicorn
 from sidecar.admin import admin_app
 from sidecar.central import Central, Tls
 from sidecar.check import Check
+from sidecar.received import Received
 from sidecar.record import Records
 from sidecar.reload import Current, Reloader
 from sidecar.report import Beside, Line, Reporter
@@ -36,12 +37,25 @@ class Companion:
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop`. Parts that end by themselves end the companion, so that whoever started it knows."""
         options = self.options
-        state = options.state or options.dir / ".sidegate"
+        state = options.state
         current = Current(self._engine(None))
-        reporter = Reporter(_line(options), options.admin.url, current, options.service)
+        line = _line(options)
+        reporter = Reporter(line, options.admin.url, current, options.service)
         place = None if options.xds else override(options.service, options.upstream)
         over = {**(place or {}), **(allowing() if options.breaking else {})}
-        reloader = Reloader(options.dir, state / "companion", current, reporter.report, self._engine, options.env, over)
+        received = None
+        if isinstance(line, Central) and options.dir is None:
+            received = Received(line, options.service, state / "companion")
+        reloader = Reloader(
+            options.dir,
+            state / "companion",
+            current,
+            reporter.report,
+            self._engine,
+            options.env,
+            over,
+            received=received,
+        )
         reporter.advise = reloader.advise
         check = Check(current, self.records, self.traces)
         apps = [(check, options.listen), (admin_app(current, self.records), options.admin)]

@@ -6,7 +6,7 @@ SERVICE = "sidegate.v1.Companions"
 REPORT = "Report"
 """`{"node": NODE, "report": {...}}` -> `{"needed": {...}}`; the documents are those of `PUT /companions/{node}`."""
 SOURCES = "Sources"
-"""`{"service": SERVICE, "have": REVISION}` -> revision, environment and zip of a service's sources; empty: as before."""
+"""`{"service": SERVICE, "have": REVISION, "wait": SECONDS}` -> what `xds.handout` makes; `{}` if there is nothing newer."""
 EDGE = "edge"
 """What the companion of the gateway in front of all services calls its service."""
 EVERY_S = 2.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -16,7 +17,7 @@ from xds.ads.events import Event as StreamEvent
 from xds.ads.identity import EDGE, RATE_LIMIT, Identity, asked_for, refusal
 from xds.ads.machine import ProtocolError
 from xds.ads.messages import Node
-from xds.ads.reports import report_handler
+from xds.ads.reports import companion_handler
 from xds.ads.server import AdsServer
 from xds.building import keep
 from xds.compile import Compilation
@@ -24,6 +25,7 @@ from xds.diagnostics import Diagnostic
 from xds.envoy import Profile
 from xds.envoy.replies import code_of
 from xds.events import Event, Refused, Rejected
+from xds.handout import handout
 from xds.project import Project
 from xds.publish import EVERYTHING, Companion, Publisher
 from xds.share import Stand
@@ -72,6 +74,8 @@ class ControlPlane:
         self.publisher = Publisher(profile, self.server, on_event, self._keep, own=service)
         self.secured: Any = None
         """The gRPC credentials of a port that demands certificates; without them everybody who gets there is believed."""
+        self._changed = asyncio.Event()
+        self._handouts: tuple[Compilation, dict[str, dict[str, Any]]] = (Compilation(), {})
         self.namespace = ""
         """The namespace that this control plane runs in, where there are any."""
         self._store = Store(state / "snapshot") if state else None
@@ -89,7 +93,9 @@ class ControlPlane:
         Until that compiles, proxies are given the snapshot that the last run published last, if it was for this profile.
         """
         self._resume()
-        self.address = await self.server.start(self.address, self.secured, [report_handler(self._reported)])
+        self.address = await self.server.start(
+            self.address, self.secured, [companion_handler(self._reported, self._handed)]
+        )
         self.publisher.join(self.service)
         compilation = await self.refresh()
         self._watch = asyncio.create_task(self._follow())
@@ -116,6 +122,8 @@ class ControlPlane:
             self.publisher.want(compilation, noticed)
             self.server.recheck()
             step.set("sidegate.digests", [f"{name} {digest}" for name, digest in compilation.digests.items()])
+        self._changed.set()
+        self._changed = asyncio.Event()
         keep()
         return compilation
 
@@ -243,6 +251,30 @@ class ControlPlane:
         if reason := self._refusal(Node(node, metadata={"service": service}), identity):
             raise PermissionError(reason)
         return self.answer(node, {**document, "admin": ""})
+
+    async def _handed(self, service: str, have: str, wait: float, identity: Identity | None) -> Mapping[str, Any]:
+        """A service's sources for its companion, once they are others than it has."""
+        if reason := self._refusal(Node("", metadata={"service": service or EDGE}), identity):
+            raise PermissionError(reason)
+        end = time.monotonic() + wait
+        while True:
+            changed, name = self._changed, _service(service or EDGE)
+            if self.publisher.wanted.gateway.services:
+                document = await asyncio.to_thread(self._handout, name)
+                if document["revision"] != have and (name == EVERYTHING or self.publisher.wanted.service(name)):
+                    return document
+            if (left := end - time.monotonic()) <= 0:
+                return {}
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(changed.wait(), left)
+
+    def _handout(self, service: str) -> dict[str, Any]:
+        of, documents = self._handouts
+        if of is not self.publisher.wanted:
+            of, documents = self._handouts = self.publisher.wanted, {}
+        if service not in documents:
+            documents[service] = handout(self.project, service)
+        return documents[service]
 
     def answer(self, node: str, document: Mapping[str, Any]) -> dict[str, Any]:
         """What a companion's report is answered with (management.yaml): of its own service, all of them at the edge."""

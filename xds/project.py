@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -87,14 +87,29 @@ class Project:
         """
         with building():
             before = self._tree or Tree({}, members=self._members_kept())
-            tree = read_tree(self.root, before, self._named, self.env, self.packs)
-            self._tree = _under(tree, self._over)
+            self._tree = _under(self._read(before), self._over)
             fresh = self._compiler.compile(self._tree, self._last)
             fresh = self.compatibility.judge(fresh, self._tree, self._compiler.cache)
             self._last = self._with_last_good(fresh)
         self._keep(fresh)
         self._forget(fresh)
         return self._last
+
+    def _read(self, before: Tree) -> Tree:
+        return read_tree(self.root, before, self._named, self.env, self.packs)
+
+    def sources(self, service: str) -> tuple[Mapping[str, bytes], Mapping[str, Collection[str]]]:
+        """The files that a service, as it is served, was compiled from, and which services packs among them bring; of all
+        services with an empty name. One that nobody has has no files."""
+        found = self._last.service(service) if self._last and service else None
+        if not service or self._last is None or found is None:
+            packs = {name: member.services for name, member in self.tree.members.items()}
+            return ({} if service else self.tree.files), ({} if service else packs)
+        files = self._stored(service) if service in self._last.refused else None
+        if files is None:
+            files = unpacked(_pack(found, self.tree, (), self._pack_of(service)))
+        pack = files.pop(_ORIGIN, b"").decode()
+        return files, {pack: (service,)} if pack else {}
 
     def _with_last_good(self, fresh: Compilation) -> Compilation:
         """The compilation, with every refused service as it last compiled."""

@@ -20,6 +20,8 @@ _SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGCHLD, signa
 _LOOK_S = 0.1
 _QUIET = 3
 """So many looks in a row must find nothing under way: an answer is counted as done before its last byte has left."""
+DRAIN = ("/healthcheck/fail", "/drain_listeners?graceful&skip_exit")
+"""Not ready any more; and every answer asks to leave the connection, while new ones are still taken."""
 _ACTIVE = "/stats?filter=^http%5C..*downstream_rq_active$"
 _OWN = ("http.admin.", "http.ready.")
 """Questions to Envoy itself."""
@@ -40,8 +42,8 @@ def main() -> int:
             if not draining:
                 draining = time.monotonic()
                 _say("draining")
-                _post(admin, "/healthcheck/fail")
-                _post(admin, "/drain_listeners?graceful&skip_exit")
+                for path in DRAIN:
+                    post(admin, path)
             if got != signal.SIGUSR1:
                 return _end(envoy, admin, draining + drain, grace)
 
@@ -68,10 +70,10 @@ def _end(envoy: int, admin: str, until: float, grace: float) -> int:
     """Wait until the drain is over and nothing is under way, then end Envoy."""
     if _waited(envoy, until - time.monotonic()) is not None:
         return 0
-    _post(admin, "/drain_listeners")  # no new connections from here on
+    post(admin, "/drain_listeners")  # no new connections from here on
     quiet, last = 0, time.monotonic() + grace
     while quiet < _QUIET and time.monotonic() < last:
-        quiet = 0 if _active(admin) else quiet + 1
+        quiet = 0 if active(admin) else quiet + 1
         if _waited(envoy, _LOOK_S) is not None:
             return 0
     _say("ending Envoy" if quiet >= _QUIET else f"ending Envoy with requests under way, after {grace:g} s")
@@ -108,7 +110,7 @@ def _ended(envoy: int) -> "int | None":
             return code if code >= 0 else 128 - code
 
 
-def _active(admin: str) -> int:
+def active(admin: str) -> int:
     """Requests under way, by Envoy's own count; at least one if it does not say."""
     body = _ask(admin, "GET", _ACTIVE).partition("\r\n\r\n")[2]
     rows = [line.rpartition(": ") for line in body.splitlines() if line.startswith("http.")]
@@ -116,9 +118,12 @@ def _active(admin: str) -> int:
     return sum(counts) if rows else 1
 
 
-def _post(admin: str, path: str) -> None:
-    if " 200 " not in _ask(admin, "POST", path).partition("\r\n")[0]:
+def post(admin: str, path: str) -> bool:
+    """Whether Envoy took a command."""
+    taken = " 200 " in _ask(admin, "POST", path).partition("\r\n")[0]
+    if not taken:
         _say(f"Envoy's admin interface did not take {path}")
+    return taken
 
 
 def _ask(admin: str, method: str, path: str) -> str:
