@@ -61,8 +61,9 @@ def missed(opa: Path, *questions: Asked) -> dict[str, list[int]]:
 def test_questions_are_merged_with_tests(opa_binary: Path) -> None:  # noqa: F811
     """Reasons are asked beside the decision, as the companion does; what nobody asked stays missed."""
     alone = missed(opa_binary)
-    assert {"policies/shop/authz.rego": [11, 14], "policies/platform/claims.rego": [3]} == {
-        file: [n for n in lines if n in (3, 11, 14)] for file, lines in alone.items()
+    assert {file: [n for n in lines if n in (3, 11, 14)] for file, lines in alone.items()} == {
+        "policies/shop/authz.rego": [11, 14],
+        "policies/platform/claims.rego": [3],
     }
     denied = missed(opa_binary, asked("addThing"))
     assert 14 not in denied["policies/shop/authz.rego"], "the reason was asked for"

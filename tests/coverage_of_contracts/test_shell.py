@@ -224,6 +224,16 @@ def test_other_runs_are_added(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert main(["test", "--data", str(tmp_path / "no.json"), str(root)]) == 3
 
 
+def test_the_readme_s_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What README tells a new user to write is true of what `sidegate init` writes."""
+    text = (ROOT / "README.md").read_text().partition("<!-- contracts/pets/v1_test.yaml -->\n```yaml\n")[2]
+    assert main(["init", "--service", "pets", str(tmp_path)]) == 0
+    (tmp_path / "contracts/pets/v1_test.yaml").write_text(text.partition("```")[0])
+    capsys.readouterr()
+    code, out = run(capsys, tmp_path)
+    assert (code, "requests: 3 of 3 pass" in out) == (0, True), out
+
+
 def test_pytest_is_not_needed(tmp_path: Path) -> None:
     """The extra `test` is no part of what runs beside a service."""
     words = "import sys; sys.modules['pytest'] = None; from xds.cli import main; sys.exit(main(['test', sys.argv[1]]))"

@@ -36,6 +36,7 @@ STYLES = {
     "header": ("simple",),
     "cookie": ("form",),
 }
+DELIMITED = ("spaceDelimited", "pipeDelimited", "label")
 ALLOWED = {"deepObject": ("object",), "spaceDelimited": ("array",), "pipeDelimited": ("array",)}
 CASES = [
     (where, style, explode, kind)
@@ -59,7 +60,7 @@ def operation(parameter: dict[str, Any]) -> tuple[Any, Validators]:
 @pytest.mark.parametrize(("where", "style", "explode", "kind"), CASES)
 def test_parameters(where: str, style: str, explode: bool, kind: str) -> None:
     schema, values = VALUES[kind]
-    if where in ("header", "cookie") or style in ("spaceDelimited", "pipeDelimited"):  # they have no escapes
+    if where in ("header", "cookie") or style in DELIMITED:  # they have no escapes for what divides
         values = {"string": PLAIN, "array": st.lists(PLAIN, min_size=1, max_size=3)}.get(kind, values)
         values = st.fixed_dictionaries({"a": PLAIN, "b": NUMBER}) if kind == "object" else values
     name = "x-it" if where == "header" else "it"
