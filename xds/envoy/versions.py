@@ -23,7 +23,8 @@ from envoy_data_plane.xds.type.matcher.v3 import (
 from xds.envoy.codec import shared
 from xds.envoy.matcher import matches, on
 from xds.envoy.routed import Routed
-from xds.native.versions import SLOT, VERSIONS, Choice, Kind, choice_of, newest_first
+from xds.native.naming import Condition, naming
+from xds.native.versions import VERSIONS, Choice, Kind, choice_of, newest_first
 
 Predicate = MatcherMatcherListPredicate
 Answer = Callable[[], MatcherOnMatch]
@@ -84,85 +85,12 @@ def _tried(rows: Sequence[tuple[Predicate, MatcherOnMatch]]) -> MatcherOnMatch:
 @cache
 def _predicates(choices: tuple[Choice, ...]) -> list[tuple[Predicate, Choice]]:
     """When a request means which version, in the order in which that is to be tried."""
-    found = [row for choice in choices for row in _NAMED[choice.kind](choice)]
-    # What is named with full weight goes before what is named with less; the sort is stable, so newer goes before older.
-    ordered = [(predicate, choice) for _, predicate, choice in sorted(found, key=lambda row: row[0])]
-    defaults = [(_unnamed(choice), choice) for choice in choices if choice.default]
-    return [*((shared(predicate), choice) for predicate, choice in ordered), *defaults]
+    return [(shared(_all(*map(_holds, tests))), choice) for tests, choice in naming(choices)]
 
 
-def _header(choice: Choice) -> list[tuple[int, Predicate, Choice]]:
-    """Envoy joins a header that comes twice with a comma, so it names nothing."""
-    return [(0, matches(choice.name, _literal(choice.value)), choice)]
-
-
-def _query(choice: Choice) -> list[tuple[int, Predicate, Choice]]:
-    """Once, and as it is written: services differ in which of two they take, and a name has many spellings."""
-    named = rf"[^?]*\?(?:.*&)?{_literal(choice.name)}={_literal(choice.value)}(?:&.*)?"
-    spelt = _spelt(choice.name)
-    twice = rf"[^?]*\?(?:.*&)?{spelt}(?:=[^&]*)?&(?:.*&)?{spelt}(?:[=&].*)?"
-    return [(0, _all(matches(":path", named), _not(matches(":path", twice))), choice)]
-
-
-def _media_type(choice: Choice) -> list[tuple[int, Predicate, Choice]]:
-    """`Accept` with full weight, then with any but none (RFC 9110, section 12.4.2), then the type of the body."""
-    element, parameter = _media(choice, _literal(choice.value))
-    no_accept = _not(matches("accept", _accept(*_media(choice, _ANY), _NOT_ZERO)))
-    sent = matches("content-type", rf"(?i){element}{_OTHERS}{parameter}{_OTHERS}[ \t]*")
-    return [
-        (0, matches("accept", _accept(element, parameter, _FULL)), choice),
-        (1, matches("accept", _accept(element, parameter, _LESS)), choice),
-        (2, _all(no_accept, sent), choice),
-    ]
-
-
-_NAMED = {Kind.HEADER: _header, Kind.QUERY: _query, Kind.MEDIA_TYPE: _media_type}
-
-
-def _unnamed(choice: Choice) -> Predicate:
-    """That a request names no version at all."""
-    match choice.kind:
-        case Kind.HEADER:
-            return _not(matches(choice.name, ".*"))
-        case Kind.QUERY:
-            return _not(matches(":path", rf"[^?]*\?(?:.*&)?{_spelt(choice.name)}(?:[=&].*)?"))
-    element, parameter = _media(choice, _ANY)
-    sent = matches("content-type", rf"(?i){element}{_OTHERS}{parameter}{_OTHERS}[ \t]*")
-    return _all(_not(matches("accept", _accept(element, parameter, _NOT_ZERO))), _not(sent))
-
-
-_ANY = r"[^ \t;,+/\"]*"
-_OTHERS = r"(?:[ \t]*;[ \t]*(?:[^q \t;=,\"][^ \t;=,\"]*|q[^ \t;=,\"]+)=(?:\"[^\"]*\"|[^ \t;,\"]*))*"
-"""Parameters of a media type, the weight apart."""
-_FULL = r"(?:[ \t]*;[ \t]*q=1(?:\.0{0,3})?)?"
-_LESS = r"[ \t]*;[ \t]*q=0?\.(?:[1-9][0-9]{0,2}|0[1-9][0-9]?|00[1-9])"
-_NOT_ZERO = rf"(?:{_FULL}|{_LESS})"
-
-
-def _accept(element: str, parameter: str, weight: str) -> str:
-    """The regex of an `Accept` that has an element among others."""
-    return rf"(?i)(?:.*,)?[ \t]*{element}{_OTHERS}{parameter}{_OTHERS}{weight}{_OTHERS}[ \t]*(?:,.*)?"
-
-
-def _media(choice: Choice, value: str) -> tuple[str, str]:
-    """The regexes of a media type and of the parameter that has the version, which is empty if the type has."""
-    whole, _, parameter = choice.name.partition(";")
-    if not parameter:
-        before, after = whole.split(SLOT)
-        return f"{_literal(before)}{value}{_literal(after)}", ""
-    element = r"[^ \t;,/]+/[^ \t;,/]+" if whole == "*/*" else _literal(whole.strip())
-    name = _literal(parameter.strip().partition("=")[0])
-    return element, rf"[ \t]*;[ \t]*{name}=(?:{value}|\"{value}\")"
-
-
-def _literal(text: str) -> str:
-    """A text as a regex; the features' schemas leave it no sign but these."""
-    return "".join(char if char.isalnum() or char in "_-/~!#&%'`=" else f"\\{char}" for char in text)
-
-
-def _spelt(name: str) -> str:
-    """A query parameter's name with any of its signs escaped (RFC 3986, section 2.1)."""
-    return "".join(f"(?:{_literal(char)}|(?i:%{ord(char):02x}))" for char in name)
+def _holds(test: Condition) -> Predicate:
+    there = matches(test.header, test.regex)
+    return there if test.holds else _not(there)
 
 
 def _not(inner: Predicate) -> Predicate:
@@ -170,6 +98,8 @@ def _not(inner: Predicate) -> Predicate:
 
 
 def _all(*inner: Predicate) -> Predicate:
+    if len(inner) == 1:
+        return inner[0]
     return Predicate(and_matcher=MatcherMatcherListPredicatePredicateList(predicate=list(inner)))
 
 
