@@ -102,13 +102,20 @@ async def test_a_list_of_many_pages(api: ToldApi, tmp_path: Path) -> None:
 
 
 async def test_plain_files_by_their_paths(api: ToldApi, tmp_path: Path) -> None:
-    paths = {"c": "contracts/pets/v1.yaml", "s": "sidegate.yaml"}
+    paths = {"c": "contracts/pets/v1.yaml", "s": "sidegate.yaml", "b": "api.bin", "more.zip": "more.zip"}
     metadata = {"annotations": {"sidegate.io/paths": json.dumps(paths)}}
-    api.put("shop", "pets", data={"c": "the contract", "s": "the settings", "other": "-"}, metadata=metadata)
+    binary = {"b": base64.b64encode(b"\0").decode(), "more.zip": zipped("two")["binaryData"]["pets.zip"]}
+    data = {"c": "the contract", "s": "the settings", "other": "-"}
+    api.put("shop", "pets", data=data, binaryData=binary, metadata=metadata)
     async with running(api, tmp_path) as following:
         assert await following.first(BOUND_S)
         assert held(tmp_path) == {
-            "shop.pets.zip": {"contracts/pets/v1.yaml": b"the contract", "sidegate.yaml": b"the settings"}
+            "shop.pets.more.zip": {"contracts/pets/v1.yaml": b"two"},
+            "shop.pets.zip": {
+                "api.bin": b"\0",
+                "contracts/pets/v1.yaml": b"the contract",
+                "sidegate.yaml": b"the settings",
+            },
         }
 
 

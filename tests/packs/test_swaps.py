@@ -54,22 +54,25 @@ class Mount:
 
 
 @contextmanager
-def swapping(mount: Mount, *versions: dict[str, bytes]) -> Iterator[None]:
-    """Exchange the volume for one version after the other, without pause."""
-    stop = threading.Event()
+def swapping(mount: Mount, *versions: dict[str, bytes]) -> Iterator[threading.Event]:
+    """Exchange the volume for one version after the other: many times during a reading, and on after each (when told)."""
+    stop, read = threading.Event(), threading.Event()
 
     def run() -> None:
         while not stop.is_set():
-            for version in versions:
+            for version in (*versions, *versions, *versions):
                 mount.write(version)
-                stop.wait(0.002)  # a hundred thousand times as often as the kubelet does
+                stop.wait(0.001)
+            read.wait(BOUND_S)  # however slow the machine is, a reading meets so many swaps and no more
+            read.clear()
 
     thread = threading.Thread(target=run)
     thread.start()
     try:
-        yield
+        yield read
     finally:
         stop.set()
+        read.set()
         thread.join()
 
 
@@ -91,9 +94,10 @@ def test_a_reader_sees_one_version(tmp_path: Path, version: object) -> None:
     mount = Mount(tmp_path / "sources", old)
     seen = set()
     before = None
-    with swapping(mount, new, old):
-        for _ in range(400):
+    with swapping(mount, new, old) as read:
+        for _ in range(200):
             before = tree = read_tree(mount.folder, before)
+            read.set()
             assert tree.problems == ()
             texts = {data[:1] for data in tree.files.values()}
             assert len(texts) == 1, "half of each"
@@ -108,9 +112,10 @@ def test_a_mount_inside_a_project_is_read_whole(tmp_path: Path) -> None:
     old = {f"part{i}.yaml": b"a" for i in range(20)}
     new = {f"part{i}.yaml": b"b" for i in range(21)}
     mount = Mount(tmp_path / "contracts" / "pets", old)
-    with swapping(mount, new, old):
-        for _ in range(200):
+    with swapping(mount, new, old) as read:
+        for _ in range(100):
             tree = read_tree(tmp_path)
+            read.set()
             assert tree.problems == ()
             assert len(set(tree.files.values())) == 1, "half of each"
 
@@ -153,17 +158,11 @@ def test_swaps_are_noticed(tmp_path: Path, where: str) -> None:
     root, more = tmp_path / "root", tmp_path / "packs"
     for folder in (root, more):
         folder.mkdir()
-    target = {
-        "root": root / "..",
-        "contracts": root / "contracts" / "a",
-        "packs": more / "..",
-        "secrets": root / "cats" / "keys",
-    }
+    folder = {"root": root, "contracts": root / "contracts" / "a", "packs": more, "secrets": root / "cats" / "keys"}[
+        where
+    ]
     if where in ("root", "packs"):
-        folder = root if where == "root" else more
         folder.rmdir()
-    else:
-        folder = target[where]
     mount = Mount(folder, {"cats.zip": b"1"})
 
     async def follow() -> None:

@@ -63,10 +63,6 @@ def anothers_policy(files: Files) -> None:
     files["policies/cats/more.rego"] = "package cats.more\n"
 
 
-def everybodys_policy(files: Files) -> None:
-    files["policies/platform/rules.rego"] = "package platform.rules\n"
-
-
 def gateway_wide(files: Files) -> None:
     files["sidegate.yaml"] += "\ntrustedHops: 1\n"
 
@@ -118,7 +114,6 @@ def broken_policy(files: Files) -> None:
 WRONG: list[tuple[Callable[[Files], None], str, str]] = [
     (without_contract, "pack-forbidden", "dogs.zip"),
     (anothers_policy, "pack-forbidden", "dogs.zip/policies/cats/more.rego"),
-    (everybodys_policy, "pack-forbidden", "dogs.zip/policies/platform/rules.rego"),
     (gateway_wide, "pack-forbidden", "dogs.zip/sidegate.yaml:3:1"),
     (anothers_settings, "pack-forbidden", "dogs.zip/sidegate.yaml:1:12"),
     (broken_settings, "yaml-syntax", "dogs.zip/sidegate.yaml:2:1"),
@@ -185,6 +180,49 @@ def test_what_a_damaged_pack_had_nobody_takes_over(tmp_path: Path) -> None:
         assert compiled.digests == good.digests
     (sources / "cats.zip").unlink()
     assert errors(project.compile()) == []
+
+
+PLATFORM = "policies/platform/rules.rego"
+
+
+def judged(compiled: Compilation, service: str) -> set[str]:
+    """The files of a service's policies."""
+    return set(compiled.bundles[service].modules)
+
+
+def test_rules_for_everybody_of_a_pack_are_for_its_own_services(tmp_path: Path) -> None:
+    """As they were in its own folder, also after a restart with the pack damaged; nobody else is judged by them."""
+    dogs = member("dogs") | {PLATFORM: "package platform.rules\n\nopen := 1\n"}
+    cats = member("cats") | {PLATFORM: "package platform.rules\n\nopen := 2\n"}
+    sources, state = put(tmp_path / "sources", dogs=dogs, cats=cats, birds=member("birds")), tmp_path / "state"
+    compiled = Project(sources, state).compile()
+    assert errors(compiled) == []
+    assert PLATFORM in judged(compiled, "dogs") & judged(compiled, "cats")
+    assert PLATFORM not in judged(compiled, "birds")
+    alone = put(tmp_path / "alone", dogs=dogs)
+    assert Project(alone).compile().bundles["dogs"].revision == compiled.bundles["dogs"].revision
+    (sources / "dogs.zip").write_bytes(b"")
+    again = Project(sources, state).compile()
+    assert again.bundles["dogs"].revision == compiled.bundles["dogs"].revision
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        (PLATFORM, "package platform.rules\n\nopen if true\n"),
+        ("policies/platform/more.rego", "package platform.rules\n"),
+    ],
+)
+def test_the_projects_rules_for_everybody_are_not_added_to(tmp_path: Path, file: str, text: str) -> None:
+    """A rule more in a package of the project's could undo what that says. The same file says the same."""
+    rules = "package platform.rules\n\nopen if false\n"
+    (tmp_path / PLATFORM).parent.mkdir(parents=True)
+    (tmp_path / PLATFORM).write_text(rules)
+    put(tmp_path, cats=member("cats") | {PLATFORM: rules}, dogs=member("dogs") | {PLATFORM: rules, file: text})
+    compiled = Project(tmp_path).compile()
+    assert errors(compiled) == [("pack-forbidden", f"dogs.zip/{file}")]
+    assert compiled.digests.keys() == {"cats/v1"}
+    assert PLATFORM in judged(compiled, "cats")
 
 
 def test_a_pack_does_not_use_anothers_scheme(tmp_path: Path) -> None:

@@ -90,9 +90,10 @@ class Compiler:
         self, name: str, roots: Mapping[str, str], settings: Settings, tree: Tree
     ) -> tuple[Service | None, Bundle | None, list[Diagnostic]]:
         """The service and its policies, or None with errors among what was found."""
-        bundle, found = load_bundle(name, tree.files, "opa" if settings.opa else "embedded")
-        settings = _visible(settings, name, tree)
-        company = _Company(name, tuple(sorted(roots)), settings, bundle, not has_errors(found), tree.files)
+        files = tree.of_service(name)
+        bundle, found = load_bundle(name, files, "opa" if settings.opa else "embedded")
+        settings = _visible(settings, tree.pack_of(name))
+        company = _Company(name, tuple(sorted(roots)), settings, bundle, not has_errors(found), files)
         said = [*found]
         versions = []
         for version, root in sorted(roots.items()):
@@ -197,11 +198,9 @@ def _secrets(settings: Settings, previous: Compilation | None) -> tuple[Secret, 
     return tuple(filter(None, found.values())) if lacking <= settings.of_packs or settings.closed else None
 
 
-def _visible(settings: Settings, service: str, tree: Tree) -> Settings:
-    """The settings with the security schemes that a service may use: the project's and those of its own pack."""
-    if not any(pack_of(scheme.place.file) for scheme in settings.schemes.values()):
+def _visible(settings: Settings, pack: str | None) -> Settings:
+    """The settings with the security schemes that a pack's services may use: the project's and those of the pack."""
+    if settings.speakers.keys() <= {None}:
         return settings
-    own = next((name for name, member in tree.members.items() if service in member.services), "")
-    said = tree.members[own].schemes if own else frozenset()
-    seen = {n: s for n, s in settings.schemes.items() if n in said or pack_of(s.place.file) in (None, own)}
-    return replace(settings, schemes=seen)
+    said = settings.speakers.get(None, frozenset()) | settings.speakers.get(pack, frozenset())
+    return replace(settings, schemes={name: settings.schemes[name] for name in settings.schemes.keys() & said})

@@ -82,10 +82,7 @@ def _packs(config_map: Mapping[str, Any], prefix: str) -> dict[str, bytes]:
     found = {f"{prefix}.zip": packed(files)} if files else {}
     for key, text in sorted(zips.items()):
         file = f"{prefix}.zip" if len(zips) == 1 and not files else f"{prefix}.{key}"
-        try:
-            found[file] = base64.b64decode(text, validate=True)
-        except (binascii.Error, TypeError, ValueError):
-            raise ValueError(f"{key} is not base64") from None
+        found[file] = _bytes(key, text)
     return found
 
 
@@ -100,9 +97,18 @@ def _plain(config_map: Mapping[str, Any]) -> dict[str, bytes]:
         raise ValueError(f"its annotation {PATHS} is no JSON") from None
     if not isinstance(paths, dict) or not all(isinstance(path, str) for path in paths.values()):
         raise ValueError(f"its annotation {PATHS} is no object of texts")
-    data = config_map.get("data") or {}
-    if missing := sorted(paths.keys() - data.keys()):
+    plain, binary = config_map.get("data") or {}, config_map.get("binaryData") or {}
+    if missing := sorted(paths.keys() - plain.keys() - binary.keys()):
         raise ValueError(f"its annotation {PATHS} names a key that it has not: {missing[0]}")
     if len(set(paths.values())) < len(paths):
         raise ValueError(f"its annotation {PATHS} names a path twice")
-    return {path: str(data[key]).encode() for key, path in sorted(paths.items(), key=lambda item: item[1])}
+    found = {path: str(plain[key]).encode() for key, path in paths.items() if key in plain}
+    found |= {p: _bytes(key, binary[key]) for key, p in paths.items() if key in binary and not key.endswith(".zip")}
+    return dict(sorted(found.items()))
+
+
+def _bytes(key: str, text: object) -> bytes:
+    try:
+        return base64.b64decode(str(text), validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError(f"{key} is not base64") from None

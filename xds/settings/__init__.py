@@ -87,6 +87,8 @@ class Settings:
     secrets: Mapping[str, Secret] = field(default_factory=dict)
     wanted: frozenset[str] = frozenset()
     of_packs: frozenset[str] = frozenset()
+    speakers: Mapping[str | None, frozenset[str]] = field(default_factory=dict)
+    """The security schemes that each pack says, and the project itself (None)."""
     closed: bool = False
     breaking: bool = False
     nodes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -139,6 +141,11 @@ def parse_settings(
     return settings, tuple(reader.found)
 
 
+def _schemes(value: Any) -> frozenset[str]:
+    section = value.get("security") if isinstance(value, dict) else None
+    return frozenset(section) if isinstance(section, dict) else frozenset()
+
+
 def _settings(reader: Reader) -> Settings:
     top = reader.mapping(reader.document.value, "", SECTIONS)
     services = reader.mapping(top.get("services"), "/services")
@@ -169,6 +176,7 @@ def _settings(reader: Reader) -> Settings:
         secrets=reader.secrets,
         wanted=frozenset(reader.wanted),
         of_packs=frozenset(reader.of_packs),
+        speakers={pack: _schemes(value) for pack, value in reader.document.by_pack()},
         nodes=nodes(reader, top.get("nodes")),
         closed=reader.closed,
         breaking=breaking_allowed(reader, top.get("publish")),

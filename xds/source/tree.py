@@ -10,7 +10,7 @@ from xds.diagnostics import Diagnostic, Span, renamed
 
 from .packs import ENDING, INDEX, Origin, Pack, folder_of, inside, origins, pack_of, read_packs
 from .reading import Reading, Stamp
-from .union import Member, unite
+from .union import PLATFORM, Member, unite
 
 _ROOTS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     # folder, endings that are read, exact names that are read
@@ -41,6 +41,17 @@ class Tree:
     members: Mapping[str, Member] = field(default_factory=dict)
     held: frozenset[str] = frozenset()
     shown: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def pack_of(self, service: str) -> str | None:
+        """The pack that a service comes from."""
+        return next((name for name, member in self.members.items() if service in member.services), None)
+
+    def of_service(self, service: str) -> Mapping[str, bytes]:
+        """The files as a service sees them: with the rules for everybody that its pack brings for itself alone."""
+        pack = self.pack_of(service)
+        prefix = inside(pack or "", PLATFORM)
+        own = {file.partition("/")[2]: data for file, data in self.files.items() if pack and file.startswith(prefix)}
+        return {**self.files, **own} if own else self.files
 
     @property
     def texts(self) -> Mapping[str, bytes]:

@@ -19,6 +19,7 @@ from .packs import Pack, beside, inside, pack_of
 from .pointer import escape
 
 _SETTINGS = "sidegate.yaml"
+PLATFORM = "policies/platform/"
 _SPOKEN = ("services", "security")
 _IGNORED = ("dev",)
 """Sections that only `sidegate up` reads, in the service's own folder."""
@@ -26,10 +27,9 @@ _IGNORED = ("dev",)
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """What a pack brought when it last was taken: its services and its security schemes."""
+    """What a pack brought when it last was taken."""
 
     services: frozenset[str]
-    schemes: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -65,7 +65,7 @@ def unite(
     # Whoever was there first goes first, so that nothing that comes later takes it over.
     for pack in sorted(packs.values(), key=lambda p: (p.name not in before, p.origin.created, p.name)):
         documents, said = _documents(pack, env)
-        said = said or [*_forbidden(pack, documents), *_foreign(pack, rules), *taken.collisions(pack, documents)]
+        said = said or [*_forbidden(pack, documents, own), *_foreign(pack, rules), *taken.collisions(pack, documents)]
         made.problems += said
         if has_errors(said) or not pack.readable:
             held |= pack.services
@@ -75,7 +75,7 @@ def unite(
             continue
         made.members[pack.name] = taken.take(pack, documents)
         for file, data in pack.files.items():
-            if file.startswith(("contracts/", "policies/")):
+            if file.startswith(("contracts/", "policies/")) and not file.startswith(PLATFORM):
                 made.files[file], made.shown[file] = data, inside(pack.name, file)
             else:
                 made.files[inside(pack.name, file)] = data
@@ -91,17 +91,29 @@ def _documents(pack: Pack, env: str | None) -> tuple[list[Document], list[Diagno
     return [document for document, _ in read if document], [d for _, said in read for d in said]
 
 
-def _forbidden(pack: Pack, documents: Iterable[Document]) -> Iterator[Diagnostic]:
+def _foreign_policy(pack: Pack, file: str, own: Mapping[str, bytes]) -> str | None:
+    """What is wrong with a policy of a pack. Rules for everybody that it brings are for its services alone, and only where
+    the project has none: a rule more in one of the project's own packages could undo what that says.
+    """
+    parts = file.split("/")
+    if parts[0] != "policies" or (len(parts) > 2 and parts[1] in pack.services):
+        return None
+    if not file.startswith(PLATFORM):
+        return "a pack among others cannot bring policies of a service that is not in it"
+    if any(each.startswith(PLATFORM) for each in own) and own.get(file) != pack.files[file]:
+        return "the project has rules for everybody, which this is not one of"
+    return None
+
+
+def _forbidden(pack: Pack, documents: Iterable[Document], own: Mapping[str, bytes]) -> Iterator[Diagnostic]:
     """What a pack says beyond its own services."""
     if pack.readable and not pack.services:
         yield Diagnostic("pack-forbidden", "the pack holds no contract", Span(pack.name), "pack the service's folder")
     for file in sorted(pack.files):
-        parts = file.split("/")
-        if parts[0] == "policies" and (len(parts) < 3 or parts[1] not in pack.services):
-            about = "rules for everybody" if parts[1:2] == ["platform"] else "policies of no service in it"
-            help_ = f"put them into the project's own {'/'.join(parts[:2])}/"
-            at = Span(inside(pack.name, file))
-            yield Diagnostic("pack-forbidden", f"a pack among others cannot bring {about}", at, help_)
+        if problem := _foreign_policy(pack, file, own):
+            yield Diagnostic(
+                "pack-forbidden", problem, Span(inside(pack.name, file)), "put it into the project's own folder"
+            )
             return
     for document in documents:
         yield from _forbidden_settings(pack, document)
@@ -201,17 +213,14 @@ class _Taken:
             if len(parts) > 2 and parts[0] == "contracts":
                 self.services.setdefault(parts[1], Span(inside(pack.name, file)))
         self.served |= pack.services
-        schemes: set[str] = set()
         for document in documents:
-            schemes |= self._learn(document, self._files_of(pack), pack.name)
-        return Member(pack.services, frozenset(schemes))
+            self._learn(document, self._files_of(pack), pack.name)
+        return Member(pack.services)
 
-    def _learn(self, document: Document, files: Mapping[str, bytes], pack: str) -> set[str]:
-        section = _section(document, "security")
-        for name, value in section.items():
+    def _learn(self, document: Document, files: Mapping[str, bytes], pack: str) -> None:
+        for name, value in _section(document, "security").items():
             if not pack or name not in self.schemes:
                 self.schemes[name] = _with_files(value, files), document.span(f"/security/{escape(name)}")
-        return set(section)
 
     def _files_of(self, pack: Pack) -> Mapping[str, bytes]:
         prefix = inside(pack.name, "")
