@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from xds.contract.diff.allowances import of_operation
 from xds.model import Endpoint, Operation, Place, Upstream, Version
 from xds.native.patches import Patch
 from xds.policy.bundle import Bundle
@@ -45,7 +46,7 @@ def explain_operation(
         "operation": operation.id,
         "digest": version.digest,
         "contract": where(operation.place, files),
-        "route": f"{operation.method} {operation.path.text}{named(operation)}",
+        "route": f"{operation.method} {operation.path.text}{named(operation)}{going(operation)}",
         "upstream": upstream(version.upstream),
         "authentication": authentication(operation),
         "mode": operation.mode.value,
@@ -56,6 +57,11 @@ def explain_operation(
             "revision": bundle.revision if bundle else None,
             "places": [str(place) for place in places],
         },
+        "may break": [
+            {"change": entry.id, "reason": entry.reason}
+            for entry in of_operation(operation)
+            if entry.covers(entry.id, (f"{operation.method} {operation.path.text}",))
+        ],
         "patches": [
             {
                 "patch": p.name,
@@ -75,6 +81,13 @@ def named(operation: Operation) -> str:
     if choice is None:
         return ""
     return f" ({choice.shown}{', or none' if choice.default else ''})"
+
+
+def going(operation: Operation) -> str:
+    """That an operation is deprecated, and when it goes away, in brackets; nothing for all others."""
+    deprecated, sunset = operation.native.deprecated, operation.native.sunset
+    words = ("deprecated" if deprecated else "", f"gone from {sunset.text} on" if sunset else "")
+    return f" ({', '.join(filter(None, words))})" if any(words) else ""
 
 
 def touching(version: Version, operation: Operation, patches: Iterable[Patch]) -> list[Patch]:

@@ -21,13 +21,19 @@ from tests.envoy import models
 from tests.envoy.proxy import proxy
 from tests.features.hop import Hop, contract, operation, serve
 from tests.projects import CONTRACT, compiled, pets, tree
+from xds.address import Address
 from xds.cli import main
 from xds.compile import Compiler
 from xds.dashboards.alerts import NOTICE_S, groups
+from xds.envoy.codec import encode
+from xds.envoy.routes import routes
+from xds.explain import explain_operation
 from xds.keyfile import add
 from xds.metrics import CONSUMERS, DEPRECATED, REQUESTS
 from xds.model import Gateway, Mode, Operation, Place
 from xds.native import Setting, native_of
+from xds.terminal import Palette
+from xds.up.banner import banner
 
 PAST, FUTURE = "2020-01-31", "2199-12-31"
 SINCE = int(datetime(2020, 1, 31, tzinfo=UTC).timestamp())
@@ -317,3 +323,76 @@ def test_an_alert_names_who_will_be_refused() -> None:
     assert f"> {int(datetime(2199, 1, 1, tzinfo=UTC).timestamp()) - NOTICE_S}" in other
     assert "from 2199-01-01 on" in rules[other]["annotations"]["summary"]
     assert not [r for g in groups(compiled(pets()).gateway) for r in g["rules"] if "Sunset" in r["alert"]]
+
+
+def _link(files: dict[str, str], name: str, kept: Compiler | None = None) -> str:
+    """What the route of an operation says of its successor."""
+    gateway = (kept or Compiler()).compile(tree(files)).gateway
+    configuration = routes(gateway, models.profile())
+    found = re.search(rb'<([^<>]*)>; rel="successor-version"(; title="[^"]*")?', encode(configuration))
+    assert found, name
+    return found[0].decode()
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "more", "link"),
+    [
+        ({}, {}, "", '</pets/v2>; rel="successor-version"'),
+        ({}, {}, "successor: /else", '</else>; rel="successor-version"'),
+        (
+            {"header": "v", "value": "1"},
+            {"header": "V", "value": "2"},
+            "",
+            '</pets>; rel="successor-version"; title="v: 2"',
+        ),
+        ({"query": "v", "value": "1"}, {"query": "v", "value": "2"}, "", '</pets?v=2>; rel="successor-version"'),
+        (
+            {"mediaType": "a/b.{version}", "value": "1"},
+            {"mediaType": "a/b.{version}", "value": "2"},
+            "",
+            '</pets>; rel="successor-version"; title="accept: a/b.2"',
+        ),
+    ],
+)
+def test_the_successor_is_where_the_next_version_is(
+    first: dict[str, str], second: dict[str, str], more: str, link: str
+) -> None:
+    def text(number: int, version: dict[str, str]) -> str:
+        own = f"x-sidegate: {{version: {json.dumps(version)}}}\n" if version else ""
+        base = "" if version else f"/pets/v{number}"
+        return CONTRACT.replace("servers: [{url: /pets/v1}]", f"servers: [{{url: '{base}'}}]\n{own}")
+
+    marked = text(1, first).replace(
+        "operationId: listPets", f"operationId: listPets\n      x-sidegate: {{deprecated: 2026-01-01, {more}}}"
+    )
+    assert _link(pets(contract=marked) | {"contracts/pets/v2.yaml": text(2, second)}, "listPets") == link
+
+
+def test_a_kept_route_follows_its_successor() -> None:
+    """v1's contract does not change, but where v2 is does."""
+    old = CONTRACT.replace("operationId: listPets", "deprecated: true\n      operationId: listPets")
+    kept = Compiler()
+    for base in ("/pets/v2", "/animals/v2"):
+        files = pets(contract=old) | {"contracts/pets/v2.yaml": CONTRACT.replace("/pets/v1", base)}
+        assert _link(files, "listPets", kept).startswith(f"<{base}>")
+
+
+def test_explain_and_the_table_of_up_say_it() -> None:
+    text = CONTRACT.replace("security: [{bearer: []}]", MANY, 1)
+    compilation = compiled(pets(contract=text))
+    version = compilation.gateway.services[0].versions[0]
+    told = explain_operation(version, version.operations[0], None, {})
+    assert told["route"] == "GET /pets/v1/open (v: 1, or none) (deprecated, gone from 2199-12-31 on)"
+    checks = {check["check"]: check["reason"] for check in told["checks"]}
+    assert "since 2026-01-01" in checks["deprecated"]
+    assert "410 from 2199-12-31 on" in checks["sunset"]
+    assert "only for requests with `v: 1`" in checks["version"]
+    table = banner(compilation, Address("127.0.0.1", 1), Address("127.0.0.1", 2), Palette(False))
+    assert "GET /pets/v1/open (v: 1, or none) (deprecated, gone from 2199-12-31 on)" in table
+
+
+MANY = """\
+security: [{bearer: []}]
+x-sunset: 2199-12-31
+x-sidegate: {deprecated: 2026-01-01, version: {header: v, value: "1", default: true}}
+"""

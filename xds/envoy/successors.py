@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from os.path import commonprefix
+from itertools import takewhile
 
 from xds.envoy.featured import featured
 from xds.envoy.routed import Routed
@@ -63,13 +63,10 @@ def _of(routed: Routed, version: Version) -> Successor:
 
 def base(version: Version) -> str:
     """What the paths of a version have in common, in whole segments."""
-    paths = [operation.path.text for operation in version.operations]
-    common = commonprefix([min(paths), max(paths)]) if paths else "/"
-    if len(set(paths)) == 1 and "{" not in common:
-        return common
-    if common not in paths or "{" in common:
-        common = common.partition("{")[0].rpartition("/")[0]
-    return common or "/"
+    paths = [operation.path.text.split("/") for operation in version.operations] or [[""]]
+    pairs = zip(min(paths), max(paths), strict=False)
+    common = takewhile(lambda pair: pair[0] == pair[1] and "{" not in pair[0], pairs)
+    return "/".join(segment for segment, _ in common) or "/"
 
 
 def seen(gateway: Gateway) -> Hashable:

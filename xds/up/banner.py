@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from xds.address import Address
 from xds.compile import Compilation
 from xds.dev import Dev, Try
-from xds.explain import authentication, named, policy
+from xds.explain import authentication, going, named, policy
 from xds.model import Gateway, Operation, Version
 from xds.terminal import Palette, clean, table
 
@@ -62,7 +62,7 @@ def banner(compilation: Compilation, listen: Address, management: Address, palet
         (
             v.service,
             v.name,
-            clean(f"{o.method} {o.path.text}{named(o)}"),
+            clean(f"{o.method} {o.path.text}{named(o)}{going(o)}"),
             clean(authentication(o)),
             clean(policy(o, compilation.bundles.get(v.service))),
             placement(o),
