@@ -1,4 +1,4 @@
-"""The tables of codes -> CODES.md, the features' schemas -> x-sidegate.schema.json, problem-codes.json; the charts' pages.
+"""The tables of codes -> CODES.md, BREAKING.md, x-sidegate.schema.json, problem-codes.json.
 
 `python -m tests.published` writes them; a test sees that they are up to date.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sidecar.codes import CODES as CONTRACT
 from tests.charts import documents
+from xds.contract.diff import CHANGES as BREAKING
 from xds.contract.extension import schema
 from xds.diagnostics import CODES as DIAGNOSTICS
 from xds.envoy.replies import REPLIES
@@ -20,6 +21,7 @@ from xds.policy.decision import UNAVAILABLE
 
 FILE = Path(__file__).parents[1] / "CODES.md"
 PROBLEMS = Path(__file__).parents[1] / "xds" / "problem-codes.json"
+CHANGES = Path(__file__).parents[1] / "BREAKING.md"
 SCHEMA = Path(__file__).parents[1] / "xds" / "x-sidegate.schema.json"
 
 HEAD = """\
@@ -30,9 +32,24 @@ waivers may rely on them.
 """
 
 
+CHANGES_HEAD = """\
+# Changes that break clients
+
+Written by `python -m tests.published` from the table in the code; do not edit. `sidegate diff` finds them; an error breaks
+clients, a warning may. The ids are stable, and oasdiff's where the change is the same. A contract names those that may
+happen: `x-sidegate: {breaking: [{id: ..., operation: "GET /path", reason: ...}]}`.
+"""
+
+
 def text() -> str:
     """The page."""
     return "\n".join((HEAD, *_problems(), "", *_diagnostics(), ""))
+
+
+def changes() -> str:
+    """The page of changes that break clients."""
+    rows = [f"| `{id_}` | {row.severity} | {row.meaning} |" for id_, row in BREAKING.items()]
+    return "\n".join((CHANGES_HEAD, "| id | severity | meaning |", "|---|---|---|", *rows, ""))
 
 
 def published_schema() -> str:
@@ -84,5 +101,6 @@ if __name__ == "__main__":
     FILE.write_text(text())
     SCHEMA.write_text(published_schema())
     PROBLEMS.write_text(problem_codes())
+    CHANGES.write_text(changes())
     for path, made in documents.files().items():
         path.write_text(made)

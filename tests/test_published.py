@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.charts import documents
-from tests.published import FILE, SCHEMA, published_schema, text
+from tests.published import CHANGES, FILE, SCHEMA, changes, published_schema, text
 
 
 def test_codes_are_published():
@@ -17,3 +17,7 @@ def test_the_schema_of_the_extension_is_published():
 def test_the_charts_pages_and_dashboards_are_published():
     for path, made in documents.files().items():
         assert path.read_text() == made, f"{path.name}: run `python -m tests.published`"
+
+
+def test_changes_that_break_clients_are_published():
+    assert CHANGES.read_text() == changes(), "run `python -m tests.published`"

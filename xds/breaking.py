@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-from xds.contract import compile_contract
+from xds.contract import Cache, compile_contract
 from xds.contract.diff import CHANGES, Change, Side, differences, open_side
 from xds.diagnostics import Code, Diagnostic, Severity, Span, renamed
 from xds.revision import Revision
@@ -54,8 +54,9 @@ def compared(old: Revision, new: Revision, today: date) -> Comparison:
         if key not in after:
             found.append(_gone(*key, old, root))
             continue
-        first = open_side(old.files, root, *key)
-        second = open_side(new.files, after[key], *key)
+        cache = Cache()  # what both have in common is read once
+        first = open_side(old.files, root, *key, cache)
+        second = open_side(new.files, after[key], *key, cache)
         if first is not None and second is not None:
             found += [diagnostic(c, (old, first), (new, second)) for c in differences(first, second, today)]
             operations += len(first.contract.operations)

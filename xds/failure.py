@@ -7,5 +7,9 @@ class CannotRun(Exception):
     """A command cannot run at all (exit code 3). The text says why and names the next command."""
 
 
+class Nothing(CannotRun):
+    """There is nothing where a command looked."""
+
+
 class Misused(CannotRun):
     """The words of a command make no sense together (exit code 2)."""

@@ -9,11 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
-from xds.failure import CannotRun, Misused
+from xds.failure import CannotRun, Misused, Nothing
 from xds.source.limits import MAX_BYTES
 
 _READ = (".yaml", ".yml", ".json")
 _MOST = 50_000
+_BRANCHES = ("origin/HEAD", "origin/main", "origin/master", "main", "master")
+_OF_A_HOOK = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
+"""What git tells a hook, and what would be true of the folder at hand only."""
 _LINK, _FILE = "120000", ("100644", "100755")
 
 
@@ -35,6 +38,17 @@ def merge_base(folder: Path, one: str, other: str) -> str | None:
     """The commit that two revisions have in common, or None."""
     found = _git(folder, "merge-base", one, other, check=False)
     return found.decode().strip() if found else None
+
+
+def hooks(folder: Path) -> Path:
+    """The folder that a repository's hooks are in (githooks(5)); raises CannotRun outside of one."""
+    found = _git(folder, "rev-parse", "--git-path", "hooks") or b""
+    return folder / os.fsdecode(found).rstrip("\n")
+
+
+def main_branch(folder: Path) -> str | None:
+    """What changes are made against: the remote's own choice, or what that is usually called; None if there is none."""
+    return next((name for name in _BRANCHES if commit(folder, name) is not None), None)
 
 
 @contextmanager
@@ -80,7 +94,7 @@ def _entries(repository: Path, commit: str, inside: PurePosixPath) -> list[tuple
                 raise CannotRun(f"{named} is larger than {MAX_BYTES // 2**20} MiB in {commit[:12]}")
             found.append((mode, name, named))
     if not found:
-        raise CannotRun(f"{commit[:12]} holds no document in {inside}")
+        raise Nothing(f"{commit[:12]} holds no document in {inside}")
     if len(found) > _MOST:
         raise CannotRun(f"{inside} holds more than {_MOST:,} documents in {commit[:12]}")
     return found
@@ -103,8 +117,9 @@ def _contents(repository: Path, names: list[str]) -> Iterator[bytes]:
 def _git(folder: Path, *words: str, check: bool = True, given: bytes | None = None) -> bytes | None:
     """What git says; None where it fails and nobody minds."""
     command = ("git", "-C", str(folder), "--no-optional-locks", *words)
+    around = {name: value for name, value in os.environ.items() if name not in _OF_A_HOOK}
     try:
-        done = subprocess.run(command, capture_output=True, input=given or b"", check=False)
+        done = subprocess.run(command, capture_output=True, input=given or b"", env=around, check=False)
     except FileNotFoundError as error:
         raise Misused("there is no git here, so no revision can be read") from error
     if done.returncode:

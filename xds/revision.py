@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from xds import git
 from xds.compile import lay_out
 from xds.diagnostics import Diagnostic
-from xds.failure import CannotRun, Misused
+from xds.failure import CannotRun, Misused, Nothing
 from xds.findings import project_of
 from xds.single import read_single
 from xds.source import read_tree
@@ -48,8 +48,27 @@ def read_revision(name: str, beside: str = ".") -> Revision:
     where = _inside(repository, there, inside) if colon else _inside(repository, there, "")
     with _checked_out(repository, commit, where) as (root, target):
         if not target.exists():
-            raise CannotRun(f"{revision} holds no {where}")
+            raise Nothing(f"{revision} holds no {where}")
         return _on_disk(target, lambda file: f"{revision}:{_below(root, file)}")
+
+
+def merge_base(branch: str, beside: str) -> str | None:
+    """The commit that the work at hand and a branch have in common, as it is called here; None if there is no such commit.
+
+    Without a branch it is the one that changes are made against. Raises CannotRun for a branch that is not there.
+    """
+    there = Path(beside) if Path(beside).exists() else Path.cwd()
+    folder = there if there.is_dir() else there.parent
+    if git.top(folder) is None:
+        raise CannotRun(f"{folder.absolute()} is in no git repository")
+    if not branch and (branch := git.main_branch(folder) or "") == "":
+        return None
+    if git.commit(folder, branch) is None:
+        raise CannotRun(
+            f"there is no branch {branch} here: a clone must have its history (fetch-depth: 0, GIT_DEPTH: 0)"
+        )
+    found = git.merge_base(folder, branch, "HEAD") if git.commit(folder, "HEAD") else None
+    return found[:12] if found else None
 
 
 def _inside(repository: Path, there: Path, inside: str) -> PurePosixPath:

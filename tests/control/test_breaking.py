@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.projects import CONTRACT, POLICY, SETTINGS, pets
+from xds.explain import explain_operation
 from xds.project import Project
 
 STRICT = SETTINGS.replace("publish: {breaking: allow}\n", "")
@@ -154,3 +155,15 @@ def test_the_control_planes_word_counts(project: Project) -> None:
     assert project.take_back("pets")
     assert codes(project) == ({"pets/v1": before}, ["contract-breaking"])
     assert codes(restarted(project)) == ({"pets/v1": before}, ["contract-breaking"])
+
+
+def test_explain_shows_what_may_break(project: Project) -> None:
+    write(project.root, contract=ALLOWED)
+    compilation = project.compile()
+    version = compilation.gateway.services[0].versions[0]
+    told = {
+        operation.id: explain_operation(version, operation, None, project.tree.files)["may break"]
+        for operation in version.operations
+    }
+    assert told["listPets"] == [{"change": "request-parameter-max-decreased", "reason": "nobody asks for more"}]
+    assert told["addPet"] == []

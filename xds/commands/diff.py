@@ -8,11 +8,12 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from xds.failure import Misused
+from xds.failure import Misused, Nothing
 
 if TYPE_CHECKING:
     from xds.breaking import Comparison
     from xds.diagnostics import Diagnostic
+    from xds.revision import Revision
 
 _LEVELS = ("error", "warning", "none")
 
@@ -22,6 +23,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     what = "a contract, a project's folder or something in one, a git revision, or REVISION:PATH"
     parser.add_argument("old", nargs="?", help=f"{what}, which clients know")
     parser.add_argument("new", nargs="?", default=".", help=f"{what}, which they will meet (default: the folder here)")
+    parser.add_argument(
+        "--merge-base",
+        nargs="?",
+        const="",
+        metavar="BRANCH",
+        help="compare with the commit that BRANCH (default: the main one) and what is checked out have in common",
+    )
     parser.add_argument(
         "--fail-on",
         action="append",
@@ -39,8 +47,6 @@ def run(options: argparse.Namespace) -> int:
 
     if options.list:
         return _listed(options.format)
-    if options.old is None:
-        raise Misused("say what to compare with. Next: sidegate diff main, or sidegate diff OLD NEW")
     weighed = _weighed(options.fail_on or ["error"], CHANGES)
     from datetime import UTC, datetime
 
@@ -49,12 +55,33 @@ def run(options: argparse.Namespace) -> int:
     from xds.revision import read_revision
     from xds.terminal import palette
 
-    old, new = read_revision(options.old, options.new), read_revision(options.new)
+    old = _old(options)
+    if old is None:
+        print("there is nothing to compare with yet", file=sys.stderr)
+        return 0
+    new = read_revision(options.new)
     found = compared(old, new, datetime.now(UTC).date())
     print(FORMATS[options.format](found.diagnostics, found.files, palette(sys.stdout)), end="")
     if options.format == "text":
         print(_rest(found), end="")
     return 1 if any(_fails(d, weighed) for d in found.diagnostics) else 0
+
+
+def _old(options: argparse.Namespace) -> Revision | None:
+    """What to compare with; None if the branch has no contracts yet."""
+    from xds.revision import merge_base, read_revision
+
+    if options.merge_base is None:
+        if options.old is None:
+            raise Misused("say what to compare with. Next: sidegate diff main, or sidegate diff OLD NEW")
+        return read_revision(options.old, options.new)
+    if options.old is not None:
+        options.new = options.old  # the only one that is left to be said
+    commit = merge_base(options.merge_base, options.new)
+    try:
+        return read_revision(commit, options.new) if commit is not None else None
+    except Nothing:
+        return None
 
 
 def _weighed(words: Iterable[str], known: Iterable[str]) -> frozenset[str]:

@@ -86,14 +86,20 @@ SETTINGS = """services:
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's flags."""
     parser.add_argument("dir", nargs="?", type=Path, default=Path(), metavar="DIR", help="the project's folder")
-    parser.add_argument("--service", required=True, metavar="NAME", help="lower-case letters, digits and hyphens")
+    parser.add_argument("--service", metavar="NAME", help="lower-case letters, digits and hyphens")
     parser.add_argument("--upstream", default="http://127.0.0.1:9000", metavar="URL", help="where the service runs")
     parser.add_argument("--contract", type=Path, help="an OpenAPI document to begin with, instead of a stub")
+    parser.add_argument("--ci", choices=("github", "gitlab"), help="write a job that checks, compares and tests")
+    parser.add_argument("--hook", action="store_true", help="write a git hook that does so before each commit")
     parser.epilog = "Existing files are never overwritten: then nothing is written at all."
 
 
 def run(options: argparse.Namespace) -> int:
     """Write the files and say what to do next."""
+    if options.ci or options.hook:
+        return _committed(options)
+    if options.service is None:
+        raise Misused("say what the service is called. Next: sidegate init --service NAME")
     name: str = options.service
     if not _NAME.fullmatch(name):
         raise Misused(f"'{name}' is no name for a service: lower-case letters, digits and hyphens, a letter first")
@@ -112,6 +118,35 @@ def run(options: argparse.Namespace) -> int:
         print(f"\n{settings} is yours: add there, under `services`:\n{line}")
     where = "" if options.dir == Path() else f" {options.dir}"
     print(f"\nNext: sidegate check{where}; then start your service on {options.upstream}, and sidegate up{where}")
+    return 0
+
+
+def _committed(options: argparse.Namespace) -> int:
+    """Write what runs in the service's own repository."""
+    from xds import committed, git
+
+    if options.service is not None:
+        raise Misused("--ci and --hook are for a folder that is there. Next: sidegate init --service NAME, then again")
+    root: Path = options.dir
+    files: dict[Path, str] = {}
+    if options.ci == "github":
+        files[root / ".github/workflows/sidegate.yml"] = committed.GITHUB
+    if options.ci == "gitlab":
+        files[root / ".gitlab/sidegate.yml"] = committed.GITLAB
+        if not (root / ".gitlab-ci.yml").exists():
+            files[root / ".gitlab-ci.yml"] = committed.INCLUDED
+    hook = git.hooks(root) / "pre-commit" if options.hook else None
+    if hook is not None:
+        files[hook] = committed.HOOK
+    if taken := [path for path in files if path.exists()]:
+        raise CannotRun(f"{taken[0]} is there already; nothing was written")
+    for path, text in files.items():
+        _write(path, text.encode())
+        print(f"wrote {path}")
+    if hook is not None:
+        hook.chmod(0o755)
+    if options.ci == "gitlab" and root / ".gitlab-ci.yml" not in files:
+        print(f"\n{root / '.gitlab-ci.yml'} is yours: add there\n{committed.INCLUDED}", end="")
     return 0
 
 

@@ -7,6 +7,7 @@ from xds.model import Operation
 
 from . import bodies, lifecycle, parameters, responses, security
 from .comparison import Comparison
+from .sameness import Sameness
 
 Key = tuple[str, tuple[tuple[str | None, ...], ...]]
 
@@ -14,6 +15,7 @@ Key = tuple[str, tuple[tuple[str | None, ...], ...]]
 def compare(work: Comparison) -> None:
     """Every operation of the old contract with its successor, which has the same method and path; names of variables and
     what of a path is the base path make no difference."""
+    sameness = Sameness(work.old, work.new)
     after = {_key(operation): operation for operation in work.new.contract.operations}
     for old in work.old.contract.operations:
         new = after.get(_key(old))
@@ -21,11 +23,21 @@ def compare(work: Comparison) -> None:
         if new is None:
             lifecycle.removed(work, old, [o for o in after.values() if same(o.path) == same(old.path)])
             continue
-        for rule in ROOMS:
+        unchanged = _unchanged(work, sameness, old, new)
+        for rule in (lifecycle.compare, security.compare) if unchanged else ROOMS:
             rule(work, old, new)
     work.about()
     security.schemes(work)
     _webhooks(work)
+
+
+def _unchanged(work: Comparison, sameness: Sameness, old: Operation, new: Operation) -> bool:
+    """Whether an operation, with the parameters of its path and all that it refers to, says the same in both contracts."""
+    if old.query_open != new.query_open:
+        return False
+    before, after = work.old.at(old.place), work.new.at(new.place)
+    above = [node.parent.get("parameters") if node.parent is not None else None for node in (before, after)]
+    return sameness.same(before, after) and sameness.same(*above)
 
 
 ROOMS = (lifecycle.compare, security.compare, parameters.compare, bodies.compare, responses.compare)
