@@ -123,7 +123,10 @@ class Central:
         import grpc
         import grpc.aio
 
-        options = [("grpc.min_reconnect_backoff_ms", 250), ("grpc.max_reconnect_backoff_ms", 2000)]
+        options: list[tuple[str, int | str]] = [
+            ("grpc.min_reconnect_backoff_ms", 250),
+            ("grpc.max_reconnect_backoff_ms", 2000),
+        ]
         options += [("grpc.max_receive_message_length", 64 << 20), ("grpc.enable_http_proxy", 0)]
         if self.tls is None:
             return grpc.aio.insecure_channel(target, options=options)
@@ -156,7 +159,7 @@ async def _targets(place: Where) -> list[str]:
         rows = await asyncio.get_running_loop().getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
     except OSError:
         return []
-    return [f"{'ipv6' if row[0] == socket.AF_INET6 else 'ipv4'}:{Address(row[4][0], place.port)}" for row in rows]
+    return [f"{'ipv6' if row[0] == socket.AF_INET6 else 'ipv4'}:{Address(str(row[4][0]), place.port)}" for row in rows]
 
 
 def _reason(error: BaseException) -> str:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from xds.ads.events import Client, Nacked
 from xds.api import contract_app
 from xds.explain import explain_operation, operation_rows
 from xds.model import Version
-from xds.plane import ControlPlane
+from xds.plane import ControlPlane, rejection
 from xds.scrape import CONTENT_TYPE, scrape
 from xds.why import why
 
@@ -78,7 +79,16 @@ class Management:
         return [{**asdict(d), "severity": d.severity.value} for d in found], 200
 
     async def clients(self) -> Answer:
-        return [asdict(client) for client in self.plane.server.clients()], 200
+        return [{**asdict(c), "rejected": list(self._rejected(c))} for c in self.plane.server.clients()], 200
+
+    def _rejected(self, client: Client) -> Iterator[dict[str, Any]]:
+        """What a proxy refused, with the contract's line."""
+        for url, holding in client.types.items():
+            if holding.nacked is not None:
+                nacked = Nacked(client.node, client.group, url, *holding.nacked, ())
+                said = rejection(nacked, self.plane.publisher.wanted, self.plane.project.tree.files).diagnostic
+                place = str(said.span) if said.span else None
+                yield {"type": url.rpartition(".")[2], "message": said.message, "place": place}
 
     async def companions(self) -> Answer:
         return [asdict(c) for c in self.plane.publisher.companions.values()], 200

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from xds.address import UnixSocket
+from xds.address import Address, UnixSocket, Where
 
 PREFIX = "SIDEGATE_"
 RUN = "/var/run/sidegate"
@@ -83,3 +83,21 @@ def switch(parser: argparse.ArgumentParser, name: str, help: str) -> None:
 def given(name: str) -> str | None:
     """What stands in a variable, None if nothing does."""
     return os.environ.get(PREFIX + name) or None
+
+
+def address(parser: argparse.ArgumentParser, read: Callable[[str], Where]) -> None:
+    help_ = (
+        "a control plane's management API, HOST:PORT or a socket (default: RUN/management.sock, else 127.0.0.1:8081)"
+    )
+    flag(parser, "--address", help_, type=read, metavar="PLACE")
+
+
+def found(options: argparse.Namespace) -> UnixSocket | None:
+    """The socket of the management API in the folder of sockets, if one is there."""
+    socket_ = in_run(options, "management.sock")
+    return socket_ if os.path.exists(socket_.path) else None
+
+
+def management(options: argparse.Namespace) -> Where:
+    """Where to ask a control plane: as told, else the socket, else where `sidegate up` has it."""
+    return options.address or found(options) or Address("127.0.0.1", 8081)

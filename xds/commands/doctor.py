@@ -1,0 +1,53 @@
+"""`sidegate doctor`: a set-up -> what is wrong with it, and what to do."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from xds.address import Address, where
+from xds.roles import options as roles
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The verb's flags."""
+    parser.add_argument("dir", nargs="?", type=Path, default=roles.given("SOURCES") or Path(), help="the sources")
+    roles.flag(parser, "--env", "layer sidegate.NAME.yaml over sidegate.yaml", metavar="NAME")
+    roles.run_folder(parser)
+    roles.address(parser, where)
+    roles.flag(parser, "--listen", "where the gateway is to listen", type=Address.parse, metavar="HOST:PORT")
+    roles.flag(parser, "--xds", "a shared control plane, HOST:PORT of each replica")
+    roles.xds_tls(parser)
+    parser.add_argument("--format", choices=("text", "json"), default="text")
+    parser.epilog = "Exit codes: 0 nothing is wrong, 1 findings, 2 usage, 3 could not run."
+
+
+def run(options: argparse.Namespace) -> int:
+    """Look at everything and print what is wrong, in order. Returns 1 if something keeps the gateway from serving."""
+    import json
+    from dataclasses import asdict
+
+    from xds.doctor import SetUp, diagnose
+    from xds.roles.envoy import asked
+    from xds.terminal import palette
+
+    setup = SetUp(
+        options.dir,
+        options.env,
+        options.listen,
+        options.address or roles.found(options),
+        asked(options) if options.xds else (),
+        options.xds_ca,
+        options.xds_cert,
+        options.xds_key,
+    )
+    paint = palette(sys.stdout).paint
+    plain = options.format == "text"
+    found = diagnose(setup, lambda what, well: print(f"ok  {what}") if well and plain else None)
+    if not plain:
+        print(json.dumps([asdict(each) for each in found], indent=2))
+    for each in found if plain else ():
+        head = paint("mild" if each.mild else "bad", "yellow" if each.mild else "red")
+        print(f"{head} [{each.code}] {each.what}\n    Next: {each.fix}")
+    return 1 if any(not each.mild for each in found) else 0

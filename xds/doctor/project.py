@@ -1,0 +1,50 @@
+"""SetUp -> Read: the project as it compiles now, and whether a control plane answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from xds.compile import Compilation, Compiler, lay_out
+from xds.diagnostics import Severity
+from xds.doctor.ask import get
+from xds.doctor.finding import Finding, SetUp
+from xds.failure import CannotRun
+from xds.offline import read_offline
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """The project's compilation (None: it cannot be read), what is wrong with it, and what the management API says of
+    readiness (None: it does not answer)."""
+
+    compilation: Compilation | None
+    findings: tuple[Finding, ...] = ()
+    answers: Any = None
+
+
+def read(setup: SetUp) -> Read:
+    """Look at everything that several checks need. Never raises."""
+    answers = get(f"{setup.management.url}/ready").json if setup.management else None
+    if setup.root is None:
+        return Read(None, (), answers)
+    try:
+        tree = read_offline(setup.root, setup.env)
+        if not lay_out(tree)[0]:
+            what = f"{setup.root} has no contract: contracts/<service>/<version>.yaml"
+            return Read(None, (Finding("sources-empty", what, f"sidegate init {setup.root} --service NAME"),), answers)
+        compilation = Compiler().compile(tree)
+    except CannotRun as error:
+        what, _, fix = str(error).partition(" Next: ")
+        return Read(None, (Finding("sources-missing", what.rstrip("."), fix),), answers)
+    return Read(compilation, tuple(_findings(setup, compilation)), answers)
+
+
+def _findings(setup: SetUp, compilation: Compilation) -> list[Finding]:
+    errors = [d for d in compilation.diagnostics if d.severity is Severity.ERROR]
+    if errors:
+        first = errors[0]
+        at = f"{first.span}: " if first.span else ""
+        more = f", and {len(errors) - 1} more" if len(errors) > 1 else ""
+        return [Finding("sources-refused", f"{at}{first.message}{more}", f"sidegate check {setup.root}")]
+    return []
