@@ -234,6 +234,7 @@ def drawn(request: pytest.FixtureRequest, sidegate_generated: Generated) -> Draw
 @pytest.fixture
 def verify_provider(sidegate_project: Staged, pytestconfig: pytest.Config) -> Verify:
     """`verify_provider(url, "catalog", "v1")`: every example of a contract sent to a service, its answers judged."""
+    from pytest_sidegate.collecting import watching
     from pytest_sidegate.provider import Verify
 
-    return Verify(sidegate_project, option(pytestconfig, "token"))
+    return Verify(sidegate_project, option(pytestconfig, "token"), watching(pytestconfig, sidegate_project))

@@ -25,7 +25,8 @@ class ProviderBroken(AssertionError):
 
 @dataclass(frozen=True, slots=True)
 class Verify:
-    """Verifies services by the contracts of a project. `token` names the claims that are sent where nothing else is said.
+    """Verifies services by the contracts of a project. `token` names the claims that are sent where nothing else is said;
+    `seen` is told of each exchange.
 
     A service behind a gateway gets requests that were judged; so what it is asked here is what its contract shows, and an
     answer must have the status that the example has: what an example is about has to be there.
@@ -33,6 +34,7 @@ class Verify:
 
     staged: Staged
     token: str = ""
+    seen: Callable[[Exchange], None] | None = None
 
     def __call__(
         self,
@@ -84,4 +86,4 @@ class Verify:
 
     def client(self, url: str) -> Client:
         """What asks the service. Nobody judges its requests: they are the contract's own."""
-        return Client(url.rstrip("/"), self.staged, token=self.token, is_service=True)
+        return Client(url.rstrip("/"), self.staged, seen=self.seen, token=self.token, is_service=True)

@@ -42,9 +42,8 @@ def items_of(session: pytest.Session) -> Iterator[VerifyItem]:
         service, _, version = named.partition("/")
         if not (service and version and url.startswith(("http://", "https://"))):
             raise pytest.UsageError(f"--sidegate-verify {text}: write SERVICE/VERSION=URL")
-        verify = Verify(staged, option(config, "token"))
+        verify = Verify(staged, option(config, "token"), watching(config, staged))
         client = verify.client(url)
-        client.seen = watching(config, staged)
         try:
             cases = verify.cases(service, version)
         except LookupError as problem:

@@ -87,7 +87,7 @@ def _worker(config: pytest.Config) -> str | None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Forget what earlier runs saw, or keep it together in one file."""
-    if not asked_for(config) or _worker(config) is not None:
+    if not asked_for(config) or _worker(config) is not None or config.getoption("collectonly", False):
         return
     from .data import UnreadableData, load, write
 

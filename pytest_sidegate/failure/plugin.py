@@ -53,10 +53,24 @@ def pytest_runtest_makereport(
 
 
 def _sections(item: pytest.Item, error: BaseException) -> tuple[Section, ...]:
-    last = item.config.stash.get(_LAST, None)
     lies = [lie for each in getattr(item, "funcargs", {}).values() if (lie := _lie(each, error)) is not None]
-    told = lies[0] if lies else last
+    told = lies[0] if lies else _broken(item, error) or item.config.stash.get(_LAST, None)
     return told() if told is not None else ()
+
+
+def _broken(item: pytest.Item, error: BaseException) -> Told | None:
+    """The first exchange that broke its contract, where the error names some."""
+    if "pytest_sidegate.client" not in sys.modules:
+        return None
+    from pytest_sidegate.client import ContractBroken
+    from pytest_sidegate.collecting import collected
+    from pytest_sidegate.provider import ProviderBroken
+
+    from .exchanges import of_exchange
+
+    found = (error.exchange,) if isinstance(error, ContractBroken) else ()
+    exchanges = error.exchanges if isinstance(error, ProviderBroken) else found
+    return (lambda: of_exchange(exchanges[0], collected(item.config).files)) if exchanges else None
 
 
 def _lie(fixture: object, error: BaseException) -> Told | None:

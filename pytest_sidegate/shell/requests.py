@@ -71,7 +71,7 @@ class Requests:
         begun = time.perf_counter()
         asked = self._asked(operation, row, request)
         verdict = self.verdicts.judge(asked.method, asked.path, asked.headers, asked.body)
-        words = _unlike(row, verdict, self._shown(verdict))
+        words = _elsewhere(table, verdict) or _unlike(row, verdict, self._shown(verdict))
         self._see(row, verdict, f"{row.place.file}:{row.place.line}", bool(words))
         detail = as_text(sections(asked, verdict, self.files)) if words else ""
         result, took = Result.FAIL if words else Result.PASS, time.perf_counter() - begun
@@ -104,6 +104,12 @@ class Requests:
 
 def _name(version: Version) -> str:
     return f"{version.service}/{version.name}"
+
+
+def _elsewhere(table: Table, verdict: Verdict) -> str:
+    """That a request is one of another version than the table's, nothing if it is not."""
+    other = _name(verdict.version) if verdict.version else table.version
+    return f"it is a request of {other}, and belongs beside that" if other != table.version else ""
 
 
 def _unlike(row: Row, verdict: Verdict, shown: ShownOperation | None) -> str:

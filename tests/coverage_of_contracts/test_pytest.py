@@ -48,6 +48,10 @@ def test_verdict(verdicts, sidegate_project):
 def test_client(client):
     client.request("GET", "/shop/v1/things/7", token={"sub": "rita", "scope": "read"})
 
+def test_provider(verify_provider, sidegate_project, pytestconfig):
+    url = pytestconfig.getoption("sidegate_url")
+    verify_provider(url, "shop", "v1", operations=["getThing"], token={"sub": "rita", "scope": "read"})
+
 def test_other(verdicts):
     assert verdicts
     raise RuntimeError("nothing was asked here")
@@ -193,7 +197,7 @@ def sections(out: str, test: str) -> dict[str, str]:
 def test_a_failure_says_what_was_asked(shop: Path, liar: str) -> None:
     (shop / "test_shop.py").write_text(FAILING)
     done = run(shop, "--sidegate-url", liar)
-    assert "3 failed" in done.stdout
+    assert "4 failed" in done.stdout
     verdict = sections(done.stdout, "test_verdict")
     assert "authorization: Bearer ***" in verdict["request"]
     assert '{"nam": "x"}' in verdict["request"]
@@ -207,6 +211,9 @@ def test_a_failure_says_what_was_asked(shop: Path, liar: str) -> None:
     assert "wrong: body: " in client["answer"]
     assert client["contract"].startswith("contracts/shop/v1.yaml:")
     assert f"--url {liar}/shop/v1/things/7" in client["reproduce"]
+    provider = sections(done.stdout, "test_provider")
+    assert provider["request"].startswith("GET /shop/v1/things/7\n")
+    assert "wrong: body: " in provider["answer"]
     assert not sections(done.stdout, "test_other")
     assert not [text for text in (*verdict.values(), *client.values()) if "eyJ" in text], "no token is shown"
 

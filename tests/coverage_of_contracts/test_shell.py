@@ -126,6 +126,16 @@ def test_an_answer_that_the_contract_has_not(tmp_path: Path, capsys: pytest.Capt
     assert "expected 200, which is none of the responses that the contract has for addThing" in out
 
 
+def test_a_request_of_another_version(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = project(tmp_path)
+    other = CONTRACT.replace("/shop/v1", "/shop/v2")
+    (root / "contracts/shop/v2.yaml").write_text(other)
+    (root / "contracts/shop/v2_test.yaml").write_text("tests:\n  - {request: GET /shop/v1/things/7, expect: 401}\n")
+    code, out = run(capsys, root)
+    assert code == 1
+    assert "FAIL requests shop/v2 GET /shop/v1/things/7  contracts/shop/v2_test.yaml:2  it is a request of shop/v1" in out
+
+
 def test_what_lets_too_much_pass(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     table = "tests:\n  - {request: GET /shop/v1/things/7, key: mobile, expect: 403}\n"
     code, out = run(capsys, project(tmp_path, table))

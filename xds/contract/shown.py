@@ -12,6 +12,7 @@ from typing import Any
 from xds.model import Place
 
 from .dialects import dialect
+from .examples import Broken, Shown, ShownContent, ShownOperation, ShownResponse
 from .library import Library, Loaded
 from .node import Node
 from .report import Report
@@ -19,70 +20,10 @@ from .schemas import Lowering
 from .security import follow
 from .sources import schema_place
 
+__all__ = ["Broken", "Shown", "ShownContent", "ShownOperation", "ShownResponse", "shown"]
+
 MOST = 3
 """Ways in which one example is broken that are told."""
-
-
-@dataclass(frozen=True, slots=True)
-class Broken:
-    """One way in which an example breaks its schema: `pointer` leads into the value, `schema` is the violated keyword."""
-
-    pointer: str
-    message: str
-    schema: Place
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """One example: its name (empty if it has none), its value, and what is wrong with it by its own schema."""
-
-    name: str
-    value: Any
-    place: Place
-    broken: tuple[Broken, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ShownContent:
-    """One media type of a body or a response. `range` is lower case, without parameters."""
-
-    range: str
-    examples: tuple[Shown, ...]
-    place: Place
-
-
-@dataclass(frozen=True, slots=True)
-class ShownResponse:
-    """One entry of the Responses Object; `status` is `200`, `2XX` or `default`, `headers` are by lower-case name."""
-
-    status: str
-    contents: tuple[ShownContent, ...]
-    headers: Mapping[str, tuple[Shown, ...]]
-    place: Place
-
-
-@dataclass(frozen=True, slots=True)
-class ShownOperation:
-    """What is shown of one Operation Object. `place` is that of the model's `Operation`, `parameters` are by location and
-    name (lower case for headers), `security` has the places of the alternatives in their order."""
-
-    place: Place
-    parameters: Mapping[tuple[str, str], tuple[Shown, ...]]
-    bodies: tuple[ShownContent, ...]
-    responses: tuple[ShownResponse, ...]
-    security: tuple[Place, ...] = ()
-
-    def examples(self) -> Iterator[Shown]:
-        """Every example, in the order: parameters, bodies, responses with their headers."""
-        for each in self.parameters.values():
-            yield from each
-        for content in self.bodies:
-            yield from content.examples
-        for response in self.responses:
-            for header in response.headers.values():
-                yield from header
-            for content in response.contents:
-                yield from content.examples
 
 
 def shown(files: Mapping[str, bytes], root_file: str) -> dict[Place, ShownOperation]:
