@@ -128,6 +128,7 @@ CODES: dict[str, Code] = {
     "scope-undeclared": Code(_W, "A scope is asked for that no flow of its scheme declares."),
     "extension-unknown": Code(_E, "`x-sidegate` has an unknown key."),
     "extension-value": Code(_E, "A key of `x-sidegate` has a value that means nothing."),
+    "cors-versions": Code(_W, "Versions of a path differ in the pages that may ask; a preflight needs the consent of all."),
     "sunset-early": Code(_E, "Something goes away before it is deprecated."),
     "sunset-undeprecated": Code(_W, "Something goes away that was never deprecated."),
     "fault-forbidden": Code(_E, "An operation asks for faults, and sidegate.yaml does not allow them."),

@@ -431,3 +431,17 @@ def test_versions_that_share_a_path_are_named_in_one_way(one: object, other: obj
 def _text(version: object, method: str) -> str:
     own = {"x-sidegate": {"version": version}} if version else {}
     return yaml.safe_dump(contract({"/x": {method: operation()}}, **own))
+
+
+@pytest.mark.parametrize(("by", "told"), [({"header": "v"}, True), ({"query": "v"}, False)])
+def test_versions_that_differ_in_pages_are_told(by: dict[str, str], told: bool) -> None:
+    def text(number: str, *origins: str) -> str:
+        own = named(number, **by)
+        own["x-sidegate"]["cors"] = {"origins": list(origins)}
+        return yaml.safe_dump(contract({"/x": {"get": operation()}}, **own))
+
+    for origins, differ in (((APP,), False), ((APP, OTHER), True)):
+        files = pets(contract=text("1", APP)) | {"contracts/pets/v2.yaml": text("2", *origins)}
+        found = [d for d in Compiler().compile(tree(files)).diagnostics if d.code == "cors-versions"]
+        assert bool(found) == (told and differ)
+        assert all(d.span and d.span.file == "contracts/pets/v2.yaml" for d in found)

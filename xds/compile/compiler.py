@@ -22,6 +22,7 @@ from xds.source.packs import pack_of
 
 from .claims import Shapes, collisions
 from .compilation import Compilation
+from .consents import consents
 from .digests import Hashes, digest_of
 from .layout import Layout, lay_out, services_of
 from .problems import policy_problems, setting_problems, unknown_services, unmatched_patches, version_problems
@@ -103,6 +104,7 @@ class Compiler:
                 versions.append(compiled)
         if has_errors(said) or not versions:
             return None, None, said
+        said.extend(consents(versions, files))
         return Service(name, company.configured.hosts, tuple(versions)), bundle, said
 
     def _compiled(self, name: str, root: str, company: _Company) -> tuple[Version | None, list[Diagnostic]]:
