@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from sidecar import respond
 from sidecar.message import Response
-from xds.model import Operation
+from xds.model import Gateway, Operation, Version
 
 REFUSALS: Mapping[str, tuple[int, str]] = {
     "bad-request": (
@@ -16,6 +18,7 @@ REFUSALS: Mapping[str, tuple[int, str]] = {
     "headers-too-large": (431, "The request's headers are too many or too large."),
     "not-found": (404, "No operation has this path."),
     "method-not-allowed": (405, "The path has no operation with this method; Allow lists those it has."),
+    "gone": (410, "The operation has been retired; `successor` is what to use instead."),
     "address-denied": (403, "Clients at this address may not ask."),
     "length-required": (411, "A body that streams must announce its length, since the operation limits it."),
     "body-too-large": (413, "The request body is larger than the operation's limit."),
@@ -34,11 +37,51 @@ UNFIT = "The token, or how it is sent, is not what this operation takes."
 """The detail of `token-invalid` where that is why."""
 
 
+_NO_VERSION = "The request names no version of the service, or none that there is; `versions` lists how each is named"
+UNKNOWN_VERSION = {400: f"{_NO_VERSION}.", 406: f"{_NO_VERSION}, in Accept."}
+"""The details of `unknown-version`, by status."""
+
+
+def unknown_version(status: int, versions: Iterable[str]) -> Response:
+    """The refusal of a version that there is not; `versions` are how requests name those that there are."""
+    detail = UNKNOWN_VERSION[status]
+    answer = respond.problem(status, "unknown-version", detail, operation=None, version=None, trace_id=None)
+    return _with(answer, {"versions": list(versions)})
+
+
+def gone(gateway: Gateway, version: Version, operation: Operation) -> Response:
+    """The refusal after a sunset, with what is to be used instead."""
+    from xds.envoy.profile import Profile
+    from xds.envoy.routed import Routed
+    from xds.envoy.successors import successor
+
+    nowhere = ("127.0.0.1", 9)
+    following = successor(Routed(version, operation, gateway, Profile(nowhere, nowhere)))
+    sunset = operation.native.sunset
+    named = {"sunset": sunset.text if sunset else None, "successor": following.shown if following else None}
+    status, detail = REFUSALS["gone"]
+    plain = respond.problem(status, "gone", detail, operation=operation.name, version=version.name, trace_id=None)
+    own = respond.worded(plain, operation)
+    return _with(plain, named) if own is plain else own  # what the contract words says no more than that
+
+
+def _with(answer: Response, more: Mapping[str, Any]) -> Response:
+    """A problem document with more members."""
+    document = json.loads(answer.body)
+    return Response(answer.status, answer.headers, json.dumps({**document, **more}).encode())
+
+
 def refusal(
-    code: str, operation: Operation | None, headers: Iterable[tuple[str, str]] = (), detail: str | None = None
+    code: str,
+    operation: Operation | None,
+    version: str | None,
+    headers: Iterable[tuple[str, str]] = (),
+    detail: str | None = None,
 ) -> Response:
     """The answer, in the operation's own words if its contract has some (`errors`)."""
     status, usual = REFUSALS[code]
     name = operation.name if operation else None
-    answer = respond.problem(status, code, detail or usual, operation=name, trace_id=None, headers=headers)
+    answer = respond.problem(
+        status, code, detail or usual, operation=name, version=version, trace_id=None, headers=headers
+    )
     return respond.worded(answer, operation) if operation else answer

@@ -10,6 +10,8 @@ from urllib.parse import unquote_plus
 from pytest_sidegate.target import Target
 from xds.model import Gateway, Operation, Service, Version
 from xds.native.matching import NONE
+from xds.native.naming import meant
+from xds.native.versions import Kind, choice_of, newest_first
 from xds.paths import Pattern, matrix_names, pattern_of
 
 Offer = tuple[Version, Operation]
@@ -25,16 +27,18 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Unrouted:
-    """No operation is: 404, or 405 with the methods that the path has."""
+    """No operation is: 404, 405 with the methods that the path has, or the version named is none of `versions` (400, 406)."""
 
     status: int
     allow: tuple[str, ...] = ()
+    versions: tuple[str, ...] = ()
 
 
 class Routes:
     """The routes of a gateway: a table for each host that a service names, and one for all others."""
 
     def __init__(self, gateway: Gateway) -> None:
+        self._services = {service.name: service for service in gateway.services}
         hosts = {host for service in gateway.services for host in service.hosts}
         self._exact = {host: _table(host, gateway.services) for host in hosts if not host.startswith("*.")}
         wild = sorted((host for host in hosts if host.startswith("*.")), key=len, reverse=True)
@@ -42,21 +46,57 @@ class Routes:
         self._others = _table("*", gateway.services)
 
     def find(self, target: Target, method: str, headers: Mapping[str, str]) -> Chosen | Unrouted:
-        """The operation for a request. `headers` are by lower-case name; methods are told apart by case."""
-        offers = next((o for pattern, o in self._at(target.host) if pattern.fits(target.path)), ())
-        if not offers:
+        """The operation for a request. `headers` are by lower-case name; methods are told apart by case.
+
+        Where versions share a path, the one that is meant is chosen first; where that has not the path, the next template is
+        tried, as if the others were not there.
+        """
+        whole = target.path if target.query is None else f"{target.path}?{target.query}"
+        named = {**headers, ":path": whole}
+        passed: Offer | None = None
+        for path, offers in self._at(target.host):
+            if not path.fits(target.path):
+                continue
+            if not any(operation.native.version for _, operation in offers):
+                return _by_method(offers, method, target.query, headers)
+            if mine := _of_version(offers, named):
+                return _by_method(mine, method, target.query, headers)
+            passed = passed or offers[0]
+        return Unrouted(404) if passed is None else self._without_version(passed, named)
+
+    def _without_version(self, offer: Offer, named: Mapping[str, str]) -> Unrouted:
+        """404 for a version that there is, without the path; else that there is no such version."""
+        version, operation = offer
+        mine = operation.native.version
+        known = (choice_of(each) for each in newest_first(self._services[version.service].versions))
+        siblings = [choice for choice in known if choice and mine and choice.selector == mine.selector]
+        if meant(siblings, named) is not None:
             return Unrouted(404)
-        mine = [offer for offer in offers if offer[1].method == method]
-        for version, operation in sorted(mine, key=_conditions):
-            if _meets(operation, target.query, headers):
-                return Chosen(version, operation)
-        return Unrouted(404) if mine else Unrouted(405, tuple(dict.fromkeys(o.method for _, o in offers)))
+        status = 406 if siblings[0].kind is Kind.MEDIA_TYPE else 400
+        return Unrouted(status, versions=tuple(choice.shown for choice in siblings))
 
     def _at(self, host: str) -> Sequence[tuple[_Path, Sequence[Offer]]]:
         if host in self._exact:
             return self._exact[host]
         wild = next((table for ending, table in self._wild if host.endswith(ending) and host != ending), None)
         return self._others if wild is None else wild
+
+
+def _of_version(offers: Sequence[Offer], named: Mapping[str, str]) -> list[Offer]:
+    """Those of the version that a request means."""
+    versions = newest_first({version.name: version for version, _ in offers}.values())
+    choice = meant([c for version in versions if (c := choice_of(version))], named)
+    return [offer for offer in offers if choice is not None and offer[1].native.version == choice]
+
+
+def _by_method(
+    offers: Sequence[Offer], method: str, query: str | None, headers: Mapping[str, str]
+) -> Chosen | Unrouted:
+    mine = [offer for offer in offers if offer[1].method == method]
+    for version, operation in sorted(mine, key=_conditions):
+        if _meets(operation, query, headers):
+            return Chosen(version, operation)
+    return Unrouted(404) if mine else Unrouted(405, tuple(dict.fromkeys(o.method for _, o in offers)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +132,12 @@ def _conditions(offer: Offer) -> int:
 
 
 def _meets(operation: Operation, query: str | None, headers: Mapping[str, str]) -> bool:
-    """Whether a request is one that `match` chooses. Of a parameter that is there twice, the first counts."""
+    """Whether a request is one that `match` chooses. A parameter that is there twice has no value."""
     wanted = operation.native.match or NONE
     if not all(headers.get(name) == text for name, text in wanted.headers):
         return False
-    sent: dict[str, str] = {}
+    sent: dict[str, list[str]] = {}
     for pair in (query or "").split("&") if wanted.query else ():
         name, _, value = pair.partition("=")
-        sent.setdefault(unquote_plus(name), unquote_plus(value))
-    return all(sent.get(name) == text for name, text in wanted.query)
+        sent.setdefault(unquote_plus(name), []).append(unquote_plus(value))
+    return all(sent.get(name) == [text] for name, text in wanted.query)

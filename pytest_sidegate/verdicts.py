@@ -22,7 +22,7 @@ from pytest_sidegate.asked import Asked, asked_of
 from pytest_sidegate.credentials import Credentials
 from pytest_sidegate.frame import Sent, sent_of
 from pytest_sidegate.loop import Loop
-from pytest_sidegate.refusals import UNFIT, refusal
+from pytest_sidegate.refusals import UNFIT, gone, refusal, unknown_version
 from pytest_sidegate.routing import Routes, Unrouted
 from pytest_sidegate.target import Refused
 from pytest_sidegate.tokens import Failure, Found, Tokens, required
@@ -155,6 +155,8 @@ class Verdicts:
         if _denied(edge, address):
             return self._refused("address-denied")
         found = self._routes.find(sent.target, method, sent.named)
+        if isinstance(found, Unrouted) and found.versions:
+            return self._with("unknown-version", unknown_version(found.status, found.versions))
         if isinstance(found, Unrouted):
             allow = (("allow", ", ".join(found.allow)),) if found.allow else ()
             return self._refused("not-found" if found.status == 404 else "method-not-allowed", headers=allow)
@@ -184,6 +186,8 @@ class Verdicts:
             return self._refused(code, asked, named=bool(operation.native.errors))
         if _denied(operation.native.addresses, address):
             return self._refused("address-denied", asked)
+        if operation.native.sunset is not None and int(self._now()) >= operation.native.sunset.at:
+            return self._with("gone", gone(self.compilation.gateway, asked.version, operation), asked)
         found = self._found(operation, sent)
         if in_proxy(operation):
             pass
@@ -191,7 +195,7 @@ class Verdicts:
             return self._refused(_TOKEN[failed], asked, _BEARER)
         claims = {name: each for name, each in found.items() if not isinstance(each, Failure)}
         if self._tokens.refuses(claims, sent.named.get("authorization"), self._now()):
-            answer = refusal("token-invalid", operation, _BEARER, UNFIT)
+            answer = refusal("token-invalid", operation, asked.version.name, _BEARER, UNFIT)
             return replace(self._refused("token-invalid", asked), refusal=answer)
         caller = Caller(claims, address)
         brought: dict[str, Mapping[str, Any]] = dict(claims)
@@ -223,7 +227,7 @@ class Verdicts:
         outcome = self._loop.run(judge(self._plan, self._engine, request, route, caller, OFF, Records(1)))
         status = outcome.refusal.status if outcome.refusal else 200
         if status >= 500:  # a companion's own 5xx never reaches a client: the proxy answers
-            answer = refusal("companion-unavailable", asked.operation)
+            answer = refusal("companion-unavailable", asked.operation, asked.version.name)
             return self._of(asked, request, outcome, answer)
         return self._of(asked, request, outcome, outcome.refusal)
 
@@ -246,10 +250,16 @@ class Verdicts:
         self, code: str, asked: Asked | None = None, headers: Iterable[tuple[str, str]] = (), *, named: bool = True
     ) -> Verdict:
         """A refusal of the proxy's own; `named`: its document says which operation it was."""
-        answer = refusal(code, asked.operation if asked and named else None, headers)
+        told = asked if named else None
+        answer = refusal(code, told.operation if told else None, told.version.name if told else None, headers)
         version, operation = (asked.version, asked.operation) if asked else (None, None)
         claims: dict[str, Mapping[str, Any]] | None = {} if asked else None
         return Verdict(answer.status, code, version=version, operation=operation, refusal=answer, claims=claims)
+
+    def _with(self, code: str, answer: Response, asked: Asked | None = None) -> Verdict:
+        """A refusal of the proxy's own that says more than others."""
+        version, operation = (asked.version, asked.operation) if asked else (None, None)
+        return Verdict(answer.status, code, version=version, operation=operation, refusal=answer)
 
 
 _BEARER = (("www-authenticate", "Bearer"),)

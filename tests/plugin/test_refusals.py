@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_sidegate.refusals import CRITICAL, REFUSALS
+from pytest_sidegate.refusals import REFUSALS, UNFIT, UNKNOWN_VERSION
 
 
 def test_each_is_a_row_of_the_proxys_table() -> None:
@@ -10,4 +10,5 @@ def test_each_is_a_row_of_the_proxys_table() -> None:
 
     rows = {(reply.code, reply.status, reply.detail) for reply in REPLIES}
     mine = {(code, status, detail) for code, (status, detail) in REFUSALS.items()}
-    assert mine | {("token-invalid", 401, CRITICAL)} <= rows
+    mine |= {("unknown-version", status, detail) for status, detail in UNKNOWN_VERSION.items()}
+    assert mine | {("token-invalid", 401, UNFIT)} <= rows
