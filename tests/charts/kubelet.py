@@ -23,8 +23,12 @@ from tests.e2e.journal import unused_port
 from tests.roles.running import PATIENCE_S, until
 
 PROGRAMS = {"sidegate": [sys.executable, "-m", "xds.cli"], "python": [sys.executable]}
-_OWN = {"/var/run/sidegate": "SIDEGATE_RUN", "/tmp": "TMPDIR"}
-"""Where a container's program goes without being told, and the variable by which it is told."""
+_OWN = {
+    "SIDEGATE_RUN": ("/var/run/sidegate", "{}"),
+    "SIDEGATE_COMPANION": ("/var/run/sidegate", "unix:{}/companion.sock"),
+    "TMPDIR": ("/tmp", "{}"),
+}
+"""Where a container's program goes without being told, by the variable with which it is told."""
 
 Container = Mapping[str, Any]
 
@@ -40,11 +44,12 @@ class Pod:
     ) -> None:
         self.name, self.spec, self.folder = pod["metadata"].get("name", "pod-0"), pod["spec"], folder
         self.metadata = {"namespace": "prod", **pod["metadata"], "name": self.name}
-        self.hosts = hosts or {}
+        self.hosts = {} if hosts is None else hosts
         containers = (*self.spec.get("initContainers", []), *self.spec["containers"])
         declared = {port["containerPort"] for each in containers for port in each.get("ports", [])}
         self.ports = {port: unused_port() for port in sorted(declared)}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        folder.mkdir(exist_ok=True)
         self.project(objects)
 
     def project(self, objects: volumes.Objects) -> None:
@@ -115,7 +120,7 @@ class Pod:
             assert self._processes[name].poll() is None, f"{name} ended: {self.log(name)}"
             return status(port, path) == 200
 
-        until(answered, lambda: f"{name}, {kind}: {status(port, path)}; {self.log(name)}")
+        until(answered, lambda: f"{name}, {kind}: {answer(port, path)}; {self.log(name)}")
 
     def _words(self, words: list[str], container: Container) -> list[str]:
         program = PROGRAMS.get(words[0], [words[0]])
@@ -125,7 +130,7 @@ class Pod:
         env = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
         env["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
         mounted = self._mounts(container)
-        env |= {variable: str(mounted[path]) for path, variable in _OWN.items() if path in mounted}
+        env |= {name: said.format(mounted[path]) for name, (path, said) in _OWN.items() if path in mounted}
         for variable in container.get("env", []):
             field = variable.get("valueFrom", {}).get("fieldRef", {}).get("fieldPath", "")
             value = self.metadata[field.removeprefix("metadata.")] if field else variable["value"]
@@ -151,11 +156,16 @@ class Pod:
 
 def status(port: int, path: str) -> int:
     """The status of an answer on loopback; 0 where there is none."""
+    return answer(port, path)[0]
+
+
+def answer(port: int, path: str) -> tuple[int, str]:
+    """The same with the body."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
-            return int(answer.status)
-    except urllib.error.HTTPError as answer:
-        with answer:
-            return int(answer.code)
-    except OSError:
-        return 0
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as found:
+            return int(found.status), found.read().decode(errors="replace")
+    except urllib.error.HTTPError as found:
+        with found:
+            return int(found.code), found.read().decode(errors="replace")
+    except OSError as error:
+        return 0, str(error)

@@ -17,10 +17,10 @@ Values = Mapping[str, Any]
 Refused = helm_python.HelmError
 
 
-def render(chart: Path, values: Values | None = None, name: str = "shop") -> list[Object]:
+def render(chart: Path, values: Values | None = None, name: str = "shop", namespace: str = "prod") -> list[Object]:
     """All objects of the release, those of NOTES.txt left out. Raises Refused where Helm would not install it."""
     with helm_python.Chart.load(chart) as loaded:
-        texts = loaded.render(dict(values or {}), name=name, namespace="prod")
+        texts = loaded.render(dict(values or {}), name=name, namespace=namespace)
     return [each for path in sorted(texts) if not path.endswith("NOTES.txt") for each in objects(texts[path])]
 
 

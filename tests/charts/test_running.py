@@ -33,17 +33,22 @@ def running(service: str, **values: Any) -> Iterator[tuple[Pod, list[Object]]]:
             pod.kill()
 
 
-def ask(found: list[Object], port: int) -> subprocess.CompletedProcess[str]:
-    """What `helm test` runs, with the pod's own address for the Service's."""
-    (container,) = one(found, "Pod", "-test")["spec"]["containers"]
-    words = [*PROGRAMS["sidegate"], *container["command"][1:], f"http://127.0.0.1:{port}", *container["args"][1:]]
+def ask(container: Object, url: str) -> subprocess.CompletedProcess[str]:
+    """What `helm test` runs, with a pod's own address for the Service's."""
+    words = [*PROGRAMS["sidegate"], *container["command"][1:], url, *container["args"][1:]]
     return subprocess.run(words, capture_output=True, text=True, timeout=120, cwd=ROOT, check=False)
+
+
+def ask_pod(found: list[Object], pod: Pod) -> subprocess.CompletedProcess[str]:
+    """The test of a team's chart."""
+    (container,) = one(found, "Pod", "-test")["spec"]["containers"]
+    return ask(container, f"http://127.0.0.1:{pod.ports[8080]}")
 
 
 @pytest.mark.parametrize("service", ["catalog", "orders"])
 def test_the_pod_serves_what_helm_test_asks(service: str) -> None:
     with running(service) as (pod, found):
-        asked = ask(found, pod.ports[8080])
+        asked = ask_pod(found, pod)
         assert asked.returncode == 0, asked.stdout + asked.stderr + pod.log("sidegate")
         codes = pod.stop()
         assert codes["sidegate"] == codes["sidegate-envoy"] == 0, pod.log("sidegate-envoy") + pod.log("sidegate")
@@ -64,7 +69,7 @@ def test_a_changed_config_map_is_enforced() -> None:
 
 def test_a_pod_of_classic_containers() -> None:
     with running("catalog", containers="classic") as (pod, found):
-        asked = ask(found, pod.ports[8080])
+        asked = ask_pod(found, pod)
         assert asked.returncode == 0, asked.stdout + asked.stderr
 
 
