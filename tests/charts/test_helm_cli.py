@@ -7,14 +7,20 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
-from tests.charts.rendering import EXAMPLES, ROOT, Object, objects, render
+from tests.charts.rendering import EXAMPLES, ROOT, Object, objects, one, render
+from tests.charts.test_sidegate import CASES as SHARED
 
 pytestmark = pytest.mark.slow
+EVERYTHING = SHARED["everything"]
 SERVICES = ("catalog", "orders")
 
 
 def helm(binary: Path, *words: str | Path) -> str:
+    """Run it. A Helm that was built from its module takes the cluster for Kubernetes 1.20 unless it is told."""
+    if words[0] == "template" and "--kube-version" not in words:
+        words += ("--kube-version", "1.34.0")
     done = subprocess.run([binary, *words], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -29,6 +35,15 @@ def ordered(found: list[Object]) -> list[Object]:
 def test_both_versions_of_helm_render_the_same(service: str, helm_binary: Path) -> None:
     text = helm(helm_binary, "template", "shop", EXAMPLES / service, "--namespace", "prod")
     assert ordered(objects(text)) == ordered(render(EXAMPLES / service))
+
+
+def test_both_versions_of_helm_render_the_shared_chart_the_same(helm_binary: Path, tmp_path: Path) -> None:
+    values = tmp_path / "values.yaml"
+    values.write_text(yaml.safe_dump(EVERYTHING))
+    chart = ROOT / "helm" / "sidegate"
+    text = helm(helm_binary, "template", "sidegate", chart, "--namespace", "prod", "--values", values)
+    assert ordered(objects(text)) == ordered(render(chart, EVERYTHING, "sidegate"))
+    helm(helm_binary, "lint", "--strict", chart, "--values", values)
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -47,3 +62,24 @@ def test_a_team_takes_the_library_as_a_dependency(helm_binary: Path, tmp_path: P
     helm(helm_binary, "package", chart, "--destination", tmp_path)
     text = helm(helm_binary, "template", "shop", tmp_path / "catalog-0.1.0.tgz", "--namespace", "prod")
     assert ordered(objects(text)) == ordered(render(EXAMPLES / "catalog"))
+
+
+OLD = {
+    "no native sidecars": ("1.28.0", [], "has no native sidecars"),
+    "no image volumes": ("1.30.0", ["--set", "sidegate.sources.image=shop/contracts:1"], "has no image volumes"),
+}
+
+
+@pytest.mark.parametrize("case", OLD)
+def test_what_an_older_kubernetes_has_not_is_told(case: str, helm_binary: Path) -> None:
+    version, flags, said = OLD[case]
+    command = [helm_binary, "template", "shop", EXAMPLES / "catalog", "--kube-version", version, *flags]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode != 0
+    assert said in done.stderr
+
+
+def test_an_older_kubernetes_has_classic_containers(helm_binary: Path) -> None:
+    flags = ("--kube-version", "1.28.0", "--set", "sidegate.containers=classic")
+    found = objects(helm(helm_binary, "template", "shop", EXAMPLES / "catalog", *flags))
+    assert len(one(found, "Deployment")["spec"]["template"]["spec"]["containers"]) == 3

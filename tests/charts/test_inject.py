@@ -127,6 +127,24 @@ def test_every_kind_of_workload(kind: str, inject: Inject) -> None:
     assert made["kind"] == kind
 
 
+@pytest.mark.parametrize("kind", ["StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob", "Pod"])
+def test_every_kind_is_the_charts(kind: str, team: Path, inject: Inject, tmp_path: Path) -> None:
+    app = {"name": "app", "image": "app", "ports": [{"name": "web", "containerPort": 9001}]}
+    app["livenessProbe"] = {"httpGet": {"port": "web"}, "periodSeconds": 9}
+    app["startupProbe"] = {"exec": {"command": ["true"]}}
+    first = {"name": "first", "image": "first", "command": ["true"]}
+    data = {"name": "data", "emptyDir": {}}
+    spec = {"containers": [app], "initContainers": [first], "volumes": [data], "automountServiceAccountToken": True}
+    text = workload(kind, {"metadata": {"annotations": {"own": "1"}}, "spec": spec})
+    chart = tmp_path / "catalog"
+    shutil.copytree(team, chart)
+    defined = '{{ define "catalog.deployment" }}\n' + text + '\n{{ end }}{{ include "sidegate-sidecar.workload" '
+    (chart / "templates" / "deployment.yaml").write_text(defined + '(list . "catalog.deployment") }}')
+    wanted = [each for each in render(chart) if each["metadata"]["name"] in ("one", "one-sidegate")]
+    flags = ["--values", values_file(tmp_path, {}), "--sources", str(team / "sidegate")]
+    assert objects(inject(text, *flags)) == wanted
+
+
 def test_lists_and_several_workloads(inject: Inject) -> None:
     both = {"kind": "List", "items": [yaml.safe_load(workload("Deployment")), yaml.safe_load(workload("Job"))]}
     made = objects(inject(yaml.safe_dump(both), "--set", "sources.configMaps=[pack]"))

@@ -22,6 +22,7 @@ workload: {{ $workload.metadata.name | quote }}
 namespace: {{ get $workload.metadata "namespace" | quote }}
 labels: {{ get $workload.metadata "labels" | default dict | toJson }}
 kind: {{ $workload.kind | quote }}
+kubernetes: {{ $root.Capabilities.KubeVersion.Version | quote }}
 image: {{ printf "%s%s" $values.image.repository $tag | quote }}
 {{- end -}}
 
@@ -40,6 +41,12 @@ image: {{ printf "%s%s" $values.image.repository $tag | quote }}
 {{- end -}}
 {{- if and (eq $values.control "central") (not $values.central.secret) -}}
 {{- fail "sidegate-sidecar: control: central needs central.secret, by which the shared control plane knows the pod" -}}
+{{- end -}}
+{{- if and (eq $values.containers "native") (semverCompare "<1.29.0-0" .kubernetes) -}}
+{{- fail (printf "sidegate-sidecar: Kubernetes %s has no native sidecars (1.29 and newer); say containers: classic" .kubernetes) -}}
+{{- end -}}
+{{- if and (eq $values.control "pod") $values.sources.image (semverCompare "<1.31.0-0" .kubernetes) -}}
+{{- fail (printf "sidegate-sidecar: Kubernetes %s has no image volumes (1.33 and newer, 1.31 if switched on)" .kubernetes) -}}
 {{- end -}}
 {{- if and (eq $values.containers "classic") (has .kind (list "Job" "CronJob")) -}}
 {{- fail (printf "sidegate-sidecar: a %s with containers: classic would never end; native sidecars let it" .kind) -}}
