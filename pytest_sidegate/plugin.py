@@ -13,8 +13,8 @@ import pytest
 
 if TYPE_CHECKING:
     from pytest_sidegate.client import Client
+    from pytest_sidegate.drawing import Drawn, Generated
     from pytest_sidegate.gateway import Gateway
-    from pytest_sidegate.generated import Drawn, Generated
     from pytest_sidegate.project import Staged
     from pytest_sidegate.provider import Verify
     from pytest_sidegate.upstream import Upstream
@@ -217,7 +217,7 @@ def client(request: pytest.FixtureRequest, sidegate_project: Staged) -> Client:
 def sidegate_generated(gateway: Gateway, sidegate_project: Staged) -> Generated:
     """What makes schemathesis' requests for the gateway."""
     from pytest_sidegate.client import Client
-    from pytest_sidegate.generated import Generated
+    from pytest_sidegate.drawing import Generated
 
     return Generated(Client(gateway.url, sidegate_project))
 

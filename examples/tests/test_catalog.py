@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from pytest_sidegate import Client, ContractBroken, ContractCase, Staged, Upstream, Verdicts, contract, generated
-from pytest_sidegate.generated import Drawn
+from pytest_sidegate.drawing import Drawn
 from pytest_sidegate.provider import Verify
 
 Stock = Callable[[ContractCase], None]

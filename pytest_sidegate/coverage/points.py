@@ -87,7 +87,7 @@ def _security(operation: Operation, shown: ShownOperation | None) -> Iterator[tu
     for index, alternative in enumerate(operation.security):
         place = places[index] if index < len(places) else operation.place
         yield Kind.SECURITY, worded(alternative), place
-    if operation.security and all(a.credentials for a in operation.security):
+    if operation.security:  # also where one asks for nothing: a wrong credential is never anonymity
         yield Kind.SECURITY, NONE_MET, places[0] if places else operation.place
 
 

@@ -63,8 +63,9 @@ def _parameters(operation: Operation, judgement: Judgement) -> Iterator[tuple[Ki
         Location.COOKIE: params.cookie,
     }
     for parameter in operation.parameters:
-        word = GIVEN if parameter.name in given[parameter.location] else LEFT_OUT
-        yield Kind.PARAMETER, f"{parameter.location} {parameter.name} {word}"
+        is_given = parameter.name in given[parameter.location]
+        if is_given or not parameter.required:
+            yield Kind.PARAMETER, f"{parameter.location} {parameter.name} {GIVEN if is_given else LEFT_OUT}"
 
 
 def _body(operation: Operation, request: Request) -> Iterator[tuple[Kind, str]]:
@@ -76,7 +77,7 @@ def _body(operation: Operation, request: Request) -> Iterator[tuple[Kind, str]]:
     entry = choose(body.media, content_type.name) if content_type and there else None
     if entry is not None:
         yield Kind.REQUEST, entry.range
-    elif not there:
+    elif not there and not body.required:
         yield Kind.REQUEST, LEFT_OUT
 
 

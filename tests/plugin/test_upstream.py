@@ -56,11 +56,11 @@ def test_it_answers_what_the_contract_shows(upstream: Upstream, at: tuple[str, s
     upstream.check()
 
 
-@pytest.mark.parametrize("place", BROKEN)
+@pytest.mark.parametrize(
+    "place", [place for place in BROKEN if place != "another status"]
+)  # the contract has that one too
 def test_a_lie_is_found_out(upstream: Upstream, place: str) -> None:
     (method, path), response, words = BROKEN[place]
-    if place == "another status":
-        pytest.skip("the contract has that status; only an example says another")
     upstream.server.expect_oneshot_request(path, method=method).respond_with_response(
         Response(response.get_data(), response.status_code, dict(response.headers))
     )
@@ -145,5 +145,5 @@ def _cases(staged: Staged):  # type: ignore[no-untyped-def]
 
 def test_what_cannot_be_made_says_where_an_example_would_do() -> None:
     document = {"x": {"schema": {"type": "string", "pattern": "^(ab){7}c$"}}}
-    with pytest.raises(Unmade, match="f.yaml#/x: no text is made for a pattern: write an example there"):
+    with pytest.raises(Unmade, match=r"f\.yaml#/x: no text is made for a pattern: write an example there"):
         made({"f.yaml": yaml.safe_dump(document).encode()}, Place("f.yaml", "/x"), "schema", "f.yaml")
