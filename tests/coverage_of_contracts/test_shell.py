@@ -133,7 +133,9 @@ def test_a_request_of_another_version(tmp_path: Path, capsys: pytest.CaptureFixt
     (root / "contracts/shop/v2_test.yaml").write_text("tests:\n  - {request: GET /shop/v1/things/7, expect: 401}\n")
     code, out = run(capsys, root)
     assert code == 1
-    assert "FAIL requests shop/v2 GET /shop/v1/things/7  contracts/shop/v2_test.yaml:2  it is a request of shop/v1" in out
+    assert (
+        "FAIL requests shop/v2 GET /shop/v1/things/7  contracts/shop/v2_test.yaml:2  it is a request of shop/v1" in out
+    )
 
 
 def test_what_lets_too_much_pass(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -53,6 +53,7 @@ class _Judge:
     lowering: Lowering
     expects: dict[Place, str] = field(default_factory=dict)
     registry: Any = None
+    validators: dict[str, Any] = field(default_factory=dict)
 
     def expect(self, example: Shown, schema: Node | None) -> None:
         if schema is not None:
@@ -66,21 +67,29 @@ class _Judge:
         self.registry = engine.Registry(resources, draft=engine.Draft202012) if resources else None
 
     def broken(self, example: Shown) -> tuple[Broken, ...]:
-        import jsonschema_rs as engine
-
         uri = self.expects.get(example.place)
         if uri is None:
             return ()
-        try:
-            validator = engine.Draft202012Validator(
-                {"$ref": uri}, registry=self.registry, validate_formats=True, pattern_options=engine.RegexOptions()
-            )
-        except (engine.ValidationError, engine.ReferencingError, ValueError) as error:
-            return (Broken("", f"the schema cannot be checked: {error}"[:300], schema_place(uri)),)
+        if uri not in self.validators:
+            self.validators[uri] = self._validator(uri)
+        validator = self.validators[uri]
+        if isinstance(validator, Broken):
+            return (validator,)
         errors = (error for error, _ in zip(validator.iter_errors(example.value), range(MOST), strict=False))
         return tuple(
             Broken("".join(f"/{step}" for step in e.instance_path), e.message[:200], _keyword(e, uri)) for e in errors
         )
+
+    def _validator(self, uri: str) -> Any:
+        """What judges by a schema, or why it cannot."""
+        import jsonschema_rs as engine
+
+        try:
+            return engine.Draft202012Validator(
+                {"$ref": uri}, registry=self.registry, validate_formats=True, pattern_options=engine.RegexOptions()
+            )
+        except (engine.ValidationError, engine.ReferencingError, ValueError) as error:
+            return Broken("", f"the schema cannot be checked: {error}"[:300], schema_place(uri))
 
 
 def _keyword(error: Any, uri: str) -> Place:
