@@ -18,7 +18,7 @@ from envoy_data_plane.google.protobuf import Any as AnyMessage
 from envoy_data_plane.google.protobuf import ListValue, Struct, Value
 
 from xds.envoy.codec import metadata, unpack
-from xds.envoy.lower import Resources
+from xds.envoy.lowering import Resources
 
 Json = dict[str, Any]
 

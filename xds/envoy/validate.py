@@ -20,7 +20,7 @@ from envoy_data_plane.envoy.extensions.transport_sockets.tls.v3 import Secret
 
 from xds.envoy.bootstrap import internal_listeners, layered_runtime
 from xds.envoy.codec import type_url
-from xds.envoy.lower import Resources
+from xds.envoy.lowering import Resources
 from xds.envoy.render import plain
 
 Json = dict[str, Any]
