@@ -1,6 +1,7 @@
 # Needs Python 3.11 or newer, make and git. Everything else comes into .venv, from the lock files and with their hashes.
 #
 #   make up      the gateway with its example services, on 127.0.0.1:8080
+#   make mesh    two services with their sidecars, a shared control plane and an edge gateway, as processes
 #   make test    the whole test suite; make test-fast leaves out what takes long
 #   make check   format, lint, types, layers
 #   make bench   what a request costs
@@ -12,10 +13,13 @@ PYTHON ?= $(shell command -v python3 || command -v python3.13 || command -v pyth
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: up test test-fast check format bench lock clean
+.PHONY: up mesh test test-fast check format bench lock clean
 
 up: .venv/.run
 	@exec $(BIN)/sidegate up $(ARGS)
+
+mesh: .venv/.dev
+	@exec $(BIN)/python -m examples.mesh
 
 test: .venv/.dev
 	$(BIN)/python -m pytest -n auto --dist loadfile -m "slow or not slow" $(ARGS)
