@@ -22,15 +22,22 @@ PATIENCE_S = 90.0
 class Role:
     """One process. `log` is what it wrote so far, both streams."""
 
-    def __init__(self, folder: Path, name: str, *words: str, env: Mapping[str, str] | None = None) -> None:
-        self.name, self.words = name, words
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        *words: str,
+        env: Mapping[str, str] | None = None,
+        program: tuple[str, ...] = (sys.executable, "-m", "xds.cli"),
+    ) -> None:
+        self.name, self.words, self.program = name, words, program
         self._log = folder / f"{name}.log"
         self._env = {**os.environ, "NO_COLOR": "1", "PYTHONPATH": os.pathsep.join(sys.path), **(env or {})}
         self.start()
 
     def start(self) -> None:
         """Start it, again too."""
-        command = [sys.executable, "-m", "xds.cli", *self.words]
+        command = [*self.program, *self.words]
         with self._log.open("ab") as out:
             self.process = subprocess.Popen(
                 command, env=self._env, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
