@@ -128,7 +128,9 @@ CODES: dict[str, Code] = {
     "scope-undeclared": Code(_W, "A scope is asked for that no flow of its scheme declares."),
     "extension-unknown": Code(_E, "`x-sidegate` has an unknown key."),
     "extension-value": Code(_E, "A key of `x-sidegate` has a value that means nothing."),
-    "cors-versions": Code(_W, "Versions of a path differ in the pages that may ask; a preflight needs the consent of all."),
+    "cors-versions": Code(
+        _W, "Versions of a path differ in the pages that may ask; a preflight needs the consent of all."
+    ),
     "sunset-early": Code(_E, "Something goes away before it is deprecated."),
     "sunset-undeprecated": Code(_W, "Something goes away that was never deprecated."),
     "fault-forbidden": Code(_E, "An operation asks for faults, and sidegate.yaml does not allow them."),
@@ -137,6 +139,9 @@ CODES: dict[str, Code] = {
     "config-denied": Code(_E, "A rule of `config.rego` or of the platform forbids how an operation is set up."),
     "config-failed": Code(_E, "A compile-time rule has no value for an operation: it fails, or takes too long."),
     "config-invalid": Code(_E, "A compile-time rule gives something that is no setting, or no denial."),
+    "rule-misspelt": Code(
+        _W, "A rule is called almost like one that is asked for while compiling, and nothing asks for it."
+    ),
     "retries-unsafe": Code(_W, "A method that is not idempotent has retries that its service could see twice."),
     "rate-limit-service": Code(_E, "A shared limit needs `rateLimit` in sidegate.yaml: the service that counts."),
     "extension-misplaced": Code(_E, "`x-sidegate` is misspelled or stands where nobody reads it."),

@@ -127,7 +127,33 @@ def _converted(cls: type[Any], key: str, value: Any, at: str) -> Any:
     try:
         return getattr(cls.from_dict({key: value}), key)
     except Exception as error:  # whatever the reader of JSON did not expect of somebody's text
-        raise Mismatch(f"`{key}` does not take that: {_first_line(error)}", at) from error
+        raise Mismatch(f"`{key}` does not take that", at, _taken(cls, key)) from error
+
+
+_WORDS = {
+    "bool": "true or false",
+    "string": "a text",
+    "bytes": "a text in base64",
+    "float": "a number",
+    "double": "a number",
+    "message": "a mapping of its fields",
+}
+
+
+def _taken(cls: type[Any], key: str) -> str:
+    """What a field takes, in ProtoJSON's words."""
+    meta, held = _metadata(cls).meta_by_field_name[key], _metadata(cls).cls_by_field.get(key)
+    wrapped = meta.unwrap().__name__ if meta.unwrap else ""
+    if meta.map_meta:
+        words = "a mapping"
+    elif meta.proto_type == "enum" and held is not None:
+        words = "one of " + ", ".join(each.name for each in held if each.name)[:300]
+    elif wrapped == "Duration":
+        words = "a time in seconds, like 2s or 0.5s"
+    else:
+        kind = wrapped.removesuffix("Value").lower() or meta.proto_type
+        words = _WORDS.get(kind, "a whole number" if "int" in kind or "fixed" in kind else f"a value of {kind}")
+    return f"a list, each member {words}" if meta.repeated and not meta.map_meta else words
 
 
 def _first_line(error: Exception) -> str:

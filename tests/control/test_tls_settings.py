@@ -51,6 +51,7 @@ def listener(**changes: object) -> str:
         (listener(hsts={"maxAge": "long"}), "`maxAge` like 365d"),
         (listener(publicPort=70000), "must be a port"),
         (listener(http3="yes"), "must be true or false"),
+        (listener(hosts=[]), "`hosts` names no host"),
         (listener(hosts=["b.test"]), "no certificate of the listener is for 'b.test'"),
         (listener(tls={"certificates": []}), "`certificates` lists at least one"),
         (listener(tls={"certificates": [{"cert": "a.cert"}]}), "a `cert` and a `key`"),

@@ -15,6 +15,8 @@ from xds.compile import Compiler
 LIMIT = {"in": "query", "name": "limit", "schema": {"type": "integer"}}
 FLAVOUR = {"in": "query", "name": "flavour", "schema": {"type": "string"}}
 
+ID = {"in": "path", "name": "id", "required": True, "schema": {"type": "string"}}
+
 
 def _body(limit: int) -> dict[str, Any]:
     text = {"schema": {"type": "string", "maxLength": limit}}
@@ -26,6 +28,8 @@ def hop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hop]:
     beta, sweet = {"headers": {"X-Beta": "1"}}, {"headers": {"x-beta": "1"}, "query": {"flavour": "sweet"}}
     new = {"x-sidegate": {"match": beta}}
     only = {"x_sidegate": {"match": {"query": {"flavour": "sweet"}}}, "parameters": [FLAVOUR]}
+    native = {"mode": "off", "policy": "none", "reason": "only what the proxy checks"}
+    free = {"x_sidegate": {"match": {"query": {"flavour": "sweet"}}, **native}, "parameters": [FLAVOUR]}
     documents = {
         "v1": contract({
             "/things": {
@@ -33,6 +37,9 @@ def hop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hop]:
                 "post": operation(operationId="oldPost", **_body(10)),
             },
             "/only": {"get": operation(operationId="only", **only)},
+            "/free": {"get": operation(operationId="free", **free)},
+            "/shelf/new": {"get": operation(operationId="newest", x_sidegate={"match": beta})},
+            "/shelf/{id}": {"get": operation(operationId="byId", parameters=[ID])},
         }),
         "v2": contract({
             "/things": {
@@ -72,6 +79,42 @@ def test_a_request_is_judged_by_the_version_it_is_for(
         assert answer.json()["operationId"] == name
 
 
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("flavour=sweet", 200),
+        ("a=b&flavour=sweet&c", 200),
+        ("flavour=sweet&flavour=sour", 404),
+        ("flavour=sour&flavour=sweet", 404),
+        ("flavour=sweet&flavour=sweet", 404),
+        ("flavour=sweet&fl%61vour=sour", 404),
+        ("%46lavour=x&%66lavour=sour&flavour=sweet", 404),
+        ("flavour&flavour=sweet", 404),
+        ("flavours=sour&flavour=sweet&xflavour=sour", 200),
+    ],
+)
+def test_a_parameter_that_is_there_twice_has_no_value(hop: Hop, query: str, status: int) -> None:
+    """Whoever reads it behind the gateway might take the other one."""
+    since = len(hop.server.log)
+    assert hop.client.get(f"/free?{query}").status_code == status
+    assert len(hop.reached(since)) == (status == 200)
+
+
+@pytest.mark.parametrize(("second", "name"), [("1", "new"), ("2", "old"), ("11", "old"), ("", "old")])
+def test_a_header_that_is_there_twice_says_the_same(hop: Hop, second: str, name: str) -> None:
+    for sent in (("1", second), (second, "1")):
+        answer = hop.client.get("/things?limit=x", headers=[("x-beta", value) for value in sent])
+        assert answer.json()["operationId"] == name
+
+
+def test_what_matches_no_condition_does_not_become_a_template_s(hop: Hop) -> None:
+    """Concrete paths go before templated ones (OpenAPI, Paths Object), whatever is asked for beside them."""
+    assert hop.client.get("/shelf/new", headers={"x-beta": "1"}).status_code == 200
+    answer = hop.client.get("/shelf/new")
+    assert (answer.status_code, answer.json()["code"]) == (404, "not-found")
+    assert hop.client.get("/shelf/7").status_code == 200
+
+
 def test_every_check_is_that_of_its_own_version(hop: Hop) -> None:
     """Also those that stand in routes of their own: the shorter limit of the one is not the other's."""
     text = {"content-type": "text/plain"}
@@ -90,6 +133,7 @@ def test_other_methods_are_told_once(hop: Hop) -> None:
         ("match: {}", "", "which requests"),
         ("match: {headers: {x-sidegate-client: a}}", "/headers", "not a client's"),
         ("match: {query: {flavour: sweet}}", "/query/flavour", "no query parameter"),
+        ("match: {headers: {x-beta: 'a,b'}}", "/headers/x-beta", "could come in two"),
         ("match: {header: {x-beta: '1'}}", "/header", "`headers`"),
         ("match: {headers: {x-beta: 1}}", "/headers/x-beta", "as a text"),
     ],

@@ -237,6 +237,11 @@ def test_limits_stand_before_the_contract_and_in_the_access_log(hop: Hop) -> Non
         ("{name: a, limit: 1, per: day, cost: param.other}", "has no parameter `other`"),
         ("{name: a, limit: 1, per: day, cost: 2}", "there is room for 1 at most"),
         ("{name: a, limit: 9, per: day, cost: 3, burst: 2}", "there is room for 2 at most"),
+        ("{name: a, limit: 1, per: day, cost: '0'}", "a request costs 0"),
+        ("{name: a, limit: 1, per: day, cost: '1 - 3'}", "a request costs -2"),
+        ("{name: a, limit: 1, per: day, cost: '1/0'}", "it divides by zero"),
+        ("{name: a, limit: 1, per: day, cost: 'param.limit / (2 - 2)'}", "it divides by zero"),
+        ("{name: a, limit: 1, per: day, cost: '4 / 2'}", "a request costs 2, and there is room for 1"),
         ("{name: a, limit: 1, per: day, cots: 2}", "there is no key `cots` here"),
     ],
 )

@@ -59,6 +59,7 @@ def test_a_file_of_keys() -> None:
             "settings-invalid",
             "sidegate.yaml:4",
         ),
+        ("more: {issuer: i, audiences: [a, ''], jwks: {file: keys.json}}", GOOD, "settings-invalid", "sidegate.yaml:4"),
         ("more: {issuer: i, audiences: [a], jwks: {url: 'ftp://e.com'}}", GOOD, "settings-invalid", "sidegate.yaml:4"),
         (
             "more: {issuer: i, audiences: [a], jwks: {file: keys.json, url: 'https://e.com'}}",

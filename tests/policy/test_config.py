@@ -101,6 +101,30 @@ def test_a_timeout_of_a_rule_is_checked_as_the_contract_s_is() -> None:
     assert found.related[0][0].file == "contracts/pets/v1.yaml"
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("deni", "deny"),
+        ("dney", "deny"),
+        ("denys", "deny"),
+        ("setting", "settings"),
+        ("Settings", "settings"),
+        *((name, None) for name in ("deny", "allowed", "denied", "public", "reset")),
+    ],
+)
+@pytest.mark.parametrize(
+    ("where", "package"), [("own", "pets.config"), ("platform", "platform.rules"), ("own", "pets.other")]
+)
+def test_a_rule_that_nothing_asks_for_is_told(name: str, meant: str | None, where: str, package: str) -> None:
+    compilation = _compiled(**{where: f'package {package}\n\n{name} contains "x" if input.never\n'})
+    found = [d for d in compilation.diagnostics if d.code == "rule-misspelt"]
+    if meant is None or package == "pets.other":
+        assert found == []
+        return
+    assert [(d.is_error, d.help) for d in found] == [(False, f"did you mean `{meant}`?")]
+    assert str(found[0].span).startswith(("policies/pets/config.rego:3:1", "policies/platform/guardrails.rego:3:1"))
+
+
 def test_equal_questions_are_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a rule does not read is no part of the question; an operation that did not change is not asked about again."""
     from xds.policy.evaluation import Evaluation

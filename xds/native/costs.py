@@ -7,8 +7,10 @@ is at least 1.
 
 from __future__ import annotations
 
+import math
+import operator
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 _TOKEN = re.compile(r"\s*(?:(\d+(?:\.\d+)?)|param\.([A-Za-z0-9_-]+)|(ceil|floor|min|max|default)(?=\s*\()|([-+*/(),]))")
@@ -58,9 +60,45 @@ def parse_cost(text: str) -> Cost:
     cost = reader.sum(0)
     if reader.left:
         raise CostError(f"unexpected `{reader.left[0]}`")
+    if _never(cost):
+        raise CostError("it divides by zero")
     if cost.depth > DEPTH or cost.size > SIZE:
         raise CostError("the expression is too large")
     return cost
+
+
+def constant(cost: Cost) -> float | None:
+    """What an expression without parameters comes to, before it is rounded up. Raises ZeroDivisionError."""
+    if cost.op == "number":
+        return cost.value
+    if cost.op == "param":
+        return None
+    args = [constant(arg) for arg in cost.args]
+    known = [arg for arg in args if arg is not None]
+    if cost.op == "/" and args[1] == 0:
+        raise ZeroDivisionError
+    return _RESULTS[cost.op](*known) if len(known) == len(args) else None
+
+
+_RESULTS: Mapping[str, Callable[..., float]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "ceil": math.ceil,
+    "floor": math.floor,
+    "min": min,
+    "max": max,
+}
+
+
+def _never(cost: Cost) -> bool:
+    """Whether some part of it divides by a number that is zero."""
+    try:
+        constant(cost)
+    except ZeroDivisionError:
+        return True
+    return False
 
 
 def _tokens(text: str) -> Iterator[str]:

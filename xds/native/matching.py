@@ -1,7 +1,10 @@
 """`match: {headers: {x-beta: "1"}, query: {flavour: sweet}}` -> which requests of a path and method an operation is for.
 
-Versions may share a path if what they match tells them apart: then a header or a query parameter chooses the version, and with
-it contract, policy and service. What a client sends only chooses; it proves nothing.
+A header that a request has twice must have the value both times, and a parameter must be there once. A concrete path whose
+conditions do not hold is 404, also where a template would match it: concrete paths go first (OpenAPI, Paths Object).
+
+Versions may share a path if what they match tells them apart: then a header or a query parameter chooses the version, and
+with it contract, policy and service. What a client sends only chooses; it proves nothing.
 """
 
 from __future__ import annotations
@@ -63,9 +66,12 @@ def _read(value: Mapping[str, Mapping[str, str]]) -> Conditions:
 
 
 def _check(value: Conditions, operation: Operation, site: Site) -> Iterator[Problem]:
-    for name, _ in value.headers:
+    for name, text in value.headers:
         if name.startswith(("x-sidegate-", "x-envoy-")) or name in ("host", "content-length", "transfer-encoding"):
             yield Problem(f"'{name}' is not a client's to choose by", "/headers", "use a header of your own")
+        elif "," in text:
+            message = f"'{text}' could come in two headers, which mean one with a comma (RFC 9110, section 5.3)"
+            yield Problem(message, f"/headers/{escape(name)}", "a value without a comma")
     declared = {(str(p.location), p.name) for p in operation.parameters}
     open_ = operation.query_open or any(kind == "querystring" for kind, _ in declared)
     for name, _ in value.query:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from xds.native.costs import ONE, Cost, CostError, parse_cost
+from xds.native.costs import ONE, Cost, CostError, constant, parse_cost
 from xds.native.feature import Feature, Problem, Setting, Site
 
 if TYPE_CHECKING:
@@ -200,8 +200,12 @@ def limit_problems(
             help_ = "numbers, param.NAME, + - * /, ceil(x), floor(x), min(x, y), max(x, y), default(param.NAME, 20)"
             yield Problem(f"`cost`: {error}", "/cost", help_)
     most = limit.limit if limit.burst is None else limit.burst
-    if limit.cost.op == "number" and limit.cost.value > most:
-        yield Problem(f"a request costs {limit.cost.value:g}, and there is room for {most} at most", "/cost")
+    cost = constant(limit.cost)
+    if cost is not None and cost > most:
+        yield Problem(f"a request costs {cost:g}, and there is room for {most} at most", "/cost")
+    elif cost is not None and cost <= 0:
+        help_ = "an operation that costs nothing needs no limit; every request takes 1 at least"
+        yield Problem(f"a request costs {cost:g}", "/cost", help_)
 
 
 def _by_problem(by: str, operation: Operation) -> str | None:

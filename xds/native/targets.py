@@ -57,8 +57,10 @@ def _check_rewrite(value: Rewrite, operation: Operation, site: Site) -> Iterator
         yield Problem(f"{operation.path.text} does not begin with {value.strip}/", "/strip", "name its beginning")
     if value.strip and "{" in value.strip:
         yield Problem("only literal text can be taken off", "/strip", "use `path`")
-    if value.host and not _HOST.fullmatch(value.host):
-        yield Problem(f"'{value.host}' is no host", "/host", "a name, and a port if it is not the scheme's")
+    port = value.host.partition(":")[2]
+    if value.host and (not _HOST.fullmatch(value.host) or (port and not 0 < int(port) < 65536)):
+        help_ = "a name, and a port of 1 to 65535 if it is not the scheme's"
+        yield Problem(f"'{value.host}' is no host", "/host", help_)
 
 
 def _template(text: str, pointer: str, operation: Operation) -> Iterator[Problem]:
@@ -78,6 +80,8 @@ def _read_redirect(value: Mapping[str, Any]) -> Redirect:
     status = value.get("status", 308)
     try:
         url = urlsplit(value["to"])
+        if url.port == 0:
+            return Redirect("", status=status)
         return Redirect(url.path or "/", url.scheme, url.hostname or "", url.port or 0, status)
     except ValueError:
         return Redirect("", status=status)
@@ -89,6 +93,9 @@ def _check_redirect(value: Redirect, operation: Operation, site: Site) -> Iterat
         r"[?#@\\]|^//", written
     ):
         yield Problem(f"'{written}' is neither a path nor a URL", "/to", "/new/{id}, or https://example.com/new/{id}")
+        return
+    if not value.path:
+        yield Problem(f"'{written}' has no port that there is", "/to", "a port is 1 to 65535")
         return
     if value.host and not _HOST.fullmatch(value.host):
         yield Problem(f"'{value.host}' is no host", "/to", "variables may only stand in the path")

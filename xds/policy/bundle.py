@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -104,6 +104,7 @@ def _load(service: str, own: Mapping[str, bytes], engine: EngineName) -> tuple[B
     data = _data(own, said)
     rules = _rules(outlines)
     said += _conflicts(data, rules)
+    said += _misspelt(service, rules)
     said += _open_defaults(service, outlines)
     if has_errors(said) or not texts:
         return None, tuple(said)
@@ -180,6 +181,20 @@ def _programs(
         except RegoSyntaxError as e:
             said.append(Diagnostic("rego-unsafe", e.message, Span(o.file, e.line, e.column)))
     return programs
+
+
+def _misspelt(service: str, rules: Mapping[str, tuple[Span, ...]]) -> Iterator[Diagnostic]:
+    """Rules that are called almost like those that compilation asks for: a prohibition that nobody hears is none."""
+    for path, spans in sorted(rules.items()):
+        if path.startswith((f"{service}/config/", "platform/")) and not path.rpartition("/")[0].endswith("/settings"):
+            name = path.rpartition("/")[2]
+            near = [] if name in _COMPILED else difflib.get_close_matches(name, _COMPILED, 1, 0.75)
+            if near:
+                message = f"nothing asks for the rule `{name}` while compiling: `deny` forbids, `settings` gives"
+                yield Diagnostic("rule-misspelt", message, spans[0], f"did you mean `{near[0]}`?")
+
+
+_COMPILED = ("deny", "settings")
 
 
 def _rules(outlines: Iterable[Outline]) -> dict[str, tuple[Span, ...]]:

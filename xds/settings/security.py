@@ -72,6 +72,10 @@ def _token(reader: Reader, name: str, section: dict[str, Any], at: str) -> JwtSc
         help_ = "without it a token made for any other service of this issuer would do"
         reader.say("settings-invalid", "a scheme needs `audiences`", at, help_)
         return None
+    if (empty := next((n for n, audience in enumerate(audiences) if not audience.strip()), None)) is not None:
+        help_ = "the `aud` that the issuer writes into tokens for this service"
+        reader.say("settings-invalid", "an audience is a text with something in it", f"{at}/audiences/{empty}", help_)
+        return None
     local, remote = jwks(reader, section.get("jwks"), f"{at}/jwks")
     headers = _headers(reader, section.get("headers"), f"{at}/headers")
     if local is None and remote is None:

@@ -42,6 +42,8 @@ def service(reader: Reader, name: str, value: Any) -> ServiceSettings:
 
 def hosts(reader: Reader, value: Any, at: str) -> tuple[str, ...]:
     hosts = reader.texts(value, at)
+    if value == []:
+        reader.say("settings-invalid", "`hosts` names no host", at, "leave it out for every host")
     for index, host in enumerate(hosts):
         if not host or any(c in host for c in "/:@ ") or "*" in host.removeprefix("*."):
             reader.say("settings-invalid", f"'{host}' is not a host name", f"{at}/{index}", "write a name without port")
