@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from xds.address import Where
-from xds.doctor.ask import get
+from xds.ask import get
 from xds.failure import CannotRun
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from xds.doctor.ask import get, unreachable
+from xds.ask import get, unreachable
 from xds.doctor.finding import Finding, SetUp
 from xds.doctor.project import Read
 from xds.doctor.running import skew

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from xds.ask import get
 from xds.compile import Compilation, Compiler, lay_out
 from xds.diagnostics import Severity
-from xds.doctor.ask import get
 from xds.doctor.finding import Finding, SetUp
 from xds.failure import CannotRun
 from xds.offline import read_offline

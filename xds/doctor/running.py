@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from xds.address import Address
-from xds.doctor.ask import get, unreachable
+from xds.ask import get, unreachable
 from xds.doctor.finding import Finding, SetUp
 from xds.doctor.project import Read
 from xds.failure import CannotRun
