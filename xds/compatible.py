@@ -5,7 +5,8 @@ The control plane and the companion both run this on the same files, like the co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import logging
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 
@@ -15,6 +16,8 @@ from xds.contract.diff import CHANGES, Change, Side, differences, open_side
 from xds.diagnostics import Diagnostic, Severity, Span
 from xds.model import Place, Service, Version
 from xds.source import Tree, span
+
+log = logging.getLogger("sidegate")
 
 _TOLD = 20
 """Changes of one version that are told; their number is told in any case."""
@@ -35,10 +38,10 @@ class Served:
     sides: dict[str, Side | None] = field(default_factory=dict, compare=False)
 
     @classmethod
-    def of(cls, service: Service, tree: Tree) -> Served:
-        """Those of a service that has just been compiled."""
+    def of(cls, service: Service, tree: Tree, services: Collection[str]) -> Served:
+        """Those of a service that has just been compiled; `services` are the names of all."""
         roots = {version.name: version.place.file for version in service.versions}
-        return cls({name: tree.files[name] for name in contract_files(service, tree)}, roots)
+        return cls({name: tree.files[name] for name in contract_files(service, tree, services)}, roots)
 
     @classmethod
     def stored(cls, service: str, files: Mapping[str, bytes]) -> Served:
@@ -70,25 +73,24 @@ class Compatibility:
         """The compilation without the services that break clients, each with diagnostics; the others are served from now on."""
         refused: dict[str, str] = {}
         said: list[Diagnostic] = []
+        services = lay_out(tree)[0].keys()
         for service in fresh.gateway.services:
-            served = self._before(service.name)
-            broken = [] if fresh.settings.breaking or served is None else [*self._broken(service, served, tree, cache)]
-            refused |= {
-                f"{v.service}/{v.name}": v.digest for v, problems in broken if any(p.is_error for p in problems)
-            }
+            now = Served.of(service, tree, services)
+            broken = [] if fresh.settings.breaking else [*self._broken(service, now, tree, cache)]
+            out = {f"{v.service}/{v.name}": v.digest for v, problems in broken if any(p.is_error for p in problems)}
+            refused |= out
             said += [problem for _, problems in broken for problem in problems]
-        out = {name.partition("/")[0] for name in refused}
-        for service in fresh.gateway.services:
-            if service.name not in out:
-                self._take(Served.of(service, tree), service.name)
+            if not out:
+                self._take(now, service.name)
         if not said:
             return fresh
-        kept = tuple(s for s in fresh.gateway.services if s.name not in out)
+        held_back = {name.partition("/")[0] for name in refused}
+        kept = tuple(s for s in fresh.gateway.services if s.name not in held_back)
         return replace(
             fresh,
             gateway=replace(fresh.gateway, services=kept),
-            bundles={name: bundle for name, bundle in fresh.bundles.items() if name not in out},
-            refused=fresh.refused | out,
+            bundles={name: bundle for name, bundle in fresh.bundles.items() if name not in held_back},
+            refused=fresh.refused | held_back,
             diagnostics=(*fresh.diagnostics, *map(tree.named, said)),
             withheld=refused,
         )
@@ -109,38 +111,41 @@ class Compatibility:
         return self._served.get(service)
 
     def _broken(
-        self, service: Service, served: Served, tree: Tree, cache: Cache
+        self, service: Service, now: Served, tree: Tree, cache: Cache
     ) -> Iterator[tuple[Version, list[Diagnostic]]]:
         """Versions of a service that break their clients, or would if nothing allowed it."""
-        now = Served.of(service, tree)
+        served = self._before(service.name)
         for version in service.versions:
             name = f"{version.service}/{version.name}"
+            if served is None or version.name not in served.roots or self.accepted.get(name) == version.digest:
+                continue
             if self.withheld.get(name) == version.digest:
                 yield version, [_withheld(version)]
-                continue
-            if version.name not in served.roots or self.accepted.get(name) == version.digest:
-                continue
-            if served.roots[version.name] == version.place.file and served.files == now.files:
-                continue
-            if problems := self._compared(version, served, tree, cache):
+            elif served != now and (problems := self._compared(version, served, now, tree, cache)):
                 yield version, problems
 
-    def _compared(self, version: Version, served: Served, tree: Tree, cache: Cache) -> list[Diagnostic]:
-        old = served.side(version.service, version.name)
-        new = open_side(tree.files, version.place.file, version.service, version.name, cache)
-        if old is None or new is None:
-            return []
-        changes = differences(old, new, self.day())
+    def _compared(self, version: Version, served: Served, now: Served, tree: Tree, cache: Cache) -> list[Diagnostic]:
+        """What breaks. Whatever goes wrong with the question is no leave to publish."""
+        try:
+            old = served.side(version.service, version.name)
+            new = open_side(tree.files, version.place.file, version.service, version.name, cache)
+            assert old is not None, "it has been compiled"
+            assert new is not None, "it has been compiled"
+            changes = differences(old, new, self.day())
+        except Exception:
+            log.exception("%s %s cannot be compared with what is served", version.service, version.name)
+            return [_uncompared(version)]
+        now.sides[version.name] = new
         found = [c for c in changes if CHANGES[c.id].severity is Severity.ERROR]
         shown = [c for c in found if not c.allowed][:_TOLD]
         said = [_refusal(change, old, tree.files, len(found)) for change in shown]
         return said or [_allowed(change, old, tree.files) for change in found[:_TOLD]]
 
 
-def contract_files(service: Service, tree: Tree) -> set[str]:
+def contract_files(service: Service, tree: Tree, services: Collection[str] | None = None) -> set[str]:
     """The files that a service's contracts are made of: those that were compiled, and what only their responses may lead to,
     which is in the service's own folder or in one that is no service's."""
-    services = {file.split("/")[1] for file in tree.files if file.startswith("contracts/")} & lay_out(tree)[0].keys()
+    services = lay_out(tree)[0].keys() if services is None else services
     names = {file for version in service.versions for file in version.files}
     for file in tree.files:
         parts = file.split("/")
@@ -165,6 +170,11 @@ def _allowed(change: Change, old: Side, files: Mapping[str, bytes]) -> Diagnosti
     return Diagnostic(
         "contract-breaking-allowed", message, span(files, change.new), None, (_served_at(change.old, old),)
     )
+
+
+def _uncompared(version: Version) -> Diagnostic:
+    message = f"{version.service} {version.name} cannot be compared with what is served; the log says why"
+    return Diagnostic("contract-breaking", message, Span(version.place.file, 1, 1))
 
 
 def _withheld(version: Version) -> Diagnostic:

@@ -123,20 +123,22 @@ def split(document: Document, chance: random.Random) -> Files:
     alone = {f"#/components/schemas/{name}": f"schemas/{name}.yaml" for name in schemas}
 
     def led(value: Any, up: str) -> Any:
-        if isinstance(value, dict):
-            text = value.get("$ref")
-            if isinstance(text, str):
-                target = alone.get(text, "")
-                return value | {"$ref": up + target if target else f"{up}openapi.yaml{text}" if up else text}
-            found = {key: led(item, up) for key, item in value.items()}
-            if isinstance(value.get("discriminator"), dict):
-                mapping = dict(value["discriminator"].get("mapping", {}))
-                for part in (*value.get("oneOf", ()), *value.get("anyOf", ())):
-                    mapping.setdefault(part["$ref"].rpartition("/")[2], part["$ref"])
-                mapped = {name: up + alone.get(ref, ref) for name, ref in mapping.items()}
-                found["discriminator"] = {**value["discriminator"], "mapping": mapped}
-            return found
-        return [led(item, up) for item in value] if isinstance(value, list) else value
+        if isinstance(value, list):
+            return [led(item, up) for item in value]
+        if not isinstance(value, dict):
+            return value
+        text = value.get("$ref")
+        if isinstance(text, str):
+            here = f"{up}openapi.yaml{text}" if up else text
+            return value | {"$ref": up + alone[text] if text in alone else here}
+        found = {key: led(item, up) for key, item in value.items()}
+        if isinstance(value.get("discriminator"), dict):
+            mapping = dict(value["discriminator"].get("mapping", {}))
+            for part in (*value.get("oneOf", ()), *value.get("anyOf", ())):
+                mapping.setdefault(part["$ref"].rpartition("/")[2], part["$ref"])
+            mapped = {name: up + alone.get(ref, ref) for name, ref in mapping.items()}
+            found["discriminator"] = {**value["discriminator"], "mapping": mapped}
+        return found
 
     files = {
         f"{FOLDER}schemas/{name}.yaml": yaml.safe_dump(led(value, "../")).encode() for name, value in schemas.items()

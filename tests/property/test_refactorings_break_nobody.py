@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import random
 from collections.abc import Callable
 from datetime import date
@@ -35,7 +36,7 @@ def ids(old: Side, new: Side) -> list[str]:
 
 
 @pytest.mark.parametrize("refactoring", REFACTORINGS, ids=lambda one: one.__name__)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.integers(0, 2**32))
 def test_one(refactoring: Refactoring, seed: int) -> None:
     chance = random.Random(seed)
@@ -45,21 +46,22 @@ def test_one(refactoring: Refactoring, seed: int) -> None:
     assert ids(after, before) == []
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.integers(0, 2**32), st.lists(st.sampled_from(_KINDS), min_size=2, max_size=4))
 def test_several(seed: int, chosen: list[Refactoring]) -> None:
     chance = random.Random(seed)
     made = document(chance)
     before, files = opened(written(made)), written(made)
     for refactoring in chosen:
-        if len(files) == 1 and "servers" in (now := yaml.safe_load(next(iter(files.values())))):
-            files = refactoring(now, chance)
+        now = yaml.safe_load(next(iter(files.values())))
+        if len(files) == 1 and "servers" in now:
+            files = refactoring(json.loads(json.dumps(now)), chance)  # no two parts are one object, as aliases are
     after = opened(files)
     assert ids(before, after) == []
     assert ids(after, before) == []
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.integers(0, 2**32), st.sampled_from(_KINDS))
 def test_what_breaks_is_found_all_the_same(seed: int, refactoring: Refactoring) -> None:
     """The law would hold too if nothing were ever found."""
