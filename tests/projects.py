@@ -63,6 +63,8 @@ services: {pets: {upstream: "http://127.0.0.1:9"}}
 security: {bearer: {issuer: "https://issuer.test", audiences: [pets], jwks: {file: keys.json}}}
 publish: {breaking: allow}
 """
+ADDED = SETTINGS.count("\n") + 1
+"""The line of what a test adds to the settings."""
 
 
 @lru_cache

@@ -19,7 +19,7 @@ from werkzeug import Request, Response
 from sidecar.masking import Mask, by_policy, masked
 from tests.features.hop import Hop, contract, operation, serve
 from tests.opa_server import OpaServer, free_port, opa_binary
-from tests.projects import SETTINGS, pets, tree
+from tests.projects import ADDED, SETTINGS, pets, tree
 from xds.compile import Compiler
 from xds.settings.decision_log import DecisionLog
 
@@ -328,7 +328,7 @@ def test_bad_settings_have_a_place(written: str, said: str) -> None:
     found = Compiler().compile(tree(pets(settings=f"{SETTINGS}decisionLog: {written}\n"))).diagnostics
     (one, *_) = [d for d in found if said in d.message]
     assert one.span
-    assert (one.span.file, one.span.line) == ("sidegate.yaml", 3)
+    assert (one.span.file, one.span.line) == ("sidegate.yaml", ADDED)
 
 
 def test_what_settings_mean() -> None:

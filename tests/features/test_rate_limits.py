@@ -12,7 +12,7 @@ from werkzeug import Response as WerkzeugResponse
 
 from tests.e2e.shop import echo
 from tests.features.hop import Hop, contract, operation, serve
-from tests.projects import compiled_with, pets, tree
+from tests.projects import ADDED, compiled_with, pets, tree
 from tests.ratelimit_server import wait
 from xds.compile import Compiler
 
@@ -276,4 +276,4 @@ def test_a_claim_needs_a_token() -> None:
 def test_bad_settings_have_a_place(settings: str, code: str) -> None:
     found = Compiler().compile(tree(pets(settings=pets()["sidegate.yaml"] + settings + "\n"))).diagnostics
     assert code in {diagnostic.code for diagnostic in found}
-    assert all(d.span and d.span.file == "sidegate.yaml" and d.span.line == 3 for d in found if d.is_error)
+    assert all(d.span and d.span.file == "sidegate.yaml" and d.span.line == ADDED for d in found if d.is_error)

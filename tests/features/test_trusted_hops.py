@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.features.hop import Hop, contract, operation, serve
-from tests.projects import pets, tree
+from tests.projects import ADDED, pets, tree
 from tests.ratelimit_server import wait
 from xds.compile import Compiler
 
@@ -55,5 +55,5 @@ def test_bad_settings_have_a_place(written: str) -> None:
     settings = pets()["sidegate.yaml"] + f"trustedHops: {written}\n"
     (found,) = Compiler().compile(tree(pets(settings=settings))).diagnostics
     assert (found.code, found.span and found.span.file, found.span and found.span.line) == (
-        "settings-invalid", "sidegate.yaml", 3,
+        "settings-invalid", "sidegate.yaml", ADDED,
     )  # fmt: skip
