@@ -47,7 +47,7 @@ DEADLINE_S = 5.0
 """For one decision. A gateway gives it a quarter of a second; in a test, a slow machine should not decide."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Verdict:
     """What becomes of a request.
 
@@ -71,6 +71,15 @@ class Verdict:
     claims: Mapping[str, Mapping[str, Any]] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     response_headers: Mapping[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """`<Verdict 403 policy-denied, catalog/v1 deleteItem>`: a failed assertion shows it, beside sections with the rest."""
+        where = (
+            f", {self.version.service}/{self.version.name} {self.operation.name}"
+            if self.version and self.operation
+            else ""
+        )
+        return f"<Verdict {self.status} {self.code or 'allowed'}{where}>"
 
     @property
     def allowed(self) -> bool:

@@ -198,6 +198,7 @@ def test_a_failure_says_what_was_asked(shop: Path, liar: str) -> None:
     (shop / "test_shop.py").write_text(FAILING)
     done = run(shop, "--sidegate-url", liar)
     assert "4 failed" in done.stdout
+    assert "where False = <Verdict 400 unknown-parameter, shop/v1 addThing>.allowed" in done.stdout
     verdict = sections(done.stdout, "test_verdict")
     assert "authorization: Bearer ***" in verdict["request"]
     assert '{"nam": "x"}' in verdict["request"]
