@@ -20,6 +20,7 @@ from typing import Any
 from tests.charts import volumes
 from tests.charts.rendering import ROOT, Object
 from tests.e2e.journal import unused_port
+from tests.ratelimit_server import connects
 from tests.roles.running import PATIENCE_S, until
 
 PROGRAMS = {"sidegate": [sys.executable, "-m", "xds.cli"], "python": [sys.executable]}
@@ -110,15 +111,15 @@ class Pod:
             )  # fmt: skip
 
     def _until(self, container: Container, kind: str) -> None:
-        if (get := container.get(kind, {}).get("httpGet")) is None:
+        probe = container.get(kind, {})
+        asked = probe.get("httpGet") or probe.get("tcpSocket")
+        if asked is None:
             return
-        name = container["name"]
-
-        port, path = self.ports[get["port"]], self._led(get["path"], container)
+        name, port, path = container["name"], self.ports[asked["port"]], self._led(asked.get("path", ""), container)
 
         def answered() -> bool:
             assert self._processes[name].poll() is None, f"{name} ended: {self.log(name)}"
-            return status(port, path) == 200
+            return status(port, path) == 200 if path else connects(port)
 
         until(answered, lambda: f"{name}, {kind}: {answer(port, path)}; {self.log(name)}")
 
@@ -154,15 +155,16 @@ class Pod:
         return made
 
 
-def status(port: int, path: str) -> int:
+def status(port: int, path: str, headers: Mapping[str, str] | None = None) -> int:
     """The status of an answer on loopback; 0 where there is none."""
-    return answer(port, path)[0]
+    return answer(port, path, headers)[0]
 
 
-def answer(port: int, path: str) -> tuple[int, str]:
+def answer(port: int, path: str, headers: Mapping[str, str] | None = None) -> tuple[int, str]:
     """The same with the body."""
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers=dict(headers or {}))
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as found:
+        with urllib.request.urlopen(request, timeout=5) as found:
             return int(found.status), found.read().decode(errors="replace")
     except urllib.error.HTTPError as found:
         with found:

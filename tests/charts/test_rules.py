@@ -84,11 +84,11 @@ def test_the_rules_see_it(case: str, deployment: Object, judge: Judge) -> None:
 
 
 def _role(**rule: list[str]) -> Object:
-    return {"kind": "ClusterRole", "metadata": {"name": "shop"}, "rules": [{"verbs": ["get"], "resources": []} | rule]}
+    return {"kind": "ClusterRole", "metadata": {"name": "shop"}, "rules": [{"verbs": ["list"], "resources": []} | rule]}
 
 
 OBJECTS: dict[str, tuple[Object, str]] = {
-    "changes": (_role(verbs=["get", "patch"]), "shop may patch"),
+    "changes": (_role(verbs=["list", "patch"]), "shop may patch"),
     "everything": (_role(verbs=["*"]), "shop may *"),
     "secrets": (_role(resources=["secrets", "configmaps"]), "shop may see secrets"),
     "admin": (

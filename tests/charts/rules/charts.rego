@@ -148,7 +148,7 @@ rules contains rule if {
 deny contains sprintf("%s may %s", [object.metadata.name, verb]) if {
 	some rule in rules
 	some verb in rule.verbs
-	not verb in {"get", "list", "watch"}
+	not verb in {"list", "watch"}
 }
 
 deny contains sprintf("%s may see %s", [object.metadata.name, resource]) if {
