@@ -136,7 +136,7 @@ def split(document: Document, chance: random.Random) -> Files:
             mapping = dict(value["discriminator"].get("mapping", {}))
             for part in (*value.get("oneOf", ()), *value.get("anyOf", ())):
                 mapping.setdefault(part["$ref"].rpartition("/")[2], part["$ref"])
-            mapped = {name: up + alone.get(ref, ref) for name, ref in mapping.items()}
+            mapped = {name: up + alone.get(str(ref), str(ref)) for name, ref in mapping.items()}
             found["discriminator"] = {**value["discriminator"], "mapping": mapped}
         return found
 
