@@ -119,6 +119,7 @@ def test_help_names_the_options(tmp_path: Path) -> None:
         assert name in output
 
 
+@pytest.mark.slow
 def test_a_marker_that_means_nothing_is_an_error(tmp_path: Path) -> None:
     wrong = {
         '"shop", "v9"': "there is no contract shop/v9; there are shop/v1",

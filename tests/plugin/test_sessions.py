@@ -28,11 +28,8 @@ def test_denied(client, verdicts, sidegate_project):
 
 def test_several_workers(tmp_path: Path) -> None:
     """Each has a gateway and a service of its own; reports are as without them."""
-    made = dict.fromkeys(("test_one", "test_two"), EACH)
-    base = tmp_path / "base" / "in"
-    done = session(
-        write(tmp_path / "project"), "-n", "2", "--dist", "loadfile", f"--basetemp={base}", "--sidegate-cov", **made
-    )
+    folder = write(tmp_path / "project")
+    done = session(folder, "-n", "2", "--dist", "loadfile", "--sidegate-cov", test_one=EACH, test_two=EACH)
     assert done.code == 0, done.output
     assert "12 passed" in done.output
     assert "coverage of contracts" in done.output
