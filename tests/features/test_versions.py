@@ -212,6 +212,31 @@ def test_a_media_type_names_the_version(by_type: Hop, accept: str, name: str | N
 
 
 @pytest.mark.parametrize(
+    ("accept", "reaches"),
+    [
+        ("application/vnd.shop.v1+json;q=0.9, application/vnd.shop.v2+json", "application/vnd.shop.v2+json"),
+        (
+            "application/vnd.shop.v2+json;charset=utf-8, */*;q=0.1",
+            "application/vnd.shop.v2+json;charset=utf-8, */*;q=0.1",
+        ),
+        ("text/html, */*", "text/html, */*"),
+    ],
+)
+def test_a_service_of_all_versions_cannot_read_another_one(by_type: Hop, accept: str, reaches: str) -> None:
+    since = len(by_type.server.log)
+    assert by_type.client.get("/things", headers={"accept": accept}).status_code == 200
+    (request,) = by_type.reached(since)
+    assert request.headers["accept"] == reaches
+
+
+def test_the_default_is_told_to_the_service(hop: Hop) -> None:
+    since = len(hop.server.log)
+    hop.client.get("/things")
+    hop.client.get("/things", headers={"api-version": "1"})
+    assert [request.headers.get_all("api-version") for request in hop.reached(since)] == [["1"], ["1"]]
+
+
+@pytest.mark.parametrize(
     ("accept", "sent", "status", "name"),
     [
         ("*/*", "v2", 200, None),

@@ -54,7 +54,7 @@ from xds.envoy.routed import Routed, surroundings
 from xds.envoy.successors import seen, successor
 from xds.envoy.targets import redirect
 from xds.envoy.typed import overwrite, struct
-from xds.envoy.versions import by_query, chosen, remainder, siblings, told, versioned
+from xds.envoy.versions import by_query, chosen, remainder, siblings, spoken, told, versioned
 from xds.hardened import AUTHORITY
 from xds.listeners import ClientCertificate
 from xds.model import Gateway, JwtScheme, Operation, Service, Version
@@ -242,6 +242,7 @@ def _route(routed: Routed) -> Route:
         decorator=_new_decorator(operation=names.span(operation), propagate=False),
         typed_per_filter_config=per_route(routed),
         request_headers_to_remove=credentials.spent(routed),
+        request_headers_to_add=spoken(routed),
     )
     return patched("route", made.name, made, routed.gateway.edge)
 
@@ -257,6 +258,7 @@ def _asked_by_cache(routed: Routed) -> Route:
         decorator=_new_decorator(operation=names.span(operation), propagate=False),
         typed_per_filter_config={names.CACHE_RULE_FILTER: rule} if (rule := cache_rule(routed)) else {},
         request_headers_to_remove=credentials.spent(routed),
+        request_headers_to_add=spoken(routed),
     )
 
 

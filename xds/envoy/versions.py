@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
+from envoy_data_plane.envoy.config.core.v3 import HeaderValue, HeaderValueOption, HeaderValueOptionHeaderAppendAction
 from envoy_data_plane.xds.type.matcher.v3 import (
     Matcher,
     MatcherMatcherList,
@@ -23,8 +24,8 @@ from envoy_data_plane.xds.type.matcher.v3 import (
 from xds.envoy.codec import shared
 from xds.envoy.matcher import matches, on
 from xds.envoy.routed import Routed
-from xds.native.naming import Condition, naming
-from xds.native.versions import VERSIONS, Choice, Kind, choice_of, newest_first
+from xds.native.naming import Condition, naming, several
+from xds.native.versions import SLOT, VERSIONS, Choice, Kind, choice_of, newest_first
 
 Predicate = MatcherMatcherListPredicate
 Answer = Callable[[], MatcherOnMatch]
@@ -69,6 +70,24 @@ def siblings(by_method: Sequence[Routed]) -> list[Choice]:
     choices = (choice_of(version) for version in newest_first(service.versions))
     mine = one.operation.native.version
     return [choice for choice in choices if choice and mine and choice.selector == mine.selector]
+
+
+def spoken(routed: Routed) -> list[HeaderValueOption]:
+    """What the service is told of the choice where it could make another one: a service of several versions would answer in
+    one that the request was not judged by."""
+    choice = routed.operation.native.version
+    if choice is None or choice.kind is Kind.QUERY:
+        return []
+    if choice.kind is Kind.HEADER:
+        header = HeaderValue(key=choice.name, value=choice.value)
+        return [HeaderValueOption(header=header, append_action=_Action.ADD_IF_ABSENT)] if choice.default else []
+    accept = "request.headers['accept']"
+    one = f"{accept}.matches(r'{several(choice)}') ? '{choice.name.replace(SLOT, choice.value)}' : {accept}"
+    header = HeaderValue(key="accept", value=f"%CEL({one})%")
+    return [HeaderValueOption(header=header, append_action=_Action.OVERWRITE_IF_EXISTS)]
+
+
+_Action = HeaderValueOptionHeaderAppendAction
 
 
 def told(service: str, known: Sequence[Choice]) -> dict[str, Any]:

@@ -44,6 +44,16 @@ def meant(choices: Sequence[Choice], headers: Mapping[str, str]) -> Choice | Non
     return next((choice for tests, choice in naming(tuple(choices)) if all(_holds(t, headers) for t in tests)), None)
 
 
+def several(choice: Choice) -> str:
+    """The regex, to be found anywhere, of an `Accept` that may name more than one version. It has no apostrophe, and is short,
+    since CEL takes no long ones: what it finds beyond that is for the one version that was chosen all the same."""
+    before = _literal(choice.name.partition(SLOT)[0][-_TELLING:])
+    return f"(?i){before}.*,.*{before}"
+
+
+_TELLING = 6
+
+
 def _holds(test: Condition, headers: Mapping[str, str]) -> bool:
     value = headers.get(test.header)
     return (value is not None and _compiled(test.regex).fullmatch(value) is not None) is test.holds
