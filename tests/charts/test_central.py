@@ -7,20 +7,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
-from tests.charts.kubelet import Pod, status
+from tests.charts.kubelet import PROGRAMS, Pod, status
 from tests.charts.rendering import EXAMPLES, ROOT, Object, one, render
 from tests.charts.test_running import ask, by_name
 from tests.charts.volumes import Objects
 from tests.features.pki import Authority
+from tests.ratelimit_server import find_valkey, ratelimit_binary
 from tests.roles.running import short_folder, until
 
+__all__ = ["ratelimit_binary"]
 pytestmark = pytest.mark.slow
 AUTHORITY = Authority("mesh authority")
 XDS = "sidegate-xds.sidegate.svc"
+CHART = ROOT / "helm" / "sidegate"
+LIMITS = "sidegate-ratelimit.sidegate.svc:8081"
 PAGE = "/catalog/v1/public/about"
 
 
@@ -32,15 +37,17 @@ def secret(name: str, *names: str) -> Object:
     return {"kind": "Secret", "metadata": {"name": name}, "data": data}
 
 
-def platform(upstream: str) -> dict[str, object]:
+def platform(upstream: str, *limits: Object) -> dict[str, Any]:
     """The values of the shared chart: the catalog's own sources for all that need them, and where its pod is."""
     folder = EXAMPLES / "catalog" / "sidegate"
     settings = yaml.safe_load((folder / "sidegate.yaml").read_text())
     settings["services"]["catalog"]["upstream"] = upstream
+    settings |= {"rateLimits": list(limits)} if limits else {}
     files = ["jwks.json", "contracts/catalog/v1.yaml", "policies/catalog/authz.rego", "policies/platform/claims.rego"]
     return {
         "xds": {"secret": "sidegate-xds"},
         "edge": {"enabled": True, "secret": "sidegate-edge"},
+        "rateLimit": {"enabled": bool(limits), "secret": "sidegate-ratelimit"},
         "sources": {
             "settings": settings,
             "files": {name: (folder / name).read_text() for name in files},
@@ -72,18 +79,23 @@ def template(found: list[Object], name: str, namespace: str) -> Object:
 
 
 @contextmanager
-def mesh(folder: Path) -> Iterator[Mesh]:
+def mesh(folder: Path, *limits: Object) -> Iterator[Mesh]:
+    """`limits` are the gateway's, which take a rate limit service and a Valkey."""
     secrets = [
         secret("sidegate-xds", XDS, "127.0.0.1"),
         secret("sidegate-edge", "edge.sidegate.svc"),
+        secret("sidegate-ratelimit", "ratelimit.sidegate.svc"),
         secret("catalog-xds", "catalog.prod.svc"),
     ]
     own = render(EXAMPLES / "catalog", {"sidegate": {"control": "central", "central": {"secret": "catalog-xds"}}})
     hosts: dict[str, str] = {}
     catalog = Pod(template(own, "shop", "prod"), folder / "c", by_name([*own, *secrets]), hosts)
-    shared = render(
-        ROOT / "helm" / "sidegate", platform(f"http://127.0.0.1:{catalog.ports[8080]}"), "sidegate", "sidegate"
-    )
+    values = platform(f"http://127.0.0.1:{catalog.ports[8080]}", *limits)
+    shared = render(CHART, values, "sidegate", "sidegate")
+    counting = list(counters(shared, folder, by_name([*shared, *secrets]), hosts)) if limits else []
+    if counting:  # the service has no name on this machine
+        values["sources"]["settings"]["rateLimit"] = {"service": hosts[LIMITS], "timeout": "2s"}
+        shared = render(CHART, values, "sidegate", "sidegate")
     objects = by_name([*shared, *secrets])
     control = Pod(template(shared, "sidegate", "sidegate"), folder / "p", objects)
     edge = Pod(template(shared, "sidegate-edge", "sidegate"), folder / "e", objects, hosts)
@@ -91,13 +103,26 @@ def mesh(folder: Path) -> Iterator[Mesh]:
     hosts["http://sidegate:9180"] = f"http://127.0.0.1:{control.ports[9180]}"
     hosts["http://sidegate-edge:80"] = f"http://127.0.0.1:{edge.ports[8080]}"
     pods = Mesh(control, edge, catalog, objects, shared)
+    everything = (control, catalog, edge, *counting)  # limits are published with the routes that count for them
     try:
-        for pod in (control, catalog, edge):
+        for pod in everything:
             pod.start()
         yield pods
     finally:
-        for pod in (control, catalog, edge):
+        for pod in everything:
             pod.kill()
+
+
+def counters(shared: list[Object], folder: Path, objects: Objects, hosts: dict[str, str]) -> Iterator[Pod]:
+    """Valkey and the rate limit service; `hosts` learns where they are."""
+    valkey = Pod(template(shared, "sidegate-valkey", "sidegate"), folder / "v", objects)
+    hosts["sidegate-valkey.sidegate.svc:6379"] = f"127.0.0.1:{valkey.ports[6379]}"
+    yield valkey
+    made = template(shared, "sidegate-ratelimit", "sidegate")
+    made["spec"]["containers"][0]["ports"].append({"containerPort": 6070})  # on loopback, so in no manifest
+    service = Pod(made, folder / "r", objects, hosts)
+    hosts[LIMITS] = f"127.0.0.1:{service.ports[8081]}"
+    yield service
 
 
 def test_a_service_and_the_edge_under_one_control_plane() -> None:
@@ -118,3 +143,16 @@ def test_a_service_and_the_edge_under_one_control_plane() -> None:
         pods.control.kill()
         assert status(beside, PAGE) == 403, pods.logs
         assert status(beside, "/catalog/v1/items") == 401, pods.logs
+
+
+def test_limits_that_all_proxies_share(ratelimit_binary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real service and a real Valkey by the chart's own words: what one proxy lets through, the other has counted."""
+    monkeypatch.setitem(PROGRAMS, "/bin/ratelimit", [str(ratelimit_binary)])
+    monkeypatch.setitem(PROGRAMS, "valkey-server", [str(find_valkey())])
+    limit = {"name": "all", "limit": 6, "per": "month", "by": ["header:x-team"], "store": "shared"}
+    with short_folder() as folder, mesh(folder, limit) as pods:
+        ports = (pods.catalog.ports[8080], pods.edge.ports[8080])
+        # A request to the edge goes on through the sidecar, and is counted by both.
+        statuses = [status(port, PAGE, {"x-team": "a"}) for port in ports * 3]
+        assert statuses == [200, 200, 200, 200, 429, 429], pods.logs
+        assert status(ports[0], PAGE, {"x-team": "b"}) == 200
