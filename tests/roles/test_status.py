@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import sidegate
+from tests.e2e.gateway import ask
 from tests.roles.pod import Pod, pod
 from tests.roles.running import until
 
@@ -71,3 +72,14 @@ def test_nobody_there(tmp_path: Path) -> None:
     said = sidegate("status", "--run", tmp_path, "--address", "127.0.0.1:1")
     assert said.returncode == 3
     assert "no control plane answers at 127.0.0.1:1" in said.stderr
+
+
+def test_a_drain_asks_clients_to_leave_and_serves_on(running: Pod) -> None:
+    """The last one: this proxy never is ready again. A preStop is this command."""
+    assert "connection" not in running.client.get("/pets/v1/open").headers
+    said = sidegate("drain", "--run", running.run, "--wait", "5")
+    assert said.returncode == 0, said.stderr
+    assert ask(f"http://127.0.0.1:{running.envoy_ready}/ready").status == 503
+    answer = running.client.get("/pets/v1/open")
+    assert (answer.status_code, answer.headers["connection"]) == (200, "close")
+    assert sidegate("drain", "--run", running.folder).returncode == 3

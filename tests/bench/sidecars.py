@@ -1,0 +1,277 @@
+"""A thousand sidecars of a hundred services on one control plane -> change to enforced, storm, memory; and one sidecar's cost.
+
+The sidecars are simulated: each has an ADS stream of its own, and its companion's report is answered at once with what is
+wanted, as a companion's would be that compiled in no time. The control plane is the real one, as a process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.bench.row import Row, bound_row, ratio_row
+from tests.e2e import processes
+from tests.e2e.journal import unused_port
+from tests.roles.running import Role, ready, short_folder
+
+GROUP = "1,000 sidecars of 100 services on one control plane"
+ALONE = "one sidecar"
+COUNT, SERVICES, CHANGES, CLIENTS = 1000, 100, 20, 2
+OPERATIONS = 10
+ROUTES = "edge"
+
+
+def measure(_folder: Path) -> list[Row]:
+    return [*_many(), *_one()]
+
+
+def _many() -> list[Row]:
+    with short_folder() as folder:
+        for number in range(SERVICES):
+            _write(folder / "sources", number, 0)
+        (folder / "sources/sidegate.yaml").write_text(
+            json.dumps({"services": _upstreams(), "publish": {"breaking": "allow"}})
+        )
+        port, management = unused_port(), unused_port()
+        words = ("--xds", f"127.0.0.1:{port}", "--management", f"127.0.0.1:{management}")
+        state = ("--run", str(folder / "run"), "--state", str(folder / "state"))
+        control = Role(folder, "control-plane", "control-plane", str(folder / "sources"), *words, *state)
+        try:
+            ready(management, control)
+            with _clients(port) as crowd:
+                crowd.wait(COUNT)
+                return _rows(folder / "sources", control, crowd)
+        finally:
+            control.stop()
+
+
+def _rows(sources: Path, control: Role, crowd: Crowd) -> list[Row]:
+    times, cpus = [], []
+    for change in range(1, CHANGES + 1):
+        before, began = _cpu(control), time.monotonic()
+        _write(sources, change, change)
+        times += [at - began for at in crowd.held(f"/s{change:03}/v1/r{change}", COUNT // SERVICES)]
+        cpus.append(_cpu(control) - before)
+    times.sort()
+    storm = crowd.again()
+    process = processes.read(control.process.pid)
+    return [
+        bound_row(
+            GROUP, "from a change of one service to enforced in all its sidecars, p50", times[len(times) // 2], "s"
+        ),
+        bound_row(GROUP, "the same, p99", times[int(len(times) * 0.99)], "s"),
+        bound_row(GROUP, "the control plane's CPU for it, median", sorted(cpus)[len(cpus) // 2], "s"),
+        bound_row(GROUP, "all reconnect at once: until the last holds everything", storm, "s"),
+        bound_row(GROUP, "the control plane's memory", (process.rss if process else 0) / (1 << 20), "MB"),
+    ]
+
+
+def _upstreams() -> dict[str, Any]:
+    return {f"s{number:03}": {"upstream": "http://127.0.0.1:9"} for number in range(SERVICES)}
+
+
+def _cpu(role: Role) -> float:
+    found = processes.read(role.process.pid)
+    return found.cpu if found else 0.0
+
+
+def _write(sources: Path, number: int, revision: int) -> None:
+    """A service of ten operations; the last path says which revision it is."""
+    name = f"s{number:03}"
+    own = {"x-sidegate": {"policy": "none", "reason": "a public page"}, "responses": {"200": {"description": "ok"}}}
+    paths = {f"/p{n}": {"get": {**own, "operationId": f"p{n}"}} for n in range(OPERATIONS - 1)}
+    paths[f"/r{revision}"] = {"get": {**own, "operationId": "revision"}}
+    info = {"title": name, "version": "1"}
+    document = {"openapi": "3.0.3", "info": info, "servers": [{"url": f"/{name}/v1"}], "security": [], "paths": paths}
+    folder = sources / "contracts" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    beside = folder / ".v1"
+    beside.write_text(json.dumps(document))
+    beside.rename(folder / "v1.json")
+    policy = sources / "policies" / name / "authz.rego"
+    if not policy.exists():
+        policy.parent.mkdir(parents=True, exist_ok=True)
+        policy.write_text(f"package {name}.authz\n\n# sidegate: allow-default\ndefault allow := true\n")
+
+
+class Crowd:
+    """The simulated sidecars, in processes of their own; they say on a pipe when each holds what."""
+
+    def __init__(self, port: int) -> None:
+        command = [sys.executable, "-m", "tests.bench.sidecars", str(port)]
+        self.processes = [
+            subprocess.Popen([*command, str(n)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            for n in range(CLIENTS)
+        ]
+
+    def tell(self, word: str) -> list[Any]:
+        """Send a word to each process; the answers."""
+        for process in self.processes:
+            assert process.stdin
+            process.stdin.write(word + "\n")
+            process.stdin.flush()
+        return [json.loads(process.stdout.readline()) for process in self.processes if process.stdout]
+
+    def wait(self, count: int) -> None:
+        self.tell(f"wait {count // CLIENTS}")
+
+    def held(self, path: str, count: int) -> list[float]:
+        """When (monotonic seconds, the same clock in all processes of a machine) each of so many held a path."""
+        return [at for answer in self.tell(f"path {path} {count // CLIENTS}") for at in answer]
+
+    def again(self) -> float:
+        """Seconds until all are there again after all were cut off at once."""
+        began = time.monotonic()
+        return max(self.tell(f"again {COUNT // CLIENTS}")) - began
+
+
+@contextmanager
+def _clients(port: int) -> Iterator[Crowd]:
+    crowd = Crowd(port)
+    try:
+        yield crowd
+    finally:
+        for process in crowd.processes:
+            process.kill()
+            process.wait()
+
+
+async def _crowd(port: int, number: int) -> None:
+    """One process of the crowd."""
+    held: dict[str, bytes] = {}
+    pulse = [asyncio.Event()]
+    names = [f"{n}-s{n % SERVICES:03}" for n in range(number, COUNT, CLIENTS)]
+
+    def tasks() -> list[asyncio.Task[None]]:
+        return [asyncio.create_task(_sidecar(port, name, held, pulse)) for name in names]
+
+    running = tasks()
+    lines = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
+    while words := (await lines.readline()).decode().split():
+        if words[0] == "again":
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+            held.clear()
+            running = tasks()
+        wanted, path, when = int(words[-1]), words[1].encode() if words[0] == "path" else b"", {}
+        while len(when) < wanted:
+            for name, body in held.items():
+                if path in body and name not in when:
+                    when[name] = time.monotonic()
+            if len(when) < wanted:
+                pulse[0] = asyncio.Event()
+                await pulse[0].wait()
+        print(json.dumps(list(when.values()) if path else time.monotonic()), flush=True)
+
+
+async def _sidecar(port: int, name: str, held: dict[str, bytes], pulse: list[asyncio.Event]) -> None:
+    """A proxy's stream, and its companion's reports beside it: at once when told of other digests, and every two seconds."""
+    import grpc.aio
+
+    from tests.bench.xds_clients import SERVICE, answer
+    from xds import handshake
+    from xds.snapshot.types import ROUTES as URL
+    from xds.snapshot.wire import field, fields
+
+    service = name.partition("-")[2]
+    options = (("grpc.use_local_subchannel_pool", 1),)
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:
+        reporting = asyncio.create_task(_report(channel, name, service, handshake.SERVICE, handshake.REPORT))
+        metadata = field(1, field(1, "service") + field(2, field(3, service)))
+        try:
+            call = channel.stream_stream(f"{SERVICE}DeltaAggregatedResources")()
+            await call.write(field(1, field(1, name) + field(3, metadata)) + field(2, URL) + field(3, ROUTES))
+            async for data in call:
+                if any(n == 2 for n, _, _ in fields(data)):
+                    held[name] = data
+                    pulse[0].set()
+                await call.write(answer("delta", data))
+        except grpc.aio.AioRpcError:
+            return
+        finally:
+            reporting.cancel()
+
+
+async def _report(channel: Any, name: str, service: str, of: str, method: str) -> None:
+    call, digests = channel.unary_unary(f"/{of}/{method}"), {}
+    while True:
+        body = {"service": service, "digests": digests, "revisions": {}, "admin": "", "problems": []}
+        said = json.loads(await call(json.dumps({"node": name, "report": body}).encode(), timeout=60))
+        now = {version: [digest] for version, digest in said["wanted"].items()}
+        if now != digests:
+            digests = now
+            continue
+        await asyncio.sleep(2.0)
+
+
+def _one() -> list[Row]:
+    """Memory and CPU of one sidecar, idle, against a bare Envoy."""
+    from tests.bench.hop import ENVOY
+    from tests.roles.pod import pod
+
+    with pod() as made, short_folder() as folder:
+        config = {"admin": {"address": {"pipe": {"path": str(folder / "admin.sock")}}}}
+        (folder / "envoy.json").write_text(json.dumps(config))
+        words = [
+            str(ENVOY),
+            "-c",
+            str(folder / "envoy.json"),
+            "-l",
+            "error",
+            "--disable-hot-restart",
+            "--concurrency",
+            "1",
+        ]
+        bare = subprocess.Popen(words, stderr=subprocess.DEVNULL)
+        try:
+            for _ in range(200):
+                made.client.get("/pets/v1/open")
+            before, began = _all(made.sidecar, made.envoy), time.monotonic()
+            time.sleep(5)
+            spent = time.monotonic() - began
+            now = _all(made.sidecar, made.envoy)
+            idle = 1000 * (sum(p.cpu for p in now.values()) - sum(p.cpu for p in before.values())) / spent
+            envoy = next(p for p in now.values() if p.role == "envoy" and "attend" not in p.command)
+            alone = _pss(bare.pid)
+            return [
+                ratio_row(ALONE, "memory: its Envoy, against a bare one", "MB", (alone, _pss(envoy.pid))),
+                ratio_row(ALONE, "memory: all of it", "MB", (alone, sum(_pss(pid) for pid in now))),
+                bound_row(ALONE, "CPU while nobody asks, thousandths of a core", idle, "m"),
+            ]
+        finally:
+            bare.kill()
+            bare.wait()
+
+
+def _all(*roles: Role) -> dict[int, processes.Process]:
+    return {p.pid: p for role in roles for p in processes.tree(role.process.pid)}
+
+
+def _pss(pid: int) -> float:
+    """Memory in MB, what is shared counted by share (proc(5), `smaps_rollup`)."""
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return int(text.partition("Pss:")[2].split()[0]) / 1024
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("port", type=int)
+    parser.add_argument("number", type=int)
+    given = parser.parse_args()
+    os.nice(1)
+    asyncio.run(_crowd(given.port, given.number))
+
+
+if __name__ == "__main__":
+    main()
