@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """The form: no query, no body, a path that matches the regex `path`, and none of the headers in `absent`.
+    """The form: no body, a path with its query that matches the regex `path`, and none of the headers in `absent`.
 
     It is narrower than the contract: a request of another form may keep it too, and is judged. `whole` says that only
-    other texts in the path can be of another form and keep it.
+    other texts in the path can be of another form and keep it. `queries`: a query may be plain.
     """
 
     path: str
     absent: tuple[str, ...]
     whole: bool
+    queries: bool = False

@@ -76,13 +76,32 @@ ALSO = st.lists(
     max_size=2,
     unique_by=lambda p: str(p["name"]),
 )
+QUERIES = st.lists(
+    st.fixed_dictionaries(
+        {"in": st.just("query"), "name": st.sampled_from(["q", "a.b", "limit", "c"]), "schema": SCHEMAS},
+        optional={
+            "required": st.booleans(),
+            "explode": st.booleans(),
+            "allowReserved": st.booleans(),
+            "style": st.sampled_from(["form", "deepObject", "pipeDelimited"]),
+        },
+    ),
+    max_size=3,
+    unique_by=lambda p: str(p["name"]),
+)
 
 
 @settings(max_examples=120, deadline=None)
-@given(SCHEMAS, SCHEMAS, st.sampled_from(["simple", "simple", "simple", "label"]), ALSO, st.data())
+@given(SCHEMAS, SCHEMAS, st.sampled_from(["simple", "simple", "simple", "label"]), ALSO, QUERIES, st.data())
 def test_a_plain_request_breaks_nothing(
-    first: dict[str, Any], second: dict[str, Any], style: str, also: list[dict[str, Any]], data: st.DataObject
+    first: dict[str, Any],
+    second: dict[str, Any],
+    style: str,
+    also: list[dict[str, Any]],
+    queries: list[dict[str, Any]],
+    data: st.DataObject,
 ) -> None:
+    also = [*[p for p in also if p["name"] not in {q["name"] for q in queries}], *queries]
     files = {"contracts/pets/v1.yaml": _document(first, second, style, also), "policies/pets/authz.rego": POLICY}
     made = Compiler().compile(tree({**files, "sidegate.yaml": SETTINGS.split("security")[0]}))
     assume(not made.refused)  # bounds that nothing can meet are errors
@@ -94,5 +113,7 @@ def test_a_plain_request_breaks_nothing(
     judged = Validators(version.schemas, version.operations)
     for _ in range(8):
         path = data.draw(st.from_regex(re.compile(form.path, re.ASCII), fullmatch=True))
-        verdict = judged.judge(operation.id, Request("GET", path, None, (("accept", "*/*"), ("x-other", "1"))))
+        before, mark, query = path.partition("?")
+        headers = (("accept", "*/*"), ("x-other", "1"))
+        verdict = judged.judge(operation.id, Request("GET", before, query if mark else None, headers))
         assert verdict.violations == (), path

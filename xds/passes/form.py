@@ -6,7 +6,9 @@ every refusal. So a rule that is missing costs time, and only one that is too wi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from itertools import permutations
 from typing import Any
 
 from xds.model import Location, Mode, Name, Operation, Parameter, Schemas, Segment
@@ -16,7 +18,7 @@ from xds.requirement import mixed, scoped
 from xds.streaming import resolved, streams
 
 VALUE = "[A-Za-z0-9._~:@,+=-]"
-"""Characters that a path parameter has as they are sent: nothing is escaped, so nothing need be decoded."""
+"""Characters that a parameter has as they are sent: nothing is escaped, so nothing need be decoded."""
 
 _UNJUDGED = frozenset({"accept", "content-type", "authorization"})
 """Header parameters that OpenAPI says are to be ignored (Parameter Object, `name`)."""
@@ -33,13 +35,15 @@ def plain_of(operation: Operation, schemas: Schemas) -> Plain | None:
     if operation.mode is Mode.OFF or operation.policy.exempt is None or mixed(operation) or scoped(operation):
         return None
     body, others = operation.body, [p for p in operation.parameters if p.location is not Location.PATH]
-    if (body and (body.required or streams(body, schemas))) or any(p.required for p in others if not _ignored(p)):
+    if body and (body.required or streams(body, schemas)):
         return None
-    path = _path(operation, schemas)
-    if path is None:
+    if any(p.required for p in others if not _ignored(p) and p.location is not Location.QUERY):
+        return None
+    path, query = _path(operation, schemas), _query(others, schemas)
+    if path is None or query is None:
         return None
     whole = not body and not operation.query_open and all(map(_ignored, others))
-    return Plain(path, tuple(sorted(set(_absent(others)))), whole)
+    return Plain(path + query, tuple(sorted(set(_absent(others)))), whole, bool(query))
 
 
 def _ignored(parameter: Parameter) -> bool:
@@ -62,12 +66,42 @@ def _path(operation: Operation, schemas: Schemas) -> str | None:
     return "".join(f"/{each}" for each in found) if None not in found else None
 
 
+def _query(others: list[Parameter], schemas: Schemas) -> str | None:
+    """The regex of the query, its question mark included: each parameter once at most, the required ones, and nothing else.
+
+    Empty if only requests without one are plain, None if not even those.
+    """
+    declared = [p for p in others if p.location in (Location.QUERY, Location.QUERYSTRING)]
+    found = {p.name: _pair(p, schemas) for p in declared if p.location is Location.QUERY}
+    needed = {p.name for p in declared if p.required}
+    if not found or len(found) < len(declared) or None in found.values() or len(found) > _ORDERED:
+        return None if needed else ""
+    names = [names for size in range(1, len(found) + 1) for names in permutations(found, size) if needed <= {*names}]
+    texts = "|".join("&".join(str(found[name]) for name in each) for each in names)
+    return rf"\?(?:{texts})" if needed else rf"(?:\?(?:{texts}))?"
+
+
+_ORDERED = 3
+"""So many parameters may come in any order: RE2 has no word for that, and more would be hundreds of orders."""
+
+
+def _pair(parameter: Parameter, schemas: Schemas) -> str | None:
+    value = _value(parameter, schemas) if parameter.style == "form" else None
+    plain = re.fullmatch(r"[A-Za-z0-9_.~-]+", parameter.name)
+    return f"{literal(parameter.name)}={value}" if value is not None and plain else None
+
+
 def _segment(segment: Segment, text: str, declared: Mapping[str, Parameter], schemas: Schemas) -> str | None:
     if segment.literal is not None:
         return text
     name = segment.parts[0] if len(segment.parts) == 1 else None
     parameter = declared.get(name.name) if isinstance(name, Name) else None
-    if parameter is None or parameter.style != "simple" or parameter.media_type is not None:
+    return _value(parameter, schemas) if parameter is not None and parameter.style == "simple" else None
+
+
+def _value(parameter: Parameter, schemas: Schemas) -> str | None:
+    """The regex of a parameter's texts, or None if one cannot tell."""
+    if parameter.media_type is not None:
         return None
     schema = resolved(parameter.schema, schemas) if parameter.schema else None
     if not isinstance(schema, dict):

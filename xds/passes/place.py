@@ -76,6 +76,8 @@ def _plain(operation: Operation, without: str) -> str:
     if operation.plain is None:
         return ""
     others = "judged" if not operation.plain.whole else "sent to the companion, for the words of their refusal"
+    if operation.plain.queries and without == "a query":
+        without = "a query, or with one of plain texts,"
     return f"; the route tells that a request without {without} keeps it (HTTP/1.1), and only others are {others}"
 
 
