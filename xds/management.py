@@ -86,7 +86,7 @@ class Management:
         for url, holding in client.types.items():
             if holding.nacked is not None:
                 nacked = Nacked(client.node, client.group, url, *holding.nacked, ())
-                said = rejection(nacked, self.plane.publisher.wanted, self.plane.project.tree.files).diagnostic
+                said = rejection(nacked, self.plane.publisher.wanted, self.plane.project.tree).diagnostic
                 place = str(said.span) if said.span else None
                 yield {"type": url.rpartition(".")[2], "message": said.message, "place": place}
 

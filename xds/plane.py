@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from xds.publish import EVERYTHING, Companion, Publisher
 from xds.share import Stand
 from xds.snapshot import Snapshot, Store, StoreError
 from xds.snapshot.types import LIMITS
-from xds.source import span
+from xds.source import Tree, span
 from xds.telemetry import Traces
 from xds.watch import changes
 
@@ -81,6 +81,8 @@ class ControlPlane:
         self._store = Store(state / "snapshot") if state else None
         self._keeping: asyncio.Task[None] | None = None
         self.on_event = on_event
+        self.sources: Callable[[], Sequence[str]] = tuple
+        """Why the sources may not be what they should be by now, where something else keeps them current."""
         self.proxy: str | tuple[str, int] | None = None
         """The admin interface of the proxy beside this control plane, where there is one: socket, or host and port."""
         self.traces = Traces("sidegate-control-plane")
@@ -155,7 +157,8 @@ class ControlPlane:
             silent = [f"{host}:{port}" for host, port in self._addresses() if not await _listens(host, port)]
             missing.extend(f"nothing listens on {address}" for address in silent)
         refused, serving = sorted(self.publisher.wanted.refused), {name.partition("/")[0] for name in served}
-        return Readiness(tuple(missing), served, tuple(_degraded(n, n in serving) for n in refused))
+        degraded = (*self.sources(), *(_degraded(n, n in serving) for n in refused))
+        return Readiness(tuple(missing), served, degraded)
 
     async def _behind(self) -> tuple[str, ...]:
         """What keeps the proxies of the service, wherever they stand, from holding what they shall."""
@@ -291,7 +294,7 @@ class ControlPlane:
         if isinstance(event, Denied):
             log.warning("node %s at %s is refused: %s", event.node.id, event.peer, event.reason)
         if isinstance(event, Nacked):
-            self.on_event(rejection(event, self.publisher.wanted, self.project.tree.files))
+            self.on_event(rejection(event, self.publisher.wanted, self.project.tree))
 
 
 def _service(name: str) -> str:
@@ -306,7 +309,7 @@ def _degraded(service: str, serves: bool) -> str:
     return f"{service} has errors; " + ("its last good form serves" if serves else "nothing of it is served")
 
 
-def rejection(event: Nacked, compilation: Compilation, files: Mapping[str, bytes]) -> Rejected:
+def rejection(event: Nacked, compilation: Compilation, tree: Tree) -> Rejected:
     """A NACK as an event, with the contract line of the operation that its message names."""
     named = (
         operation.place
@@ -319,8 +322,8 @@ def rejection(event: Nacked, compilation: Compilation, files: Mapping[str, bytes
     help_ = (
         "the last good resources stay in force; this should have been refused when it was compiled: please report it"
     )
-    diagnostic = Diagnostic("envoy-rejected", event.message, span(files, place) if place else None, help_)
-    return Rejected(event.node.id, event.type_url, event.version, diagnostic)
+    diagnostic = Diagnostic("envoy-rejected", event.message, span(tree.files, place) if place else None, help_)
+    return Rejected(event.node.id, event.type_url, event.version, tree.named(diagnostic))
 
 
 async def _listens(host: str, port: int) -> bool:

@@ -22,13 +22,15 @@ class Probes:
     """The ASGI application.
 
     `missing` says why the process cannot serve, empty if it can. That this answers at all is `/live`: it depends on nothing
-    but the process itself, so that nobody restarts it for another's fault. `probes` are those of the app beside it, as
+    but the process itself, so that nobody restarts it for another's fault. `degraded` says what is not as it should be though
+    it can serve. `probes` are those of the app beside it, as
     `port/path`; no other address is ever asked.
     """
 
     missing: Callable[[], Awaitable[Sequence[str]]]
     metrics: Callable[[], Awaitable[str | None]]
     probes: Collection[str] = ()
+    degraded: Callable[[], Sequence[str]] = tuple
     _reach: Reach = field(default_factory=lambda: Reach(PATIENCE_S))
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -46,7 +48,9 @@ class Probes:
             return _json(200, live=True)
         if path == "/ready":
             missing = list(await self.missing())
-            return _json(503 if missing else 200, ready=not missing, missing=missing)
+            status = 503 if missing else 200
+            noted = {"degraded": found} if (found := list(self.degraded())) else {}
+            return _json(status, ready=not missing, missing=missing, **noted)
         if path == "/metrics" and (text := await self.metrics()) is not None:
             return 200, text.encode(), CONTENT_TYPE
         if path.startswith(PROBE) and path.removeprefix(PROBE) in self.probes:

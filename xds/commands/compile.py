@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
 
     tree = read_offline(options.dir, options.env)
     compilation = Compiler().compile(tree)
-    print(as_text(compilation.diagnostics, tree.files, palette(sys.stderr)), end="", file=sys.stderr)
+    print(as_text(compilation.diagnostics, tree.texts, palette(sys.stderr)), end="", file=sys.stderr)
     if has_errors(compilation.diagnostics):
         return 1
     from xds.envoy import Profile, lower

@@ -28,7 +28,7 @@ def run(options: argparse.Namespace) -> int:
     tree = read_offline(options.dir, options.env)
     compilation = Compiler().compile(tree)
     if has_errors(compilation.diagnostics):
-        print(as_text(compilation.diagnostics, tree.files, palette(sys.stderr)), end="", file=sys.stderr)
+        print(as_text(compilation.diagnostics, tree.texts, palette(sys.stderr)), end="", file=sys.stderr)
         return 1
     for name, text in files(compilation.gateway).items():
         path = (options.out or options.dir / "dashboards") / name

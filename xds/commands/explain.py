@@ -62,7 +62,7 @@ def _operation(root: Path, env: str | None, service: str, version: str, operatio
         patches = compilation.gateway.edge.patches
         return explain_operation(versions[version], operations[operation], bundle, tree.files, patches)
     if service in compilation.refused and has_errors(compilation.diagnostics):
-        print(as_text(compilation.diagnostics, tree.files), end="", file=sys.stderr)
+        print(as_text(compilation.diagnostics, tree.texts), end="", file=sys.stderr)
     services = [s.name for s in compilation.gateway.services]
     for kind, name, known in (
         ("service", service, services),

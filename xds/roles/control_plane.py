@@ -49,10 +49,12 @@ class SharedControlPlane:
             tasks.append(asyncio.create_task(self.source.run()))
             await self.source.first()
         control = self._control()
+        if self.source is not None:
+            control.plane.sources = self.source.problems
         if certificates is not None:
             control.plane.secured = certificates.credentials()
         control.plane.namespace = options.own_namespace or ""
-        probes = Probes(lambda: self._missing(control), _none)
+        probes = Probes(lambda: self._missing(control), _none, degraded=lambda: control.plane.sources())
         serving = Serving(probes, on)
         try:
             await control.start()
@@ -93,7 +95,7 @@ class SharedControlPlane:
             env=options.env,
             packs=(self.source.folder,) if self.source else (),
         )
-        self.console.files = lambda: control.plane.project.tree.files
+        self.console.files = lambda: control.plane.project.tree.texts
         return control
 
     async def _missing(self, control: Control) -> list[str]:

@@ -85,7 +85,7 @@ class Sidecar:
             service=service,
             over=override(service, options.upstream),
         )
-        self.console.files = lambda: control.plane.project.tree.files
+        self.console.files = lambda: control.plane.project.tree.texts
         control.plane.proxy = _admin(options)
         return control
 

@@ -117,7 +117,7 @@ class Supervisor:
             env=ground.env,
             over=allowing() if ground.dev.breaking else None,
         )
-        self.console.files = lambda: control.plane.project.tree.files
+        self.console.files = lambda: control.plane.project.tree.texts
         try:
             compilation = await control.start()
         except OSError as error:  # somebody took the address since it was looked at
