@@ -21,7 +21,7 @@ from xds.model import Service
 from xds.settings import key_files, settings_files
 from xds.settings.layers import OVER
 from xds.source import Tree, read_tree
-from xds.source.packs import beside, pack_of
+from xds.source.packs import beside, inside, pack_of
 from xds.source.union import Member
 
 log = logging.getLogger("sidegate")
@@ -69,7 +69,9 @@ class Project:
     def key_files(self) -> tuple[str, ...]:
         """The files of settings, and those that they name beside the folders that every project has."""
         named = key_files(self.tree.files, self.env, closed=self.closed)
-        return (*settings_files(self.env), *(beside(name) for name in named))
+        alone = [pack for pack in self.tree.packs if not self.tree.files.keys() - self.tree.shown.keys()]
+        lying = (*(beside(name) for name in named), *(beside(inside(pack, name)) for pack in alone for name in named))
+        return (*settings_files(self.env), *lying)
 
     def namespaces(self) -> Mapping[str, str]:
         """The namespace that each service's pack came from, of those that came out of Kubernetes."""

@@ -305,6 +305,14 @@ def test_namespaces_define_what_they_may(tmp_path: Path) -> None:
     assert project.namespaces() == {"cats": "shop", "dogs": "shop"}
 
 
+@pytest.mark.parametrize("text", ["packs: 1", "packs: {spaces: {}}", "packs: {namespaces: {shop: cats}}"])
+def test_namespaces_are_checked(tmp_path: Path, text: str) -> None:
+    put(tmp_path, cats=member("cats"))
+    (tmp_path / "sidegate.yaml").write_text(text)
+    assert {code for code, _ in errors(Project(tmp_path).compile())} <= {"settings-invalid", "settings-unknown-key"}
+    assert errors(Project(tmp_path).compile())
+
+
 def test_the_older_config_map_keeps(tmp_path: Path) -> None:
     """By the time it was made, so that replicas which start at different times agree."""
     packs = put(tmp_path / "packs", a=member("cats"), b=member("cats"))

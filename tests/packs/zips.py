@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import stat
 import struct
+import warnings
 import zipfile
 import zlib
 
@@ -20,7 +21,8 @@ def entry(name: str, mode: int = stat.S_IFREG | 0o644, method: int = zipfile.ZIP
 def with_(name: str, data: bytes = b"x", mode: int = stat.S_IFREG | 0o644, *more: str) -> bytes:
     """A zip as it should be, and one entry more."""
     target = io.BytesIO()
-    with zipfile.ZipFile(target, "w") as archive:
+    with zipfile.ZipFile(target, "w") as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that a name is there twice is what one of them is for
         for file, content in GOOD.items():
             archive.writestr(entry(file), content)
         for each in (name, *more):
