@@ -1,7 +1,7 @@
 """A thousand sidecars of a hundred services on one control plane -> change to enforced, storm, memory; and one sidecar's cost.
 
-The sidecars are simulated: each has an ADS stream of its own, and its companion's report is answered at once with what is
-wanted, as a companion's would be that compiled in no time. The control plane is the real one, as a process.
+The sidecars are simulated: each has an ADS stream of its own, and beside it a companion's questions for sources and reports,
+as of one that compiled in no time. The control plane is the real one, as a process; there is no TLS.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ async def _crowd(port: int, number: int) -> None:
     """One process of the crowd."""
     held: dict[str, bytes] = {}
     pulse = [asyncio.Event()]
-    names = [f"{n}-s{n % SERVICES:03}" for n in range(number, COUNT, CLIENTS)]
+    names = [f"{n}-s{n // CLIENTS % SERVICES:03}" for n in range(number, COUNT, CLIENTS)]
 
     def tasks() -> list[asyncio.Task[None]]:
         return [asyncio.create_task(_sidecar(port, name, held, pulse)) for name in names]
@@ -180,14 +180,13 @@ async def _sidecar(port: int, name: str, held: dict[str, bytes], pulse: list[asy
     import grpc.aio
 
     from tests.bench.xds_clients import SERVICE, answer
-    from xds import handshake
     from xds.snapshot.types import ROUTES as URL
     from xds.snapshot.wire import field, fields
 
     service = name.partition("-")[2]
     options = (("grpc.use_local_subchannel_pool", 1),)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:
-        reporting = asyncio.create_task(_report(channel, name, service, handshake.SERVICE, handshake.REPORT))
+        reporting = asyncio.create_task(_report(channel, name, service))
         metadata = field(1, field(1, "service") + field(2, field(3, service)))
         try:
             call = channel.stream_stream(f"{SERVICE}DeltaAggregatedResources")()
@@ -203,16 +202,21 @@ async def _sidecar(port: int, name: str, held: dict[str, bytes], pulse: list[asy
             reporting.cancel()
 
 
-async def _report(channel: Any, name: str, service: str, of: str, method: str) -> None:
-    call, digests = channel.unary_unary(f"/{of}/{method}"), {}
+async def _report(channel: Any, name: str, service: str) -> None:
+    """As a companion does: wait for other sources, hold what is wanted by them, say so; and every two seconds anyway."""
+    from xds import handshake
+
+    report, sources = (channel.unary_unary(f"/{handshake.SERVICE}/{m}") for m in (handshake.REPORT, handshake.SOURCES))
+    digests: dict[str, list[str]] = {}
+    have = ""
     while True:
-        body = {"service": service, "digests": digests, "revisions": {}, "admin": "", "problems": []}
-        said = json.loads(await call(json.dumps({"node": name, "report": body}).encode(), timeout=60))
-        now = {version: [digest] for version, digest in said["wanted"].items()}
-        if now != digests:
-            digests = now
-            continue
-        await asyncio.sleep(2.0)
+        asked = {"service": service, "have": have, "wait": handshake.EVERY_S}
+        document = json.loads(await sources(json.dumps(asked).encode(), timeout=120))
+        have = document.get("revision", have)
+        for _ in range(2 if document else 1):
+            body = {"service": service, "digests": digests, "revisions": {}, "admin": "", "problems": []}
+            said = json.loads(await report(json.dumps({"node": name, "report": body}).encode(), timeout=120))
+            digests = {version: [digest] for version, digest in said["wanted"].items()}
 
 
 def _one() -> list[Row]:

@@ -137,6 +137,7 @@ def test_certificates_are_rotated_without_a_restart(shared: Central) -> None:
         (folder / "ca.crt").write_text(AUTHORITY.pem)
 
 
+@pytest.mark.slow
 def test_a_stream_ends_with_its_certificate(shared: Central) -> None:
     """What was given stays with the proxy; it comes back with a new certificate, or not."""
     short = certificate("pets", valid=timedelta(seconds=4))
@@ -167,6 +168,7 @@ def test_a_table_says_who_may_be_a_service_and_ends_streams_of_others(shared: Ce
             waiting.join(30)
 
 
+@pytest.mark.slow
 def test_replicas_give_the_same_and_a_reconnect_sends_nothing(shared: Central) -> None:
     """Versions are of contents: whatever replica a proxy comes to, it has everything already (X02)."""
     second = shared.start()
@@ -181,6 +183,7 @@ def test_replicas_give_the_same_and_a_reconnect_sends_nothing(shared: Central) -
     assert not [name for named in back.resources.values() for name in named]
 
 
+@pytest.mark.slow
 def test_a_replica_with_older_sources_takes_nothing_back(shared: Central) -> None:
     """Its companions hold what is newer: it waits for the same to come, and then gives it."""
     behind = shared.folder / "behind"

@@ -16,6 +16,8 @@ from tests.features.pki import Authority
 from tests.roles.central import AUTHORITY, Central, central, certificate, contract, write_pair
 from tests.roles.running import Role, ready, until
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass
 class Node:

@@ -23,6 +23,7 @@ _LEFT = 0.9
 
 def become(options: argparse.Namespace) -> None:
     """Write the bootstrap and become Envoy's attendant. Never returns; raises CannotRun."""
+    os.umask(0o077)  # whoever of a pod's parts comes first makes the folder of sockets
     words = command(options, envoy_binary())
     sys.stderr.flush()
     os.chdir(options.run)  # where the control plane's relative paths lead
