@@ -115,8 +115,8 @@ class Drawn:
     examples: int
 
     def check(self) -> None:
-        """Send each. Raises `Misjudged` for the smallest that is misjudged; skips where nothing can be broken."""
-        from hypothesis import HealthCheck, given, settings
+        """Send each. Raises `Misjudged` for the first that is misjudged; skips where nothing can be broken."""
+        from hypothesis import HealthCheck, Phase, given, settings
         from schemathesis import GenerationMode
         from schemathesis.core.control import SkipTest
 
@@ -126,6 +126,8 @@ class Drawn:
             deadline=None,
             derandomize=True,
             database=None,
+            report_multiple_bugs=False,
+            phases=[Phase.generate],  # to shrink would take hundreds of requests more
             suppress_health_check=list(HealthCheck),
         )
 

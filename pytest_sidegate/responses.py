@@ -85,6 +85,7 @@ class Judge:
         yield from self._findings("response", _Request(request), _Response(bare), place)
 
     def _findings(self, side: str, request: _Request, response: _Response | None, place: Place) -> Iterator[Finding]:
+        found: Exception | None = None
         try:
             core = self._prepared()
             if response is None:
@@ -92,8 +93,9 @@ class Judge:
             else:
                 core.validate_response(request, response)
         except Exception as error:  # noqa: BLE001 - whatever the judge raises is its verdict
-            part = Part.REQUEST if side == "request" else _part(error)
-            yield Finding(part, _words(error), place)
+            found = error
+        if found is not None:
+            yield Finding(Part.REQUEST if side == "request" else _part(found), _words(found), place)
 
     def _prepared(self) -> Any:
         if self._core is None:
