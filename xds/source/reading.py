@@ -217,9 +217,13 @@ def _target(folder: str) -> str | None:
 
 
 def _leads_into_mount(entry: os.DirEntry[str]) -> bool:
-    with contextlib.suppress(OSError):
+    """Whether an entry is a link to what the volume holds or held: those to what it no longer holds go a moment later."""
+    try:
         return os.readlink(entry.path).startswith(f"{_CURRENT}/")
-    return False
+    except FileNotFoundError:
+        return True
+    except OSError:  # no link
+        return False
 
 
 def _stamp(status: os.stat_result) -> Stamp:
