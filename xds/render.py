@@ -155,7 +155,10 @@ def _physical(span: Span) -> dict[str, Any]:
 
 
 def as_junit(diagnostics: Iterable[Diagnostic], files: Files, palette: Palette | None = None) -> str:
-    """JUnit's XML (the schema of Jenkins' xunit plugin): a test case a diagnostic, notes pass; one that passes if there is none."""
+    """JUnit's XML (the schema of Jenkins' xunit plugin): a test case a diagnostic, and notes pass.
+
+    Without any diagnostic there is one that passes.
+    """
     from xml.sax.saxutils import quoteattr
 
     listed = in_order(diagnostics)

@@ -56,8 +56,8 @@ def test_the_old_one_serves_and_both_places_are_told(project: Project) -> None:
         assert [(str(at), word) for at, word in found.related] == [
             ("contracts/pets/v1.yaml (as served):9:81", "before")
         ]
-        assert (
-            "x-sidegate: {breaking: [{id: request-parameter-max-decreased, operation: GET /pets/v1/pets" in (found.help or "")
+        assert "x-sidegate: {breaking: [{id: request-parameter-max-decreased, operation: GET /pets/v1/pets" in (
+            found.help or ""
         )
 
 

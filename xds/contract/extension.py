@@ -34,7 +34,9 @@ def read(node: Node, outer: Extension, report: Report) -> Extension:
     changes, settings = ({}, {}) if child is None else _own(child, report)
     if sunset is not None:
         if "sunset" in settings:
-            report.add("extension-value", f"`{SUNSET_EXTENSION}` and `sunset` stand here both", sunset, "keep one of them")
+            report.add(
+                "extension-value", f"`{SUNSET_EXTENSION}` and `sunset` stand here both", sunset, "keep one of them"
+            )
         if (setting := _setting("sunset", sunset, report)) is not None:
             settings["sunset"] = setting
     if settings:

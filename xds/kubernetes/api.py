@@ -15,7 +15,8 @@ from .holdings import Event
 from .objects import Source, Version, source_of
 
 log = logging.getLogger("sidegate")
-logging.getLogger("httpx2").setLevel(logging.WARNING)  # of every request it makes a line, and watches are asked for ever
+# Of every request it makes a line, and watches are asked for ever.
+logging.getLogger("httpx2").setLevel(logging.WARNING)
 
 PAGE = 50
 """ConfigMaps a page of a list: each can have a megabyte."""

@@ -21,7 +21,8 @@ class Reader:
     """`found` collects what is wrong; `files` are the project's, by name.
 
     `secrets` collects key material and `wanted` the names of all that is asked for, `of_packs` those that packs ask for.
-    `closed`: whoever compiles has no business with it. `clock` gives the time by which certificates are judged; without one, their time is not looked at.
+    `closed`: whoever compiles has no business with it. `clock` gives the time by which certificates are judged; without
+    one, their time is not looked at.
     """
 
     document: Layers

@@ -103,7 +103,9 @@ def _of_contract(path: Path, upstream: str, scratch: Path) -> Ground:
         "security": dict.fromkeys(names, issuer),
         "dev": {"breaking": ALLOW}
         | (
-            {"keys": DEV_KEYS, "tokens": {"developer": {"sub": "developer", "scope": " ".join(scopes)}}} if names else {}
+            {"keys": DEV_KEYS, "tokens": {"developer": {"sub": "developer", "scope": " ".join(scopes)}}}
+            if names
+            else {}
         ),
     }
     (scratch / FILE).write_text(json.dumps(settings))  # JSON is YAML
