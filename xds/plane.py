@@ -75,6 +75,7 @@ class ControlPlane:
         self.secured: Any = None
         """The gRPC credentials of a port that demands certificates; without them everybody who gets there is believed."""
         self._changed = asyncio.Event()
+        self._handing = asyncio.Lock()
         self._handouts: tuple[Compilation, dict[str, dict[str, Any]]] = (Compilation(), {})
         self.namespace = ""
         """The namespace that this control plane runs in, where there are any."""
@@ -263,7 +264,7 @@ class ControlPlane:
         while True:
             changed, name = self._changed, _service(service or EDGE)
             if self.publisher.wanted.gateway.services:
-                document = await asyncio.to_thread(self._handout, name)
+                document = await self._handout(name)
                 if document["revision"] != have and (name == EVERYTHING or self.publisher.wanted.service(name)):
                     return document
             if (left := end - time.monotonic()) <= 0:
@@ -271,13 +272,15 @@ class ControlPlane:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(changed.wait(), left)
 
-    def _handout(self, service: str) -> dict[str, Any]:
-        of, documents = self._handouts
-        if of is not self.publisher.wanted:
-            of, documents = self._handouts = self.publisher.wanted, {}
-        if service not in documents:
-            documents[service] = handout(self.project, service)
-        return documents[service]
+    async def _handout(self, service: str) -> dict[str, Any]:
+        """Made once a compilation, however many companions of a service wait for it."""
+        async with self._handing:
+            of, documents = self._handouts
+            if of is not self.publisher.wanted:
+                of, documents = self._handouts = self.publisher.wanted, {}
+            if service not in documents:
+                documents[service] = await asyncio.to_thread(handout, self.project, service)
+            return documents[service]
 
     def answer(self, node: str, document: Mapping[str, Any]) -> dict[str, Any]:
         """What a companion's report is answered with (management.yaml): of its own service, all of them at the edge."""

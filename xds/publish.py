@@ -140,7 +140,7 @@ class Publisher:
                 if before.revisions.get(service) != revision:
                     self.on_event(PolicyLive(companion.seconds, service, revision))
         # Each time: what is held up by a companion that went away goes out with the next report of another.
-        self.advance()
+        self.advance(companion.service)
         needed: dict[str, dict[str, None]] = {}
         for group in (g for g in self.groups.values() if g.service == companion.service):
             for version, digests in group.in_use.items():
@@ -177,9 +177,9 @@ class Publisher:
         self.advance()
         return key
 
-    def advance(self) -> None:
-        """Give every group what it may have by now."""
-        for group in self.groups.values():
+    def advance(self, service: str | None = None) -> None:
+        """Give every group what it may have by now, or those of one service."""
+        for group in [g for g in self.groups.values() if service in (None, g.service)]:
             gateway = self._next(group)
             if gateway == group.gateway or not gateway.services:
                 continue
