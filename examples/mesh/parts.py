@@ -218,9 +218,15 @@ class Mesh:
         env = {
             "USE_STATSD": "false",
             "LOG_LEVEL": "warn",
-            "HOST": "127.0.0.1", "PORT": str(free_port()), "DEBUG_HOST": "127.0.0.1", "DEBUG_PORT": str(debug),
-            "GRPC_HOST": "127.0.0.1", "GRPC_PORT": str(self.counts["ratelimit"]),
-            "REDIS_SOCKET_TYPE": "tcp", "REDIS_URL": address, "REDIS_TIMEOUT": "200ms",
+            "HOST": "127.0.0.1",
+            "PORT": str(free_port()),
+            "DEBUG_HOST": "127.0.0.1",
+            "DEBUG_PORT": str(debug),
+            "GRPC_HOST": "127.0.0.1",
+            "GRPC_PORT": str(self.counts["ratelimit"]),
+            "REDIS_SOCKET_TYPE": "tcp",
+            "REDIS_URL": address,
+            "REDIS_TIMEOUT": "200ms",
             "CONFIG_TYPE": "GRPC_XDS_SOTW",
             "CONFIG_GRPC_XDS_NODE_ID": "ratelimit",
             "CONFIG_GRPC_XDS_SERVER_URL": f"127.0.0.1:{self.xds[REPLICAS[0]]}",
@@ -229,7 +235,8 @@ class Mesh:
             "CONFIG_GRPC_XDS_SERVER_TLS_SAN": "control-plane.mesh.test",
             "CONFIG_GRPC_XDS_CLIENT_TLS_CERT": self._tls("ratelimit.crt"),
             "CONFIG_GRPC_XDS_CLIENT_TLS_KEY": self._tls("ratelimit.key"),
-            "XDS_CLIENT_BACKOFF_INITIAL_INTERVAL": "200ms", "XDS_CLIENT_BACKOFF_MAX_INTERVAL": "1s",
+            "XDS_CLIENT_BACKOFF_INITIAL_INTERVAL": "200ms",
+            "XDS_CLIENT_BACKOFF_MAX_INTERVAL": "1s",
         }
         self._add("ratelimit", (str(service),), f"http://127.0.0.1:{debug}/rlconfig", env)
 
