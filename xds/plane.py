@@ -286,11 +286,10 @@ class ControlPlane:
         """What a companion's report is answered with (management.yaml): of its own service, all of them at the edge."""
         needed, wanted = self.report(node, document), self.publisher.wanted
         service = _service(str(document.get("service") or EVERYTHING))
-        ours = {name for name in {*wanted.digests, *wanted.withheld} if service in (EVERYTHING, name.partition("/")[0])}
         return {
             "needed": needed,
-            "wanted": {name: digest for name, digest in wanted.digests.items() if name in ours},
-            "withheld": {name: digest for name, digest in wanted.withheld.items() if name in ours},
+            "wanted": wanted.digests_of(None if service == EVERYTHING else service),
+            "withheld": {n: d for n, d in wanted.withheld.items() if service in (EVERYTHING, n.partition("/")[0])},
         }
 
     def _on_stream(self, event: StreamEvent) -> None:

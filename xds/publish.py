@@ -61,15 +61,17 @@ class Companion:
 class Group:
     """Nodes that get one snapshot: `service` alone, or everything, where they stand.
 
-    `gateway` is what they are given; `in_use` the digests that their routes may name: the given ones, and those before
-    as long as not every node has said that it holds the newest. `named` is what the routes name in filters, and `former` what
-    they named before: filters get both, so that no route names what its filter does not know.
+    `gateway` is what they are given, `settled` the wanted gateway of which they have all their part; `in_use` the digests
+    that their routes may name: the given ones, and those before as long as not every node has said that it holds the newest.
+    `named` is what the routes name in filters, and `former` what they named before: filters get both, so that no route names
+    what its filter does not know.
     """
 
     service: str
     stand: Stand = ANYWHERE
     gateway: Gateway = Gateway((), ())
     snapshot: Snapshot | None = None
+    settled: Gateway | None = None
     in_use: dict[str, tuple[str, ...]] = field(default_factory=dict)
     named: Named = Named()
     former: Named = Named()
@@ -105,6 +107,8 @@ class Publisher:
     noticed: float = 0.0
     groups: dict[str, Group] = field(default_factory=dict)
     companions: dict[str, Companion] = field(default_factory=dict)
+    _beside: dict[str, set[str]] = field(default_factory=dict)
+    _looked: float = 0.0
     problems: tuple[str, ...] = ()
     _asked: set[tuple[str, Stand]] = field(default_factory=set)
     _prepared: dict[str, tuple[Gateway, Snapshot]] = field(default_factory=dict)
@@ -135,6 +139,7 @@ class Publisher:
         before = self.companions.get(name)
         self._forget()
         self.companions[name] = companion
+        self._beside.setdefault(companion.service, set()).add(name)
         if before and before.revisions != companion.revisions:
             for service, revision in companion.revisions.items():
                 if before.revisions.get(service) != revision:
@@ -148,15 +153,20 @@ class Publisher:
         return {version: list(digests) for version, digests in needed.items()}
 
     def _forget(self) -> None:
-        """Let go of companions that are long gone."""
+        """Let go of companions that are long gone. A thousand of them report every other second, so not each time."""
         now = time.monotonic()
-        for node in [n for n, c in self.companions.items() if now - c.seen > FORGET_S]:
-            del self.companions[node]
+        if now - self._looked < ALIVE_S:
+            return
+        self._looked = now
+        for name, companion in [(n, c) for n, c in self.companions.items() if now - c.seen > FORGET_S]:
+            del self.companions[name]
+            self._beside[companion.service].discard(name)
 
     def living(self, service: str) -> list[Companion]:
         """The companions of a group that reported lately."""
         now = time.monotonic()
-        return [c for c in self.companions.values() if c.service == service and now - c.seen < ALIVE_S]
+        beside = (self.companions[name] for name in sorted(self._beside.get(service, ())))
+        return [companion for companion in beside if now - companion.seen < ALIVE_S]
 
     def join(self, service: str, stand: Stand = ANYWHERE) -> str:
         """Make the group of a node when its first node or companion comes; a service nobody has waits until it is there.
@@ -180,8 +190,11 @@ class Publisher:
     def advance(self, service: str | None = None) -> None:
         """Give every group what it may have by now, or those of one service."""
         for group in [g for g in self.groups.values() if service in (None, g.service)]:
+            if group.settled is self.wanted.gateway:
+                continue
             gateway = self._next(group)
             if gateway == group.gateway or not gateway.services:
+                self._settle(group)
                 continue
             try:
                 self._publish(group, gateway)
@@ -189,6 +202,10 @@ class Publisher:
                 # Whatever a builder did not expect: what is in force stays, and readiness says so.
                 self.problems = (f"{type(error).__name__}: {error}",)
                 log.exception("not published; the last good snapshot stays in force")
+
+    def _settle(self, group: Group) -> None:
+        """Nothing that companions report changes what a group has once it has all that is wanted for it."""
+        group.settled = self.wanted.gateway if group.gateway == self._wanted_by(group) else None
 
     def _wanted_by(self, group: Group) -> Gateway:
         return self._share(self.wanted.gateway, group)

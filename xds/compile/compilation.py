@@ -30,7 +30,12 @@ class Compilation:
     @property
     def digests(self) -> dict[str, str]:
         """`service/version` -> digest, of what compiled."""
-        return {f"{v.service}/{v.name}": v.digest for s in self.gateway.services for v in s.versions}
+        return self.digests_of(None)
+
+    def digests_of(self, service: str | None) -> dict[str, str]:
+        """The same of one service; None means all of them."""
+        services = [s for s in self.gateway.services if service in (None, s.name)]
+        return {f"{v.service}/{v.name}": v.digest for s in services for v in s.versions}
 
     def service(self, name: str) -> Service | None:
         return next((s for s in self.gateway.services if s.name == name), None)
