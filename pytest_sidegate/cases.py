@@ -10,9 +10,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pytest_sidegate.named import named
 from pytest_sidegate.wire import Written, written
 from xds.contract.shown import Shown, ShownOperation
 from xds.model import MediaType, Operation, Place, Version
+from xds.native.versions import choice_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,9 @@ def case(version: Version, operation: Operation, shown: ShownOperation, name: st
         used.append(body)
     elif operation.body is not None and operation.body.required:
         return None
-    request = written(operation, values, media, body.value if body is not None else None)
+    plain = written(operation, values, media, body.value if body is not None else None)
+    choice = choice_of(version)
+    request = plain if choice is None or choice.default else named(plain, choice)
     place = next((each.place for each in used if each.name == name), operation.place)
     return Case(version, operation, name, request, _status(shown, name), place)
 

@@ -82,8 +82,7 @@ def operations_of(config: pytest.Config, marker: pytest.Mark) -> list[str]:
 def _other(staged: Staged, version: Version, name: str) -> Other:
     """Another version of the same service, as requests of this one reach it."""
     other = staged.version(version.service, name)
-    chosen = choice_of(other)
-    return Other(other, staged.base(version), staged.base(other), chosen.shown if chosen else "")
+    return Other(other, staged.base(version), staged.base(other), choice_of(version), choice_of(other))
 
 
 def verdicts_of(config: pytest.Config, staged: Staged, opa: str | None) -> Verdicts:

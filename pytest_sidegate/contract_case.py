@@ -8,8 +8,10 @@ from typing import Any
 
 from pytest_sidegate.cases import Case
 from pytest_sidegate.client import Answer, Client, ContractBroken, Token
+from pytest_sidegate.named import named, unnamed
 from pytest_sidegate.wire import Written
 from xds.model import Operation, SchemeKind, Version
+from xds.native.versions import Choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,19 +85,16 @@ class ContractCase:
 
 @dataclass(frozen=True, slots=True)
 class Other:
-    """Another version whose implementation answers: `mine` and `theirs` are the base paths, `named` what names it in a request
-    (`header: value` or `?query=value`), empty if its path does."""
+    """Another version whose implementation answers: `mine` and `theirs` are the base paths of the two, and `own` and `chosen`
+    what names each in a request, if its path does not."""
 
     version: Version
     mine: str
     theirs: str
-    named: str = ""
+    own: Choice | None = None
+    chosen: Choice | None = None
 
     def request(self, request: Written) -> Written:
         """The request of the one version, as it is sent to the other."""
-        path = self.theirs + request.path.removeprefix(self.mine)
-        if self.named.startswith("?"):
-            path += f"{'&' if '?' in path else '?'}{self.named[1:]}"
-            return replace(request, path=path)
-        name, _, value = self.named.partition(": ")
-        return replace(request, path=path, headers=(*request.headers, *(((name, value),) if name else ())))
+        bare = unnamed(request, self.own)
+        return named(replace(bare, path=self.theirs + bare.path.removeprefix(self.mine)), self.chosen)

@@ -15,9 +15,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_sidegate.client import Client, Token
+from pytest_sidegate.named import header_of
 from pytest_sidegate.responses import document_of
 from pytest_sidegate.wire import Written
 from sidecar.codes import CODES
+from xds.native.versions import Choice, Kind, choice_of
 
 if TYPE_CHECKING:
     from xds.model import Version
@@ -76,7 +78,11 @@ class Generated:
         """
         claims = self.client.claims(token)
         headers = {"authorization": f"Bearer {self.client.staged.token(claims)}"} if claims is not None else {}
-        response = case.call(headers=headers, timeout=self.client.timeout, allow_redirects=False)
+        choice = choice_of(version)
+        params: dict[str, str] = {}
+        if choice is not None and not choice.default:
+            (params if choice.kind is Kind.QUERY else headers).update([_naming(choice)])
+        response = case.call(headers=headers, params=params, timeout=self.client.timeout, allow_redirects=False)
         code = _code(response)
         line = f"{response.request.method} {response.request.path_url} -> {response.status_code} {code or ''}".strip()
         unsent = code == "missing-body" and not response.request.body  # on the wire, an empty body is none
@@ -142,6 +148,11 @@ class Drawn:
             import pytest
 
             pytest.skip(f"{self.operation.label}: {nothing}")
+
+
+def _naming(choice: Choice) -> tuple[str, str]:
+    """The query parameter or header that names a version."""
+    return (choice.name, choice.value) if choice.kind is Kind.QUERY else header_of(choice)
 
 
 def _text(value: Any) -> str:

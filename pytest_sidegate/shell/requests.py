@@ -59,9 +59,9 @@ class Requests:
         found = [each for each in named if not row.example or each.name == row.example]
         for each in found:
             title = row.title if len(found) == 1 else f"{row.title} {each.name}"
-            request = Written(
-                each.request.method, each.request.path, (*each.request.headers, *row.headers), each.request.body
-            )
+            own = {name.lower() for name, _ in row.headers}
+            headers = (*(pair for pair in each.request.headers if pair[0].lower() not in own), *row.headers)
+            request = Written(each.request.method, each.request.path, headers, each.request.body)
             yield self._outcome(table, row, title, operation, request)
         if not found:
             words = f"no examples of {row.operation} make a request" + (f" called {row.example}" if row.example else "")
