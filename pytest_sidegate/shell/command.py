@@ -49,12 +49,12 @@ def run(options: argparse.Namespace) -> int:
     from pytest_sidegate.shell.run import run as run_all
 
     done = run_all(options.dir, options.env, options.engine, options.data)
-    _write(options.junit, junit(done.outcomes))
+    _write(options.junit, junit(done.outcomes, done.diagnostics))
     _write(options.html, page(done.report))
     _write(options.json, json.dumps(done.report.document(), indent=2) + "\n")
     low = options.fail_under is not None and done.report.falls_short(options.fail_under)
     if options.format == "junit":
-        print(junit(done.outcomes), end="")
+        print(junit(done.outcomes, done.diagnostics), end="")
     elif options.format == "json":
         print(json.dumps(_document(done), indent=2))
     else:

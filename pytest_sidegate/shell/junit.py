@@ -6,6 +6,7 @@ import re
 import xml.etree.ElementTree as xml
 from collections.abc import Sequence
 
+from xds.diagnostics import Diagnostic
 from xds.policy.unit_tests import Result
 
 from .outcome import Outcome, Suite
@@ -14,9 +15,12 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What no XML 1.0 document can hold, not even escaped."""
 
 
-def junit(outcomes: Sequence[Outcome]) -> str:
-    """A `testsuites` with a `testsuite` for each kind of tests that there was."""
-    root = xml.Element("testsuites", {"name": "sidegate test", **_counts(outcomes)})
+def junit(outcomes: Sequence[Outcome], diagnostics: Sequence[Diagnostic] = ()) -> str:
+    """A `testsuites` with a `testsuite` for each kind of tests that there was, and one of the diagnostics, which are errors:
+    a project that does not compile has few tests or none, and must not look as if it passed."""
+    root = xml.Element("testsuites", {"name": "sidegate test", **_counts(outcomes, len(diagnostics))})
+    if diagnostics:
+        _errors(root, diagnostics)
     for suite in Suite:
         own = [each for each in outcomes if each.suite is suite]
         if own:
@@ -27,12 +31,21 @@ def junit(outcomes: Sequence[Outcome]) -> str:
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + xml.tostring(root, encoding="unicode") + "\n"
 
 
-def _counts(outcomes: Sequence[Outcome]) -> dict[str, str]:
+def _errors(root: xml.Element, diagnostics: Sequence[Diagnostic]) -> None:
+    suite = xml.SubElement(root, "testsuite", {"name": "project", **_counts((), len(diagnostics))})
+    for each in diagnostics:
+        case = xml.SubElement(
+            suite, "testcase", classname="project", name=_text(f"{each.code} {each.span}"), time="0.000"
+        )
+        xml.SubElement(case, "error", message=_text(each.message), type=each.code).text = _text(str(each))
+
+
+def _counts(outcomes: Sequence[Outcome], broken: int = 0) -> dict[str, str]:
     results = [each.result for each in outcomes]
     return {
-        "tests": str(len(results)),
+        "tests": str(len(results) + broken),
         "failures": str(results.count(Result.FAIL)),
-        "errors": str(results.count(Result.ERROR)),
+        "errors": str(results.count(Result.ERROR) + broken),
         "time": f"{sum(each.seconds for each in outcomes):.3f}",
     }
 

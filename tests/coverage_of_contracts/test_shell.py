@@ -253,3 +253,14 @@ def test_pytest_is_not_needed(tmp_path: Path) -> None:
     command = [sys.executable, "-c", words, str(project(tmp_path))]
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_does_not_compile_is_no_green_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = project(tmp_path)
+    file = root / "contracts/shop/v1.yaml"
+    file.write_text(file.read_text().replace("openapi: 3", "openapi: 9", 1))
+    code, out = run(capsys, "--format", "junit", root)
+    whole = xml.fromstring(out)
+    assert code == 1
+    assert int(whole.attrib["errors"]) >= 1
+    assert [case.find("error") is not None for case in whole.iterfind("testsuite[@name='project']/testcase")]
