@@ -45,6 +45,16 @@ def _run(
     asyncio.run(main())
 
 
+def test_without_policies_nothing_is_missing() -> None:
+    async def main() -> None:
+        engine = EmbeddedEngine(1)
+        assert await engine.problems() == ()  # all services of a project may say `policy: none`
+        assert (await engine.decide("catalog", None, {})).code == "policy-unbound"
+        await engine.close()
+
+    asyncio.run(main())
+
+
 def test_a_slow_policy_is_killed_and_others_are_not() -> None:
     async def body(engine: EmbeddedEngine) -> None:
         begun = time.monotonic()

@@ -96,8 +96,8 @@ class EmbeddedEngine:
         return {service: loaded.bundle.revision for service, loaded in self._loaded.items()}
 
     async def problems(self) -> tuple[str, ...]:
-        """Why decisions cannot be made now; nothing, if they can."""
-        return () if self._pool is not None and self._pool.workers else ("the policy engine has no process",)
+        """Why decisions cannot be made now; nothing, if they can, or if no policy was ever loaded: then none is asked for."""
+        return () if self._pool is None or self._pool.workers else ("the policy engine has no process",)
 
     async def load(self, bundles: Mapping[str, Bundle]) -> dict[str, str]:
         """Put these bundles in force, all that can be at once, in place of those before.
