@@ -8,7 +8,9 @@ from typing import Any
 from xds.contract.diff.allowances import of_operation
 from xds.model import Endpoint, Operation, Place, Upstream, Version
 from xds.native.patches import Patch
+from xds.native.plans import Plan
 from xds.policy.bundle import Bundle
+from xds.requirement import in_proxy, mixed
 from xds.source import span
 
 
@@ -36,8 +38,10 @@ def explain_operation(
     bundle: Bundle | None,
     files: Mapping[str, bytes],
     patches: Iterable[Patch] = (),
+    plans: Iterable[Plan] = (),
 ) -> dict[str, Any]:
-    """Everything about one operation: its route, each check with placement and reason, and the policy bound to it."""
+    """Everything about one operation: its route, each check with placement and reason, the limits that come from plans,
+    and the policy bound to it."""
     entrypoint = operation.policy.entrypoint or (bundle.default_entrypoint if bundle else None)
     places = bundle.rules.get(entrypoint, ()) if bundle and entrypoint else ()
     return {
@@ -51,6 +55,7 @@ def explain_operation(
         "authentication": authentication(operation),
         "mode": operation.mode.value,
         "checks": [{"check": c.kind, "placement": c.placement.value, "reason": c.reason} for c in operation.checks],
+        "plans": [{"plan": name, "limit": limit} for name, limit in planned(operation, plans)],
         "policy": {
             "rule": entrypoint,
             "exempt": operation.policy.exempt,
@@ -73,6 +78,13 @@ def explain_operation(
             for p in touching(version, operation, patches)
         ],
     }
+
+
+def planned(operation: Operation, plans: Iterable[Plan]) -> list[tuple[str, str]]:
+    """Plan and limit, for each that may count a request: only where the proxy's program says whose key it is."""
+    if not (mixed(operation) and in_proxy(operation)):
+        return []
+    return [(plan.name, str(limit)) for plan in plans for limit in plan.limits]
 
 
 def named(operation: Operation) -> str:

@@ -57,8 +57,8 @@ class Management:
             return NOT_FOUND
         files = self.plane.project.tree.files
         bundle = self.plane.publisher.wanted.bundles.get(service)
-        patches = self.plane.publisher.wanted.gateway.edge.patches
-        return explain_operation(found, chosen, bundle, files, patches), 200
+        edge = self.plane.publisher.wanted.gateway.edge
+        return explain_operation(found, chosen, bundle, files, edge.patches, edge.plans), 200
 
     async def decisions(self, limit: int = 100) -> Answer:
         records: list[dict[str, Any]] = []

@@ -12,11 +12,13 @@ import pytest
 import yaml
 from httpx import Response
 
+from tests.e2e.tokens import Issuer
 from tests.features.hop import Hop, contract, operation, serve
 from tests.features.test_shared_limits import ads_of
 from tests.projects import pets, tree
 from tests.ratelimit_server import RateLimitServer, Valkey, free_port, ratelimit_binary, wait
 from xds.compile import Compiler
+from xds.explain import explain_operation
 from xds.keyfile import add
 
 __all__ = ["ratelimit_binary"]
@@ -250,3 +252,32 @@ def test_the_command_takes_a_plan(tmp_path: Path) -> None:
     wrong = key("new", "web", "--plan", "glod")
     assert wrong.returncode != 0
     assert "gold" in wrong.stderr
+
+
+def test_explain_says_which_limits_are_a_plan_s(tmp_path: Path) -> None:
+    """Those that may count a request; none where nobody has to bring a key."""
+    bearer = {"issuer": "https://issuer.example", "audiences": ["ref"], "jwks": {"file": "keys/jwks.json"}}
+    own: dict[str, Any] = {"services": {"svc": {"upstream": "http://127.0.0.1:1"}}, **settings(PLANS)}
+    own["security"] = {**own["security"], "bearer": bearer}
+    files = {
+        "contracts/svc/v1.yaml": yaml.safe_dump(contract(PATHS, components={"securitySchemes": SCHEMES})),
+        "policies/svc/authz.rego": "package svc.authz\n\ndefault allow := false\n",
+        "sidegate.yaml": yaml.safe_dump(own),
+        "keys/jwks.json": Issuer().jwks(),
+        **texts(tmp_path, {}),
+    }
+    compilation = Compiler().compile(tree(files))
+    assert [d for d in compilation.diagnostics if d.is_error] == []
+    gateway = compilation.gateway
+    version = gateway.services[0].versions[0]
+    told = {
+        o.path.text: explain_operation(version, o, None, {}, plans=gateway.edge.plans)["plans"]
+        for o in version.operations
+    }
+    assert told["/one"] == [
+        {"plan": "free", "limit": "free-day: 2 a day by client, in this proxy"},
+        {"plan": "free", "limit": "free-hour: 1000 a hour by client, in this proxy"},
+        {"plan": "gold", "limit": "gold-day: 5 a day by client, in this proxy"},
+        {"plan": "wide", "limit": "wide: 1000 a day by client, in this proxy"},
+    ]
+    assert told["/open"] == []

@@ -214,28 +214,38 @@ def test_a_rate_of_zero_closes() -> None:
     assert refused(api(stages=[_stage(methodSettings={"~1pets/GET": {"throttlingRateLimit": 0.0}})]))
 
 
-def test_of_several_plans_the_smallest_counts() -> None:
+def test_usage_plans_are_plans() -> None:
     plans = [
         {"name": "Free", "apiStages": [{"stage": "prod"}], "throttle": {"rateLimit": 1, "burstLimit": 2},
          "quota": {"limit": 10, "period": "DAY"}},
-        {"name": "Gold", "apiStages": [{"stage": "prod"}], "throttle": {"rateLimit": 9, "burstLimit": 9}},
+        {"name": "Gold", "apiStages": [{"stage": "prod", "throttle": {"/pets/GET": {"rateLimit": 1}}}],
+         "throttle": {"rateLimit": 9, "burstLimit": 9}},
+        {"name": "gold!", "apiStages": [{"stage": "prod"}]},
+        {"name": "Default", "apiStages": [{"stage": "prod"}], "throttle": {"rateLimit": 0, "burstLimit": 0}},
         {"name": "Else", "apiStages": [{"stage": "test"}], "throttle": {"rateLimit": 0.1, "burstLimit": 1}},
     ]  # fmt: skip
     made = api({"security": [{"key": []}]}, stages=[_stage()], plans=plans)
-    limits = contract(made)["x-sidegate"]["rateLimits"]
-    assert [(x["name"], x["limit"], x["by"]) for x in limits] == [
-        ("plan-free", 1, ["client"]),
-        ("plan-free-day", 10, ["client"]),
-    ]
-    assert "Free, Gold" in said(made, "import-no-equivalent")
-    assert "rateLimit" in yaml.safe_load(made.files["sidegate.yaml"])
+    settings = yaml.safe_load(made.files["sidegate.yaml"])
+    throttle, quota = {"name": "throttle", "per": "second"}, {"name": "quota-day", "limit": 10, "per": "day"}
+    free = [{**throttle, "limit": 1, "burst": 2}, {**quota, "store": "shared", "onFailure": "closed"}]
+    assert settings["plans"] == {
+        "free": {"rateLimits": free},
+        "gold": {"rateLimits": [{**throttle, "limit": 9, "burst": 9}]},
+        "gold-2": {},
+        "plan-default": {},
+    }
+    assert "rateLimit" in settings
+    assert "rateLimits" not in contract(made)["x-sidegate"]
+    assert "Gold: limits of single methods have no equivalent: /pets/GET" in said(made, "import-no-equivalent")
+    assert "Default: a throttle of zero" in said(made, "import-no-equivalent")
+    assert "free, gold, gold-2, plan-default" in said(made, "import-todo")
 
 
 def test_plans_count_keys_only() -> None:
     plans = [{"name": "Free", "apiStages": [{"stage": "prod"}], "quota": {"limit": 10, "period": "DAY"}}]
     made = api(stages=[_stage()], plans=plans)
     assert "rateLimits" not in contract(made)["x-sidegate"]
-    assert "rateLimit" not in yaml.safe_load(made.files["sidegate.yaml"])
+    assert not {"rateLimit", "plans"} & set(yaml.safe_load(made.files["sidegate.yaml"]))
     assert "no operation that is carried over asks for one" in said(made, "import-no-equivalent")
 
 
@@ -357,13 +367,6 @@ def test_paths_that_differ_between_stages_are_named() -> None:
     assert operation_of(made)["x-sidegate"]["rewrite"] == {"path": "/v1/pets"}
     assert "differs between stages" in said(made, "import-no-equivalent")
     assert b"https://b.example.com" in made.files["sidegate.test.yaml"]
-
-
-def test_a_client_s_plan_in_two_services_is_named() -> None:
-    other = {"security": [{"key": []}], f"{X}integration": {**PROXY, "uri": "https://other.example.com/cats"}}
-    plans = [{"name": "Free", "apiStages": [{"stage": "prod"}], "throttle": {"rateLimit": 5, "burstLimit": 5}}]
-    made = api({"security": [{"key": []}]}, paths={"/cats": {"get": other}}, stages=[_stage()], plans=plans)
-    assert "in each service apart" in said(made, "import-differs")
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,8 @@ def _exported(folder: Path, port: int) -> tuple[Path, Path, Path]:
     stages["item"][0]["variables"]["backend"] = f"127.0.0.1:{port}"
     plans = json.loads((FOLDER / "rest" / "usage-plans.json").read_text())
     del plans["items"][0]["quota"]
+    of = plans["items"][0]["apiStages"]
+    plans["items"].append({"name": "Tiny", "apiStages": of, "throttle": {"burstLimit": 2, "rateLimit": 0.001}})
     paths = folder / "export.json", folder / "stages.json", folder / "plans.json"
     for path, value in zip(paths, (export, stages, plans), strict=True):
         path.write_text(json.dumps(value))
@@ -74,7 +76,8 @@ def _fill_in(root: Path, issuer: Issuer) -> dict[str, str]:
     (root / "sidegate.yaml").write_text(yaml.safe_dump(settings))
     (root / "keys").mkdir()
     (root / "keys" / "jwks.json").write_text(issuer.jwks())
-    made = {c: _sidegate("key", "new", c, "--dir", root, "--scheme", "api_key") for c in ("mobile", "partner")}
+    whose = {"mobile": "basic", "partner": "basic", "small": "tiny"}
+    made = {c: _sidegate("key", "new", c, "--dir", root, "--scheme", "api_key", "--plan", whose[c]) for c in whose}
     assert all(done.returncode == 0 for done in made.values()), made
     return {consumer: done.stdout.strip() for consumer, done in made.items()}
 
@@ -159,6 +162,13 @@ def test_throttling_refuses_what_is_too_much(moved: Moved) -> None:
     assert refused, [a.status_code for a in answers]
     assert "retry-after" in refused[0].headers
     assert moved.client.get("/prod/items").status_code == 200, "other methods have buckets of their own"
+
+
+def test_a_usage_plan_is_its_keys_only(moved: Moved) -> None:
+    """Two at once and three an hour for the one; twenty for the others."""
+    answers = [moved.client.get(f"/prod/items/{n}", headers=moved.key("small")).status_code for n in range(20, 26)]
+    assert (answers[0], answers[-1]) == (200, 429), answers
+    assert moved.client.get("/prod/items/20", headers=moved.key("partner")).status_code == 200
 
 
 def test_the_stage_s_cache_answers(moved: Moved) -> None:

@@ -59,8 +59,8 @@ def _operation(root: Path, env: str | None, service: str, version: str, operatio
     operations = {o.id: o for o in versions[version].operations} if version in versions else {}
     if operation in operations:
         bundle = compilation.bundles.get(service)
-        patches = compilation.gateway.edge.patches
-        return explain_operation(versions[version], operations[operation], bundle, tree.files, patches)
+        edge = compilation.gateway.edge
+        return explain_operation(versions[version], operations[operation], bundle, tree.files, edge.patches, edge.plans)
     if service in compilation.refused and has_errors(compilation.diagnostics):
         print(as_text(compilation.diagnostics, tree.texts), end="", file=sys.stderr)
     services = [s.name for s in compilation.gateway.services]

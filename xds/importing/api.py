@@ -14,8 +14,8 @@ from xds.importing.export import Export, NoExport, read_export
 from xds.importing.layout import laid_out
 from xds.importing.operations import operations
 from xds.importing.part import Notes, Part
+from xds.importing.plans import read_plans
 from xds.importing.stages import Stage, read_stages
-from xds.importing.throttling import read_plans
 from xds.importing.work import Sources, Work
 from xds.source import Document
 
@@ -34,10 +34,10 @@ def import_aws(sources: Sources) -> Imported:
     export = read_export(sources.export, notes)
     stages = read_stages(_top(sources.stages), notes)
     stage = _stage(export, stages, sources.stage, notes)
-    plan = read_plans(_top(sources.plans), export, stage, notes)
+    plans = read_plans(_top(sources.plans), export, stage, notes)
     base = export.base if sources.base is None else sources.base.rstrip("/")
     schemes = read_schemes(export, sources.audiences, notes)
-    work = Work(export, sources, stages, stage, plan, schemes, notes, base)
+    work = Work(export, sources, stages, stage, plans, schemes, notes, base)
     unknown_extensions(export.top, notes)
     _document(work)
     made = operations(work)

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from xds.importing.plans import Plans
 from xds.importing.rego import Access, policy, policy_test
 
 
@@ -42,13 +43,16 @@ def policy_files(service: str, access: Access) -> dict[str, bytes]:
     }
 
 
-def settings_file(origins: Mapping[str, str], security: Mapping[str, Any], quota: bool) -> bytes:
-    """sidegate.yaml: upstreams, security schemes, and the store of shared limits if a quota needs one."""
+def settings_file(origins: Mapping[str, str], security: Mapping[str, Any], plans: Plans) -> bytes:
+    """sidegate.yaml: upstreams, security schemes, usage plans, and the store of shared limits if a quota needs one."""
     value: dict[str, Any] = {"services": {service: {"upstream": url} for service, url in origins.items()}}
     if security:
         value["security"] = {name: dict(settings) for name, settings in security.items()}
     text = "# Imported from API Gateway: where the services are, and whose tokens and keys count.\n\n" + _yaml(value)
-    if quota:
+    if plans.each:
+        text += "\n# Usage plans: `sidegate key new CONSUMER --plan NAME` says whose key has which.\n"
+        text += _yaml({"plans": {name: dict(plan) for name, plan in plans.each.items()}})
+    if plans.shared:
         text += "\n# Quotas are counted by a rate limit service that all proxies ask.\n"
         text += _yaml({"rateLimit": {"service": "127.0.0.1:8082", "onFailure": "closed"}})
     return text.encode()

@@ -28,9 +28,6 @@ def laid_out(work: Work, operations: list[tuple[Made, Carried]]) -> dict[str, by
         parts.setdefault(service, []).append(made)
         uris.setdefault(service, []).append(what)
     _apart(work, parts)
-    keyed = sum(any(made.wanted.key for made in listed) for listed in parts.values())
-    if keyed > 1 and work.plan.limits and work.plan.part:
-        work.notes.differs(work.plan.part, f"a client's usage plan counts in each service apart: {', '.join(parts)}")
     files = _documents(work, parts)
     used = {name for listed in parts.values() for made in listed for name in made.wanted.schemes}
     security = {s.name: s.settings for listed in work.schemes.values() for s in listed if s.name in used}
@@ -52,7 +49,7 @@ def _documents(work: Work, parts: Mapping[str, list[Made]]) -> dict[str, bytes]:
 def _settings(work: Work, uris: Mapping[str, list[Carried]], security: Mapping[str, Any]) -> dict[str, bytes]:
     """sidegate.yaml, and a layer for each stage."""
     origins = {service: _origins(work, service, uris[service], work.stage) for service in uris}
-    files = {"sidegate.yaml": settings_file(origins, security, work.plan.used)}
+    files = {"sidegate.yaml": settings_file(origins, security, work.plans)}
     for stage in work.stages:
         own = {service: _origins(work, service, uris[service], stage) for service in uris}
         differing = {service: url for service, url in own.items() if url != origins[service]}

@@ -10,6 +10,7 @@ from xds.importing.export import Method
 from xds.importing.integrations import Carried, carried
 from xds.importing.keys import put
 from xds.importing.part import Part
+from xds.importing.plans import unheld
 from xds.importing.throttling import Limit, throttle
 from xds.importing.upstreams import Target, public_path, target, upstream
 from xds.importing.work import Work
@@ -93,43 +94,25 @@ def _query(work: Work, made: Made, found: Target) -> None:
 
 
 def _limits(work: Work, made: list[Made]) -> None:
-    """Throttling of the stage and usage plans: the document's list where it holds for all, else the operation's own."""
+    """Throttling of the stage: the document's list where it holds for all, else the operation's own. Usage plans are
+    in the settings."""
     every = throttle(work.stage, None, work.notes)
     if every is None:
         work.closed = f"stage {work.stage.name if work.stage else ''} throttles everything to nothing"
         for one in made:
             one.refused = one.refused or work.closed
     common = every or []
-    keyed = any(one.wanted.key for one in made)
-    work.plan.used = keyed and any(limit.get("store") == "shared" for limit in work.plan.limits)
-    if work.plan.part and not keyed:
-        work.notes.lost(
-            work.plan.part, "usage plans count by API key, and no operation that is carried over asks for one"
-        )
-    shared = [*common, *work.plan.limits] if keyed else common
-    if shared:
-        put(work.document, "rateLimits", shared, work.notes, work.export.top, "throttling")
+    unheld(work.plans, any(one.wanted.key for one in made), work.notes)
+    if common:
+        put(work.document, "rateLimits", common, work.notes, work.export.top, "throttling")
     for one in made:
-        _own_limits(work, one, common, shared)
+        _own_limits(work, one, common)
 
 
-def _own_limits(work: Work, one: Made, common: list[Limit], shared: list[Limit]) -> None:
+def _own_limits(work: Work, one: Made, common: list[Limit]) -> None:
     method = one.method
     own = throttle(work.stage, method, work.notes)
     if own is None:
         one.refused = one.refused or "the stage throttles it to nothing"
-    plan = (
-        [*work.plan.limits, *work.plan.methods.get(f"{method.path}/{method.verb.upper()}", ())]
-        if one.wanted.key
-        else []
-    )
-    wanted = [*(own or common), *plan]
-    if wanted == shared:
-        return
-    if (
-        put(one.keys, "rateLimits", wanted, work.notes, method.part, f"{method.where}: throttling")
-        and work.plan.limits
-        and plan
-    ):
-        help_ = "a list of its own has buckets of its own; take it out to share the document's"
-        work.notes.differs(method.part, f"{method.where}: a client's usage plan counts it apart from the others", help_)
+    if own and own != common:
+        put(one.keys, "rateLimits", own, work.notes, method.part, f"{method.where}: throttling")

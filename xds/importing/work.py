@@ -9,8 +9,8 @@ from xds.importing.authorizers import Scheme
 from xds.importing.export import Export
 from xds.importing.keys import Keys
 from xds.importing.part import Notes
+from xds.importing.plans import Plans
 from xds.importing.stages import Stage
-from xds.importing.throttling import Plan
 from xds.source import Document
 
 
@@ -39,7 +39,7 @@ class Work:
     sources: Sources
     stages: tuple[Stage, ...]
     stage: Stage | None
-    plan: Plan
+    plans: Plans
     schemes: Mapping[str, tuple[Scheme, ...]]
     notes: Notes
     base: str
