@@ -8,18 +8,19 @@ from xds.contract.node import Node
 from xds.model import Operation
 
 from .comparison import Comparison
+from .side import Side
 
 _LEVELS = ("draft", "alpha", "beta", "stable")
 
 
 def removed(work: Comparison, old: Operation, beside: list[Operation]) -> None:
     """An operation that is gone; `beside` are those that its path still has."""
-    node = work.old.at(old.place)
+    node, sunset = work.old.at(old.place), _sunset_of(work.old, old)
     at = work.new.at(beside[0].place).parent if beside else work.new.root.get("paths")
     stem = "api" if beside else "api-path"
     new = at or work.new.root
-    if not old.deprecated or (sunset := node.get("x-sunset")) is None:
-        if not (old.deprecated and _unstable(node)):
+    if not _deprecated(old) or sunset is None:
+        if not (_deprecated(old) and _unstable(node)):
             work.add(f"{stem}-removed-without-deprecation", f"{work.operation} is gone", node, new)
         return
     day = read_date(sunset)
@@ -38,18 +39,38 @@ def compare(work: Comparison, old: Operation, new: Operation) -> None:
 
 
 def _sunset(work: Comparison, old: Operation, new: Operation, before: Node, after: Node) -> None:
-    was, is_ = before.get("x-sunset"), after.get("x-sunset")
-    if not new.deprecated:
+    was, is_ = _sunset_of(work.old, old), _sunset_of(work.new, new)
+    if _past(work, is_) and not _past(work, was) and (was is None or not _deprecated(old)):
+        words = f"it is refused with 410: its sunset of {read_date(is_)} is past" if is_ is not None else ""
+        work.add("api-removed-without-deprecation", words, before, is_ or after)
+    elif not _deprecated(new):
         return
-    if is_ is not None and read_date(is_) is None and (was is None or was.value != is_.value):
+    elif is_ is not None and read_date(is_) is None and (was is None or was.value != is_.value):
         work.add("api-deprecated-sunset-parse", "its x-sunset is no date", was or before, is_)
-    elif old.deprecated and was is not None and is_ is None:
+    elif _deprecated(old) and was is not None and is_ is None:
         work.add("sunset-deleted", "its x-sunset is gone while it is deprecated", was, after)
-    elif old.deprecated and was is not None and is_ is not None:
+    elif _deprecated(old) and was is not None and is_ is not None:
         first, second = read_date(was), read_date(is_)
         if first is not None and second is not None and second < first:
             words = f"its sunset of {first} became {second}, which is earlier"
             work.add("api-sunset-date-changed-too-small", words, was, is_)
+
+
+def _deprecated(operation: Operation) -> bool:
+    """Whether clients are told to move: by the operation, or by what stands over it."""
+    setting = operation.settings.get("deprecated")
+    return operation.deprecated if setting is None else setting.value is not False
+
+
+def _sunset_of(side: Side, operation: Operation) -> Node | None:
+    """The date from which on an operation is refused: its own, its path's or the document's."""
+    setting = operation.settings.get("sunset")
+    return side.at(setting.place) if setting is not None else None
+
+
+def _past(work: Comparison, sunset: Node | None) -> bool:
+    day = read_date(sunset) if sunset is not None else None
+    return day is not None and day <= work.today
 
 
 def _stability(work: Comparison, before: Node, after: Node) -> None:

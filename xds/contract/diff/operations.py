@@ -5,7 +5,7 @@ from __future__ import annotations
 from xds.contract.paths import same
 from xds.model import Operation
 
-from . import bodies, lifecycle, parameters, responses, security
+from . import bodies, lifecycle, parameters, responses, security, selection
 from .comparison import Comparison
 from .sameness import Sameness
 
@@ -27,6 +27,7 @@ def compare(work: Comparison) -> None:
         for rule in (lifecycle.compare, security.compare) if unchanged else ROOMS:
             rule(work, old, new)
     work.about()
+    selection.compare(work)
     security.schemes(work)
     _webhooks(work)
 

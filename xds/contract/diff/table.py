@@ -113,7 +113,7 @@ ROWS: dict[str, Row] = {
     "one-of-added": Row(None, _E, "a further alternative of oneOf may come"),
     "wrapped-in-one-of": Row(_E, _E, "it became a choice of oneOf that does not keep what was there"),
     "wrapped-in-any-of": Row(_E, _E, "it became a choice of anyOf that does not keep what was there"),
-    "not-comparable": Row(_W, _W, "there is too much to compare"),
+    "not-comparable": Row(_E, _E, "there is too much to compare, so that nobody knows whether it breaks clients"),
 }
 """What can be found in a schema, wherever it is. The ids follow oasdiff's where that has the change."""
 
@@ -171,6 +171,8 @@ _OWN: dict[str, tuple[Severity, str]] = {
     "response-media-type-parameter-removed": (_E, "A response's media type has lost a parameter."),
     "response-media-type-parameter-changed": (_E, "A response's media type has another parameter."),
     "response-body-media-type-schema-removed": (_E, "A response's schema is gone."),
+    "version-named-otherwise": (_E, "What clients name a version by does not mean it any more."),
+    "version-default-removed": (_E, "Requests that name no version do not mean this one any more."),
     "webhook-removed": (_E, "A webhook is gone."),
 }
 
