@@ -152,7 +152,8 @@ def opened(settings: Settings, root: Path, engine: Callable[[], Engine], mask: M
     if settings.file:
         sinks.append(File(root / settings.file, settings.size, settings.keep))
     if settings.url:
-        sinks.append(Collector(settings.url, settings.interval))
+        secret = root / settings.authorization if settings.authorization else None
+        sinks.append(Collector(settings.url, settings.interval, secret))
     made = DecisionLog(engine, sinks, dict(settings.labels), settings.allowed)
     made.mask = mask
     return made

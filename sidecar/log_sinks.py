@@ -20,6 +20,8 @@ UPLOAD = 32768
 """Octets of one upload, compressed: OPA's `upload_size_limit_bytes`."""
 CHUNK = 256
 """Events of one upload at the most."""
+AUTHORIZATION = 16384
+"""Octets of an authorization at the most."""
 
 
 class Console:
@@ -83,8 +85,9 @@ class File:
 class Collector:
     """POSTs what there is every `interval` seconds: a JSON array, compressed, of bounded size. What is not taken waits."""
 
-    def __init__(self, url: str, interval: float) -> None:
-        self._url, self._interval = url, interval
+    def __init__(self, url: str, interval: float, authorization: Path | None = None) -> None:
+        """`authorization` is a file, read anew for each upload since it may be rotated. Without it nothing is sent."""
+        self._url, self._interval, self._authorization = url, interval, authorization
         self._held: deque[bytes] = deque()
         self._size = self._lost = 0
         self._away = False
@@ -119,10 +122,17 @@ class Collector:
                 try:
                     await self._send_all(client)
                     self._away = False
+                except httpx.HTTPStatusError as error:
+                    self._complain(f"the collector does not take decisions: it answers {error.response.status_code}")
                 except httpx.HTTPError as error:
-                    if not self._away:
-                        log.warning("the collector does not take decisions: %s", type(error).__name__)
-                    self._away = True
+                    self._complain(f"the collector does not take decisions: {type(error).__name__}")
+                except Unauthorized as why:
+                    self._complain(f"decisions wait for the collector's authorization: {why}")
+
+    def _complain(self, what: str) -> None:
+        if not self._away:
+            log.warning("%s", what)
+        self._away = True
 
     async def _send_all(self, client: Any) -> None:
         """Send until nothing is left. What waits is let go of only when it was taken."""
@@ -130,13 +140,33 @@ class Collector:
             lines = [self._held[index] for index in range(min(CHUNK, len(self._held)))]
             count, body = await asyncio.to_thread(_packed, lines)
             if body is not None:
-                kind = {"content-type": "application/json", "content-encoding": "gzip"}
-                (await client.post(self._url, content=body, headers=kind)).raise_for_status()
+                headers = {"content-type": "application/json", "content-encoding": "gzip"}
+                if self._authorization is not None:
+                    headers["authorization"] = await asyncio.to_thread(authorization, self._authorization)
+                (await client.post(self._url, content=body, headers=headers)).raise_for_status()
             else:
                 self._lost += 1
             for line in lines[:count]:
                 if self._held and self._held[0] is line:  # else it was displaced meanwhile
                     self._size -= len(self._held.popleft())
+
+
+class Unauthorized(Exception):
+    """Why there is no authorization to send; never what the file holds."""
+
+
+def authorization(path: Path) -> str:
+    """The header's value from a file: all of it where it names a scheme (`Basic dXNlcg==`), else a bearer token (RFC 6750).
+    Raises Unauthorized."""
+    try:
+        with open(path, "rb") as file:
+            text = file.read(AUTHORIZATION + 1).strip()
+    except (OSError, ValueError) as error:
+        raise Unauthorized(f"{path.name} cannot be read: {getattr(error, 'strerror', None) or 'no path'}") from None
+    if not text or len(text) > AUTHORIZATION or any(not 0x20 <= octet < 0x7F for octet in text):
+        raise Unauthorized(f"{path.name} holds no token: one line of visible ASCII is one")
+    value = text.decode("ascii")
+    return value if " " in value else f"Bearer {value}"
 
 
 def _packed(lines: list[bytes]) -> tuple[int, bytes | None]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import re
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -16,6 +18,8 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from sidecar.log_sinks import Collector as Sink
+from sidecar.log_sinks import Unauthorized, authorization
 from sidecar.masking import Mask, by_policy, masked
 from tests.features.hop import Hop, contract, operation, serve
 from tests.opa_server import OpaServer, free_port, opa_binary
@@ -46,6 +50,7 @@ mask contains {"op": "upsert", "path": "/input/parsed_body/card", "value": "****
 mask contains {"op": "remove", "path": "/input/nowhere"}
 """
 KEY, TOKEN = "sk-very-secret-key", "Bearer not-for-the-log"
+FIRST, SECOND = "first-of-the-collector", "Splunk second-of-the-collector"
 
 
 class Collector:
@@ -55,11 +60,14 @@ class Collector:
         self.events: list[dict[str, Any]] = []
         self.heads: list[dict[str, str]] = []
         self.status = 200
+        self.wanted: str | None = None
         self.server = HTTPServer("127.0.0.1", threaded=True)
         self.server.expect_request("/logs", method="POST").respond_with_handler(self._take)
         self.server.start()
 
     def _take(self, request: Request) -> Response:
+        if self.wanted is not None and request.headers.get("authorization") != self.wanted:
+            return Response(status=401)
         if self.status == 200:
             self.heads.append({k.lower(): v for k, v in request.headers.items()})
             self.events += json.loads(gzip.decompress(request.data))
@@ -109,6 +117,7 @@ def hop(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Itera
         "maxSize": "4KiB",
         "keep": 2,
         "url": f"http://127.0.0.1:{collector.server.port}/logs",
+        "authorization": {"file": "secrets/token"},
         "interval": "100ms",
         "mask": ["/input/parsed_body/password", "/input/attributes/request/http/body"],
         "labels": {"region": "eu"},
@@ -122,7 +131,7 @@ def hop(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Itera
         document,
         policies={"authz.rego": POLICY, "../platform/log.rego": MASK},
         settings=settings,
-        files={"keys/keys.yaml": keys},
+        files={"keys/keys.yaml": keys, "secrets/token": f"{FIRST}\n"},
     ) as running:
         yield running
 
@@ -204,6 +213,66 @@ def test_the_file_is_bounded(hop: Hop, collector: Collector) -> None:
     assert all(path.stat().st_size <= 4096 for path in folder.iterdir())
     lines = [json.loads(line) for path in folder.iterdir() for line in path.read_text().splitlines()]
     assert all(event["path"] == "svc/authz/allow" for event in lines)
+
+
+def test_the_collector_is_told_who_sends_and_a_rotation_is_noticed(hop: Hop, collector: Collector) -> None:
+    """What is refused waits until the file is right; the token is in no file, dump or diagnostic of the project's."""
+    trace, headers = _traced(150)
+    assert hop.client.get("/it?q=yes", headers=headers).status_code == 200
+    collector.of(trace)
+    assert {head["authorization"] for head in collector.heads} == {f"Bearer {FIRST}"}
+    collector.wanted = SECOND
+    try:
+        trace, headers = _traced(151)
+        assert hop.client.get("/it?q=yes", headers=headers).status_code == 200
+        other = hop.folder / "secrets" / "other"
+        other.write_text(SECOND)
+        other.replace(hop.folder / "secrets" / "token")
+        collector.of(trace)
+        assert collector.heads[-1]["authorization"] == SECOND
+    finally:
+        collector.wanted = None
+    command = [sys.executable, "-m", "xds.cli", "compile", str(hop.folder)]
+    dump = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert dump.returncode == 0, dump.stderr
+    assert SECOND not in dump.stdout + dump.stderr
+    assert SECOND not in json.dumps(collector.events)
+
+
+@pytest.mark.parametrize("text", [None, b"", b" \n", b"one\ntwo", "sch\u00f6n".encode(), b"x" * 16385, b"a\0b"])
+def test_without_a_token_nothing_is_sent(tmp_path: Path, text: bytes | None) -> None:
+    """The reason names the file, and never shows what it holds."""
+    file = tmp_path / "token"
+    if text is not None:
+        file.write_bytes(text)
+    with pytest.raises(Unauthorized, match=r"token (cannot be read|holds no token)") as caught:
+        authorization(file)
+    assert not text or not text.strip() or text.decode() not in str(caught.value)
+
+
+def test_events_wait_for_a_token(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing is sent without one, and nothing is lost once there is one."""
+    made = Collector()
+    file = tmp_path / "token"
+
+    async def run() -> None:
+        sink = Sink(f"http://127.0.0.1:{made.server.port}/logs", 0.01, file)
+        await sink.write([b'{"trace_id": "1"}'])
+        async with asyncio.timeout(20):
+            while not caplog.records:
+                await asyncio.sleep(0.01)
+            assert not made.server.log
+            file.write_text("late")
+            while not made.events:
+                await asyncio.sleep(0.01)
+        await sink.close()
+
+    try:
+        asyncio.run(run())
+    finally:
+        made.server.stop()
+    assert made.heads[0]["authorization"] == "Bearer late"
+    assert not [record for record in caplog.records if "late" in record.getMessage()]
 
 
 def test_a_collector_that_is_away_costs_no_request(hop: Hop, collector: Collector) -> None:
@@ -314,6 +383,9 @@ def test_what_is_no_mask_is_refused(rules: Any) -> None:
         ("{console: maybe}", "`console` is true or false"),
         ("{url: 'ftp://x'}", "is a URL"),
         ("{url: 'http://user:pw@x'}", "without user"),
+        ("{url: 'http://x', authorization: s3cret}", "names the `file`"),
+        ("{url: 'http://x', authorization: {file: a, token: b}}", "names the `file`"),
+        ("{console: true, authorization: {file: a}}", "there is no `url`"),
         ("{console: true, mask: [/labels]}", "begins with /input"),
         ("{console: true, mask: /input}", "list of texts"),
         ("{console: true, drop: denied}", "refusals are always told"),

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from xds.native.quantities import octets, seconds
 from xds.settings.reader import Reader
 
-KEYS = ("console", "file", "maxSize", "keep", "url", "interval", "mask", "drop", "labels")
+KEYS = ("console", "file", "maxSize", "keep", "url", "authorization", "interval", "mask", "drop", "labels")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +17,8 @@ class DecisionLog:
     """Where events go: standard output, a `file` (relative to the project), a collector at `url`.
 
     A file of `size` octets is put aside, and `keep` such are kept. The collector is sent what there is every `interval`
-    seconds. `mask` are pointers (RFC 6901) into the event, below `/input` or `/result`. `allowed` says whether decisions to
-    allow are told too.
+    seconds, with what the file `authorization` (relative to the project) says at that moment. `mask` are pointers (RFC 6901)
+    into the event, below `/input` or `/result`. `allowed` says whether decisions to allow are told too.
     """
 
     console: bool = False
@@ -26,6 +26,7 @@ class DecisionLog:
     size: int = 64 << 20
     keep: int = 3
     url: str = ""
+    authorization: str = ""
     interval: float = 5.0
     mask: tuple[str, ...] = ()
     allowed: bool = True
@@ -43,6 +44,7 @@ def decision_log(reader: Reader, value: Any) -> DecisionLog | None:
         size=_quantity(reader, section, "maxSize", octets, DecisionLog().size, "a size: 64MiB"),
         keep=_kept(reader, section),
         url=_url(reader, section),
+        authorization=_authorization(reader, section),
         interval=_quantity(reader, section, "interval", seconds, DecisionLog().interval, "a duration: 5s"),
         mask=_mask(reader, section),
         allowed=_allowed(reader, section),
@@ -91,6 +93,22 @@ def _url(reader: Reader, section: dict[str, Any]) -> str:
         reader.say("settings-invalid", "`url` is a URL like https://collector/logs, without user", "/decisionLog/url")
         return ""
     return str(found)
+
+
+def _authorization(reader: Reader, section: dict[str, Any]) -> str:
+    """The file's name. Its text is read by whoever sends it, and is in nothing that is compiled, handed out or shown."""
+    if section.get("authorization") is None:
+        return ""
+    at = "/decisionLog/authorization"
+    value = section["authorization"]
+    file = value.get("file") if isinstance(value, dict) and set(value) == {"file"} else None
+    if not isinstance(file, str) or not file or "\0" in file:
+        help_ = "authorization: {file: secrets/token}"
+        reader.say("settings-invalid", "`authorization` names the `file` that holds it, and nothing else", at, help_)
+        return ""
+    if not section.get("url"):
+        reader.say("settings-invalid", "`authorization` is for a collector: there is no `url`", at)
+    return file
 
 
 def _mask(reader: Reader, section: dict[str, Any]) -> tuple[str, ...]:
