@@ -164,6 +164,7 @@ CODES: dict[str, Code] = {
     "certificate-invalid": Code(_E, "A certificate or its key is of no form, or of no strength, that proxies take."),
     "certificate-mismatch": Code(_E, "A private key is not that of its certificate."),
     "certificate-validity": Code(_E, "A certificate is not valid yet, or no longer."),
+    "certificate-expiring": Code(_W, "A certificate is in the last third of its time, and has less than 30 days."),
     "layer-missing": Code(_E, "The environment that is asked for has no file of settings."),
     "upstream-invalid": Code(_E, "An upstream is not an http or https URL of a host and a port."),
     "jwks-unreadable": Code(_E, "The key set of a security scheme cannot be read."),

@@ -107,6 +107,32 @@ def test_wrong_files_are_refused_or_the_last_good_kept(what: str) -> None:
     assert (after.refused, after.gateway) == (frozenset(), good.gateway)
 
 
+@pytest.mark.parametrize(
+    ("whole", "left", "told"),
+    [
+        (90, 29, True),
+        (90, 31, False),
+        (365, 29, True),
+        (365, 100, False),
+        (30, 9, True),
+        (30, 11, False),
+        (1, 0.9, False),
+    ],
+)
+def test_what_expires_soon_is_said_and_served(whole: float, left: float, told: bool) -> None:
+    """By the clock of whoever compiles, days before; one that lives for a day or a month is meant to."""
+    from cryptography.x509 import load_pem_x509_certificate
+
+    pair = authority().issue("a.test", valid=timedelta(days=whole))
+    end = load_pem_x509_certificate(pair.cert.encode()).not_valid_after_utc
+    compilation = Compiler(clock=lambda: end - timedelta(days=left)).compile(tree(files(pair=pair)))
+    assert compilation.gateway.listeners
+    assert not compilation.refused
+    found = [(d.code, d.severity.value, d.span and d.span.file) for d in compilation.diagnostics]
+    assert found == ([("certificate-expiring", "warning", "sidegate.yaml")] if told else [])
+    assert not Compiler(clock=None).compile(tree(files(pair=pair))).diagnostics, "last good sources know no clock"
+
+
 def test_a_restart_with_wrong_files_serves_what_was_good(tmp_path: Path) -> None:
     """Also with a certificate that expired since: it was good once, and clients judge it for themselves."""
     root, state = write(tmp_path / "pets", files()), tmp_path / "state"

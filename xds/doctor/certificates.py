@@ -8,8 +8,7 @@ from pathlib import Path
 
 from xds.doctor.finding import Finding, SetUp
 from xds.doctor.project import Read
-
-SOON = timedelta(days=14)
+from xds.settings.tls import SOON
 
 
 def certificates(setup: SetUp, project: Read) -> Iterator[Finding]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from xds.listeners import Secret, UpstreamTls
 from xds.settings.reader import Reader
+
+SOON = timedelta(days=30)
+"""Who renews by hand is told so long before."""
 
 CODES = ("certificate-unreadable", "certificate-invalid", "certificate-mismatch", "certificate-validity")
 """What may be wrong with the files themselves: then the last good ones stay in force, and nothing else is held up."""
@@ -85,6 +88,9 @@ def _pair(reader: Reader, chain: bytes, private: bytes, at: str) -> tuple[str, .
     if reader.clock is not None and (problem := _invalid_now(leaf, reader.clock())):
         reader.say("certificate-validity", problem, f"{at}/cert")
         return None
+    if reader.clock is not None and _ends_soon(leaf, reader.clock()):
+        message = f"the certificate is valid until {leaf.not_valid_after_utc:%Y-%m-%d %H:%M} UTC only"
+        reader.say("certificate-expiring", message, f"{at}/cert", "renew it; it is read anew without a restart")
     return _names(leaf)
 
 
@@ -132,6 +138,13 @@ def _invalid_now(leaf: Any, now: datetime) -> str | None:
     if now > leaf.not_valid_after_utc:
         return f"the certificate is not valid since {leaf.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
     return None
+
+
+def _ends_soon(leaf: Any, now: datetime) -> bool:
+    """A certificate of a day or a week is no news: one that is renewed by a machine is so before its last third begins."""
+    end = leaf.not_valid_after_utc
+    whole: timedelta = end - leaf.not_valid_before_utc
+    return bool(end - now < min(SOON, whole / 3))
 
 
 def _names(leaf: Any) -> tuple[str, ...]:
