@@ -7,7 +7,6 @@ is a type, an exclusive bound is a bound.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any
@@ -16,6 +15,7 @@ from xds.contract.library import Library
 from xds.contract.node import Node
 from xds.contract.report import Report
 from xds.contract.schemas.keywords import TYPES
+from xds.contract.schemas.patterns import found_in
 
 _WORDS: dict[str, frozenset[str]] = {
     keyword: frozenset(types.split())
@@ -184,7 +184,7 @@ class Form:
             [n for key, n in self.library.entries(members, Report()) if key == name][:1] if members is not None else []
         )
         patterns = node.get("patternProperties") if not self.draft4 else None
-        found += [n for key, n in patterns.members() if _matches(key, name)] if patterns is not None else []
+        found += [n for key, n in patterns.members() if found_in(key, name)] if patterns is not None else []
         others = node.get("additionalProperties")
         return found or ([others] if others is not None else [])
 
@@ -211,7 +211,7 @@ def types_of(value: Any) -> tuple[str, ...]:
     if isinstance(value, bool):
         return ("boolean",)
     if isinstance(value, (int, float)):
-        return ("integer", "number") if float(value).is_integer() else ("number",)
+        return ("integer", "number") if isinstance(value, int) or value.is_integer() else ("number",)
     return ("string" if isinstance(value, str) else "array" if isinstance(value, list) else "object",)
 
 
@@ -226,11 +226,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, list) else value
-
-
-def _matches(pattern: str, name: str) -> bool:
-    """Whether a pattern is found in a name. What `re` does not read counts as found: then the schema is compared."""
-    try:
-        return re.search(pattern, name) is not None
-    except re.error:
-        return True

@@ -27,6 +27,19 @@ def refusal(pattern: str) -> str | None:
     return _foreign(pattern) or _compiled(pattern)
 
 
+def found_in(pattern: str, text: str) -> bool:
+    """Whether a pattern is found in a text, in linear time, since patterns are strangers'. One that cannot be used counts as
+    found: then what it stands over is looked at."""
+    return refusal(pattern) is not None or bool(_validator(pattern).is_valid(text))
+
+
+@lru_cache(maxsize=256)
+def _validator(pattern: str) -> Any:
+    import jsonschema_rs
+
+    return jsonschema_rs.Draft202012Validator({"pattern": pattern}, pattern_options=options())
+
+
 _PIECE = re.compile(
     r"\\(?P<escape>k<[^>]*>|[pP]\{[^}]*\}|c[A-Za-z]|.)|(?P<group>\(\?(?:<[=!]|[:=!]|<[A-Za-z_$][\w$]*>|.?))|(?P<open>\[\^?)|(?P<close>\])"
     r"|(?P<set>&&|--|~~)|(?P<more>[*+?}][*+])|.",

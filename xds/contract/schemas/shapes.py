@@ -16,6 +16,8 @@ from .keywords import TYPES
 ANY = Shape(TYPES)
 _MAX_DEPTH = 5
 _MAX_STEPS = 3_000
+_MAX_CHAIN = 64
+"""Schemas that apply to one value, each by way of the one before."""
 
 
 def shape_of(node: Node, library: Library, draft4: bool) -> Shape:
@@ -30,7 +32,9 @@ class _Shaping:
     def shape(self, node: Node, depth: int, seen: frozenset[int]) -> Shape:
         value = node.value
         self.steps += 1
-        if type(value) is not dict or depth > _MAX_DEPTH or id(value) in seen or self.steps > _MAX_STEPS:
+        if type(value) is not dict or depth > _MAX_DEPTH or id(value) in seen:
+            return ANY
+        if self.steps > _MAX_STEPS or len(seen) > _MAX_CHAIN:
             return ANY
         seen |= {id(value)}
         if "$ref" in value or "$dynamicRef" in value:

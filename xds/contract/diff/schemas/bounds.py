@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 
 from xds.contract.diff.form import Form
 from xds.contract.diff.found import Findings, Issue, Two
@@ -31,10 +32,6 @@ class _Bound:
     value: float
     exclusive: bool
     node: Node
-
-    @property
-    def words(self) -> str:
-        return f"{self.node.value:g}" + (" exclusively" if self.exclusive else "") if _is_number(self.node) else "?"
 
 
 def bounds(two: Two) -> Findings:
@@ -89,9 +86,13 @@ def _bounds(form: Form, keywords: tuple[str, ...]) -> Iterator[_Bound]:
                 continue
             exclusive = keyword.startswith("exclusive") or (form.draft4 and _made_exclusive(node))
             value = node.value
-            if exclusive and form.types & {"number", "integer"} == {"integer"} and float(value).is_integer():
+            if exclusive and form.types & {"number", "integer"} == {"integer"} and _whole(value):
                 value, exclusive = (value - 1, False) if keyword.endswith("aximum") else (value + 1, False)
             yield _Bound(value, exclusive, node)
+
+
+def _whole(value: float) -> bool:
+    return isinstance(value, int) or value.is_integer()
 
 
 def _made_exclusive(node: Node) -> bool:
@@ -120,5 +121,5 @@ def multiples(two: Two) -> Findings:
 
 
 def _divides(part: float, whole: float) -> bool:
-    ratio = whole / part
-    return abs(ratio - round(ratio)) < 1e-9
+    """By the decimals as they are written: 0.1 divides 0.3."""
+    return Fraction(str(whole)) % Fraction(str(part)) == 0
