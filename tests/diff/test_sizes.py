@@ -87,7 +87,7 @@ def test_too_many_alternatives_are_not_passed_over(place: str) -> None:
 
 
 def test_too_many_pairs_are_not_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(solver, "MOST_PAIRS", 3)
+    monkeypatch.setattr(solver, "MOST_STEPS", 3)
     assert "request-property-not-comparable" in ids(recursive(9, 9), recursive(10, 10))
 
 

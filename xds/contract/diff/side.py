@@ -28,6 +28,7 @@ class Side:
     draft4: bool
     report: Report = field(default_factory=Report)
     _forms: dict[frozenset[int], Form] = field(default_factory=dict)
+    _written: dict[tuple[int, ...], Form] = field(default_factory=dict)
 
     def at(self, place: Place) -> Node:
         """The value at a place; the document's root if it is not there."""
@@ -46,10 +47,14 @@ class Side:
 
     def form(self, nodes: Iterable[Node]) -> Form:
         """What schemas say together of one value; equal conjunctions are the same object."""
-        flat = flattened(nodes, self.library, self.draft4, self.report)
-        key = frozenset(id(node.value) for node in flat)
-        if (known := self._forms.get(key)) is None:
-            known = self._forms[key] = Form(tuple(flat), self.library, self.draft4)
+        nodes = tuple(nodes)
+        written = tuple(id(node.value) for node in nodes)  # the same one is asked for with each of its counterparts
+        if (known := self._written.get(written)) is None:
+            flat = flattened(nodes, self.library, self.draft4, self.report)
+            key = frozenset(id(node.value) for node in flat)
+            if (known := self._forms.get(key)) is None:
+                known = self._forms[key] = Form(tuple(flat), self.library, self.draft4)
+            self._written[written] = known
         return known
 
 
