@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,9 +23,20 @@ WHO = {
 }
 
 
+@cache
+def with_pip() -> Path:
+    """The commands of an environment that has pip, as CI systems' have, and sidegate, as after its installation."""
+    made = Path(tempfile.mkdtemp()) / "venv"
+    atexit.register(shutil.rmtree, made.parent, ignore_errors=True)
+    subprocess.run([sys.executable, "-m", "venv", str(made)], check=True, capture_output=True)
+    inside = next((made / "lib").glob("python*/site-packages"))
+    (inside / "installed.pth").write_text("\n".join(p for p in sys.path if p.endswith("site-packages")) + f"\n{ROOT}\n")
+    return made / "bin"
+
+
 def run(text: str, cwd: Path, shell: str = "sh", **env: str) -> subprocess.CompletedProcess[str]:
     """A script as a CI system runs it: in a shell that stops at the first failure, with the installed command on PATH."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    path = os.pathsep.join((str(with_pip()), str(Path(sys.executable).parent), os.environ["PATH"]))
     around = {**os.environ, **WHO, "PATH": path, "PIP_NO_INDEX": "1", "GIT_CONFIG_GLOBAL": os.devnull, **env}
     return subprocess.run(
         [shell, "-e", "-c", text], cwd=cwd, env=around, capture_output=True, text=True, timeout=120, check=False

@@ -136,17 +136,18 @@ def test_a_version_that_is_a_folder(tmp_path: Path, service: HTTPServer) -> None
     (root / "contracts/zoo/v2.yaml").write_text(text.replace("/zoo", "/zoo/v2").replace("parts/", "v1/parts/"))
     (root / "policies/zoo").mkdir(parents=True)
     (root / "policies/zoo/authz.rego").write_text(POLICY.format(package="zoo"))
+    mounted = root / "contracts/zoo/v3"
     for name in ("first", "second"):
-        (root / f"contracts/..{name}").mkdir()
-    linked = text.replace("/zoo", "/linked").replace("parts/", "../zoo/v1/parts/")
-    (root / "contracts/..first/open.yaml").write_text(linked)
-    (root / "contracts/..second/open.yaml").write_text(linked.replace("/animals", "/beasts"))
-    link = root / "contracts/..data"
+        (mounted / f"..{name}").mkdir(parents=True)
+    linked = text.replace("/zoo", "/linked").replace("parts/", "../v1/parts/")
+    (mounted / "..first/openapi.yaml").write_text(linked)
+    (mounted / "..second/openapi.yaml").write_text(linked.replace("/animals", "/beasts"))
+    link = mounted / "..data"
     link.symlink_to("..first")
-    (root / "contracts/zoo/v3.yaml").symlink_to("../..data/open.yaml")
+    (mounted / "openapi.yaml").symlink_to("..data/openapi.yaml")
     bearer = {"issuer": "https://issuer.test", "audiences": ["zoo"], "jwks": {"file": "keys.json"}}
     settings = {"services": {"zoo": {"upstream": url_of(service)}}, "security": {"bearer": bearer}}
-    (root / "sidegate.yaml").write_text(json.dumps(settings))
+    (root / "sidegate.yaml").write_text(json.dumps({**settings, "publish": {"breaking": "allow"}}))
     (root / "keys.json").write_text(jwks())
     checked = _sidegate("check", str(root))
     assert checked.returncode == 0, checked.stdout
@@ -157,7 +158,7 @@ def test_a_version_that_is_a_folder(tmp_path: Path, service: HTTPServer) -> None
         (root / "contracts/zoo/v1/parts/legs.yaml").write_text(LEGS.replace("8", "100"))
         for base in ("/zoo", "/zoo/v2", "/linked"):
             until(lambda base=base: ask.get(f"{base}/animals?legs=9").status_code == 200)
-        swapped = root / "contracts/..new"
+        swapped = mounted / "..new"
         swapped.symlink_to("..second")
         swapped.replace(link)
         until(lambda: ask.get("/linked/beasts").status_code == 200)

@@ -85,8 +85,15 @@ def _token(hop: Hop, sub: str) -> dict[str, str]:
 def test_users_of_one_application_are_not_one(hop: Hop, keys: dict[str, str]) -> None:
     app = {"x-app": keys["app-mobile"]}
     _apart(hop, "/token-and-key", {**app, **_token(hop, "ada")}, {**app, **_token(hop, "bob")})
-    users = [{**app, "x-user": keys[f"user-{name}"]} for name in ("ada", "bob")]
-    _apart(hop, "/two-keys", *users)
+
+
+def test_keys_of_two_consumers_are_nobodys(hop: Hop, keys: dict[str, str]) -> None:
+    """Whose would the kept answer be?"""
+    one, other = keys["app-ada"], keys["app-mobile"]
+    user = {"x-user": keys["user-ada"]}
+    first = _answer(hop, "/two-keys", {"x-app": one, **user})
+    assert hop.client.get("/two-keys", headers={"x-app": other, **user}).status_code == 401
+    assert _answer(hop, "/two-keys", {"x-app": one, **user}) == first
 
 
 def test_a_credential_that_was_not_needed_tells_apart_too(hop: Hop, keys: dict[str, str]) -> None:
