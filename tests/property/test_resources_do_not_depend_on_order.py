@@ -20,7 +20,12 @@ VERSIONS = (
     version("b/v1", ["GET /b", operation("GET /b/{x}.json"), "GET /b/{x}"], "https://b.test:443"),
     version("c/v1", ["GET /c"]),
 )
-GATEWAY = gateway(*VERSIONS, hosts={"b": ("b.test", "c.test")}, schemes=[bearer(), bearer(name="other")])
+# Claims of both go into headers.
+SCHEMES = [
+    dataclasses.replace(bearer(name=name), headers=((f"x-{name}", f"{name}.sub"), ("x-both", "both")))
+    for name in ("bearer", "other")
+]
+GATEWAY = gateway(*VERSIONS, hosts={"b": ("b.test", "c.test")}, schemes=SCHEMES)
 
 
 def shuffled(seed: int) -> Gateway:

@@ -24,7 +24,8 @@ from xds.model import Gateway, JwtScheme
 
 def with_logins(inner: Matcher, gateway: Gateway) -> Matcher:
     """The matcher, after the paths of every login. The filter answers there; whatever it does not answer is 404."""
-    rows = [row for scheme in gateway.schemes if isinstance(scheme, JwtScheme) for row in _rows(scheme)]
+    schemes = sorted((s for s in gateway.schemes if isinstance(s, JwtScheme)), key=lambda s: s.name)
+    rows = [row for scheme in schemes for row in _rows(scheme)]
     if not rows:
         return inner
     return Matcher(matcher_list=MatcherMatcherList(matchers=rows), on_no_match=MatcherOnMatch(matcher=inner))

@@ -42,7 +42,7 @@ POLICY = "token-"
 
 def verified(gateway: Gateway) -> Rbac:
     """The filter's configuration."""
-    schemes = [scheme for scheme in gateway.schemes if isinstance(scheme, JwtScheme)]
+    schemes = sorted((s for s in gateway.schemes if isinstance(s, JwtScheme)), key=lambda s: s.name)
     keys = sorted({header_key(scheme) for scheme in schemes})
     found = {
         # RFC 7515, section 4.1.11: extensions named by `crit` must be understood; jwt_authn understands none
