@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from tests.envoy.models import BEARER, bearer, gateway, operation, profile, version
 from xds.envoy import lower
 from xds.envoy.codec import encode
-from xds.envoy.routed import surroundings
-from xds.envoy.routes import _kept
+from xds.envoy.routes import _kept, kept_of
 from xds.model import Gateway, Operation, Place, SchemaRef, Schemas
 from xds.snapshot import Snapshot, snapshot_of
 from xds.snapshot.references import references
@@ -108,10 +107,16 @@ def test_fields_are_of_the_bytes(drawn: list[tuple[dict[int, str], tuple[Any, ..
 
 def test_what_is_gone_is_let_go() -> None:
     _kept.cache_clear()
-    whole, less = version("a/v1", ["GET /a", "GET /a/{x}", "GET /b"]), version("a/v1", ["GET /b"])
-    lower(gateway(whole), PROFILE)
+    whole = version("a/v1", ["GET /a", "GET /a/{x}", "GET /a/{x}/c", "GET /b"])
+    less = version("a/v1", ["GET /b"])
+    made = gateway(whole)
+    lower(made, PROFILE)
+    kept = kept_of("*", [whole], made, PROFILE)
+    assert set(kept.groups) == {"/a", "/a/", "/b"}
+    assert kept.paths
     made = gateway(less)
     lower(made, PROFILE)
-    kept = _kept("*", (("a", "v1", less.upstream.traffic),), surroundings(made, PROFILE))
+    assert kept_of("*", [less], made, PROFILE) is kept
+    assert _kept.cache_info().currsize == 1
     assert set(kept.groups) == {"/b"}
     assert not kept.paths

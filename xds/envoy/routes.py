@@ -134,9 +134,14 @@ def _groups(
     methods = Methods(
         lambda operations: _methods(routed(operations)), lambda operations: _remainder(routed(operations))
     )
-    versions = tuple((v.service, v.name, v.upstream.traffic, choice_of(v)) for v in offered)
-    kept = _kept(domain, versions, (surroundings(gateway, profile), seen(gateway)))
+    kept = kept_of(domain, offered, gateway, profile)
     return composed(MatcherMatcherTreeMatchMap, kept.entries(offered, methods), anew)
+
+
+def kept_of(domain: str, offered: Sequence[Version], gateway: Gateway, profile: Profile) -> Kept:
+    """What is kept for a virtual host from one lowering to the next, as long as all that its routes share is the same."""
+    versions = tuple((v.service, v.name, v.upstream.traffic, choice_of(v)) for v in offered)
+    return _kept(domain, versions, (surroundings(gateway, profile), seen(gateway)))
 
 
 @lru_cache(maxsize=32)
