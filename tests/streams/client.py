@@ -116,7 +116,7 @@ class Client:
     def _refuse(self, response: Response, wrong: list[Resource]) -> str:
         url = response.type_url
         fresh = {(r.name, r.version) for r in response.resources}
-        self.doubtful |= {(url, n) for n, _ in fresh}
+        self.doubtful |= {(url, n) for n in (*(n for n, _ in fresh), *response.removed)}
         if self.talkative:
             self.refused |= {frozenset({(url, r.name, r.version) for r in wrong})}
             return "cannot take " + ", ".join(r.name for r in wrong)

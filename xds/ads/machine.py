@@ -136,7 +136,7 @@ class Machine(ABC):
             suspects = {r.name: r.version for r in sent.resources if not same(subscription.held.get(r.name), r)}
             named = names_in(error, suspects)
             subscription.refused.append(frozenset((n, suspects[n]) for n in named or suspects))
-            subscription.unsure.update(suspects)
+            subscription.unsure.update(suspects, sent.removed)  # a client may take a part of what it refuses
             subscription.nacked = (sent.version, error)
             self.outcomes.append(Outcome(sent.type_url, sent.version, error, named))
         self._loosen()
