@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.e2e.gateway import ask
 
-PATIENCE_S = 90.0
+PATIENCE_S = 240.0
 """The first start on a busy machine loads everything cold."""
 
 
