@@ -188,6 +188,7 @@ def _live(port: int, key: str, turn: int) -> bool:
 def _write(root: Path, turn: int, upstream: int, issuer: Issuer, consumers: str) -> None:
     bearer = {"issuer": issuer.name, "audiences": ["ref"], "jwks": {"file": "keys/jwks.json"}}
     settings = {
+        "publish": {"breaking": "allow"},
         "services": {"svc": {"upstream": f"http://127.0.0.1:{upstream}"}},
         "security": {"bearer": bearer, "key": {"keys": {"file": "keys/consumers.yaml"}}},
     }
