@@ -48,7 +48,11 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the companion until SIGTERM or SIGINT. Returns the exit code."""
-    options = parser().parse_args(argv)
+    made = parser()
+    options = made.parse_args(argv)
+    files = (options.xds_ca, options.xds_cert, options.xds_key)
+    if any(files) and not all(files):  # with some of them the line would be in the clear
+        made.error("--xds-ca, --xds-cert and --xds-key go together")
     if options.dir is None and not options.xds:
         options.dir = Path()
     options.state = options.state or (options.dir or Path()) / ".sidegate"

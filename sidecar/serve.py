@@ -16,7 +16,7 @@ from sidecar.received import Received
 from sidecar.record import Records
 from sidecar.reload import Current, Reloader
 from sidecar.report import Beside, Line, Reporter
-from xds.address import listening
+from xds.address import Where, listening
 from xds.policy.engine import Engine
 from xds.policy.open import open_engine
 from xds.probes import Probes
@@ -36,38 +36,18 @@ class Companion:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop`. Parts that end by themselves end the companion, so that whoever started it knows."""
-        options = self.options
-        state = options.state
         current = Current(self._engine(None))
-        line = _line(options)
-        reporter = Reporter(line, options.admin.url, current, options.service)
-        place = None if options.xds else override(options.service, options.upstream)
-        over = {**(place or {}), **(allowing() if options.breaking else {})}
-        received = None
-        if isinstance(line, Central) and options.dir is None:
-            received = Received(line, options.service, state / "companion")
-        reloader = Reloader(
-            options.dir,
-            state / "companion",
-            current,
-            reporter.report,
-            self._engine,
-            options.env,
-            over,
-            received=received,
-        )
-        reporter.advise = reloader.advise
-        check = Check(current, self.records, self.traces)
-        apps = [(check, options.listen), (admin_app(current, self.records), options.admin)]
+        reloader, reporter = self._following(current)
         probes = self._probes(current)
-        if options.management:
-            apps.append((probes, options.management))
+        apps: list[tuple[Any, Where]] = [(Check(current, self.records, self.traces), self.options.listen)]
+        apps.append((admin_app(current, self.records), self.options.admin))
+        if self.options.management:
+            apps.append((probes, self.options.management))
         sockets = [listening(place, backlog=2048) for _, place in apps]
         servers = [_server(app) for app, _ in apps]
-        serving = (server.serve([socket]) for server, socket in zip(servers, sockets, strict=True))
-        parts = [asyncio.create_task(part) for part in (*serving, reloader.run())]
-        if reporter.line is not None:
-            parts.append(asyncio.create_task(reporter.run()))
+        serving = [server.serve([socket]) for server, socket in zip(servers, sockets, strict=True)]
+        following = [reloader.run(), *([reporter.run()] if reporter.line is not None else [])]
+        parts = [asyncio.create_task(part) for part in (*serving, *following)]
         waiting = asyncio.create_task(stop.wait())
         try:
             await asyncio.wait([waiting, *parts], return_when=asyncio.FIRST_COMPLETED)
@@ -83,10 +63,36 @@ class Companion:
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.gather(*parts)
             await probes.close()
-            if current.log is not None:
-                await current.log.close()
-            await current.engine.close()
-            self.traces.close()
+            await self._close(current)
+
+    def _following(self, current: Current) -> tuple[Reloader, Reporter]:
+        """What keeps `current` at what the sources say, and what tells the control plane so, each told of the other."""
+        options = self.options
+        line = _line(options)
+        reporter = Reporter(line, options.admin.url, current, options.service)
+        state = options.state / "companion"
+        place = None if options.xds else override(options.service, options.upstream)
+        reloader = Reloader(
+            options.dir,
+            state,
+            current,
+            reporter.report,
+            self._engine,
+            options.env,
+            {**(place or {}), **(allowing() if options.breaking else {})},
+            received=Received(line, options.service, state)
+            if options.dir is None and isinstance(line, Central)
+            else None,
+        )
+        reporter.advise = reloader.advise
+        return reloader, reporter
+
+    async def _close(self, current: Current) -> None:
+        """Let go of what was in force at the end."""
+        if current.log is not None:
+            await current.log.close()
+        await current.engine.close()
+        self.traces.close()
 
     async def _left(self, server: uvicorn.Server) -> None:
         """Go on while Envoy is connected: it ends its requests first, and they are judged here."""

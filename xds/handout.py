@@ -7,6 +7,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
+from zipfile import BadZipFile
 
 from xds.archive import packed, unpacked
 from xds.project import Project
@@ -30,6 +31,9 @@ def handout(project: Project, service: str) -> dict[str, Any]:
 
 def tree_of(document: Mapping[str, Any]) -> Tree:
     """The files that were handed out. Raises ValueError or KeyError for what is no such document."""
-    files = unpacked(b64decode(document["sources"], validate=True))
+    try:
+        files = unpacked(b64decode(document["sources"], validate=True))
+    except BadZipFile as error:
+        raise ValueError(f"the sources are damaged: {error}") from error
     members = {str(name): Member(frozenset(services)) for name, services in document["members"].items()}
     return Tree(dict(sorted(files.items())), env=document["env"], members=members)

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
-from tests.bench.hop import ENVOY, WORKERS, bootstrap
-from tests.e2e import processes
+from tests.bench.hop import bootstrap, command, listens
 from tests.e2e.journal import unused_port
 from tests.e2e.tokens import Issuer
 
@@ -34,23 +32,10 @@ class ByHand:
         return self._process.pid
 
     def __enter__(self) -> ByHand:
-        command = [
-            ENVOY,
-            "-c",
-            str(self._config),
-            "--concurrency",
-            str(WORKERS),
-            "-l",
-            "error",
-            "--disable-hot-restart",
-        ]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 20
-        while self.port not in processes.listening(self._process.pid):
-            if time.monotonic() > deadline or self._process.poll() is not None:
-                self.__exit__()
-                raise RuntimeError("the Envoy written by hand did not start")
-            time.sleep(0.05)
+        self._process = subprocess.Popen(command(self._config), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        if not listens(self._process, self.port):
+            self.__exit__()
+            raise RuntimeError("the Envoy written by hand did not start")
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -43,6 +43,21 @@ async def answer(port: int) -> None:
     await server.serve_forever()
 
 
+def command(config: Path) -> list[str]:
+    """An Envoy of its own, as all that are compared are started."""
+    return [ENVOY, "-c", str(config), "--concurrency", str(WORKERS), "-l", "error", "--disable-hot-restart"]
+
+
+def listens(process: subprocess.Popen[bytes], port: int, patience: float = 20) -> bool:
+    """Whether a process comes to listen on a port in time."""
+    deadline = time.monotonic() + patience
+    while port not in processes.listening(process.pid):
+        if time.monotonic() > deadline or process.poll() is not None:
+            return False
+        time.sleep(0.05)
+    return True
+
+
 class Hop:
     """The upstream and the bare Envoy as processes. `upstream` and `port` are where they listen; `pid` is Envoy's."""
 
@@ -57,25 +72,12 @@ class Hop:
         return self._processes[1].pid
 
     def __enter__(self) -> Hop:
-        command = [
-            ENVOY,
-            "-c",
-            str(self._config),
-            "--concurrency",
-            str(WORKERS),
-            "-l",
-            "error",
-            "--disable-hot-restart",
-        ]
-        for each in ([sys.executable, "-m", "tests.bench.hop", str(self.upstream)], command):
+        for each in ([sys.executable, "-m", "tests.bench.hop", str(self.upstream)], command(self._config)):
             self._processes.append(subprocess.Popen(each, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
-        deadline = time.monotonic() + 20
         for process, port in zip(self._processes, (self.upstream, self.port), strict=True):
-            while port not in processes.listening(process.pid):
-                if time.monotonic() > deadline or process.poll() is not None:
-                    self.__exit__()
-                    raise RuntimeError("the bare hop did not start")
-                time.sleep(0.05)
+            if not listens(process, port):
+                self.__exit__()
+                raise RuntimeError("the bare hop did not start")
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,0 +1,40 @@
+"""The companion's line to a shared control plane: never in the clear by mistake, and nothing kept on disk ends it."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from pathlib import Path
+
+import pytest
+
+from sidecar.central import Central
+from sidecar.cli import main
+from sidecar.received import Received
+from xds.handout import tree_of
+
+
+@pytest.mark.parametrize("given", [("ca",), ("cert", "key"), ("ca", "key")])
+def test_certificates_go_together(given: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = [word for name in given for word in (f"--xds-{name}", str(tmp_path / name))]
+    with pytest.raises(SystemExit) as ended:
+        main(["--xds", "127.0.0.1:1", *flags])
+    assert ended.value.code == 2
+    assert "go together" in capsys.readouterr().err
+
+
+DAMAGED = [b"no zip", b"PK\5\6" + bytes(17), b""]
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+def test_damaged_sources_are_no_sources(content: bytes) -> None:
+    with pytest.raises(ValueError, match="damaged"):
+        tree_of({"sources": b64encode(content).decode(), "members": {}, "env": None})
+
+
+def test_a_damaged_file_of_kept_sources_is_passed_over(tmp_path: Path) -> None:
+    kept = {"revision": "r", "env": None, "members": {}, "sources": b64encode(DAMAGED[0]).decode()}
+    (tmp_path / "sources.json").write_text(json.dumps(kept))
+    received = Received(Central.at("127.0.0.1:1", None, "node"), "pets", tmp_path)
+    assert not received._from_disk()
+    assert received.revision == ""
