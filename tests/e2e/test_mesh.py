@@ -211,7 +211,8 @@ def test_a_sidecars_proxy_that_ends_comes_back(world: World, kill: bool) -> None
         world.mesh.restart("catalog-envoy", kill=kill)
         until(lambda: world.get(ALLOWED[0]).status_code == 200, lambda: world.mesh.log("catalog-envoy")[-2000:], 30)
         load.more()
-    assert {status for _, status in load.wrong} <= ({502, 503} if kill else {503})
+    # a proxy that is killed may break off an answer after its head: the edge can only cut it off as well
+    assert {status for _, status in load.wrong} <= ({502, 503, "IncompleteRead"} if kill else {503})
     assert not [target for target, _ in load.wrong if target.startswith("/orders")]
     assert set(world.reached()) <= {*ALLOWED}
     if not kill:

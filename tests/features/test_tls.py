@@ -283,13 +283,13 @@ def test_rotation_under_load_drops_nothing(hop: Hop, ports: dict[str, int]) -> N
                 pair = authority().issue(B)
                 write_pair(hop.folder, "b", pair)
                 until("the new certificate is shown", lambda pair=pair: serial(ports["strict"], B) == pair.serial)
+            until("there was load", lambda: bool(failures) or counts[0] >= 100)
         finally:
             stop.set()
             for thread in threads:
                 thread.join()
         assert asked(old, "/open", B).status == 200, "the connection of before the rotations"
     assert failures == []
-    assert counts[0] > 100
 
 
 @pytest.mark.parametrize("what", ["mismatch", "expired", "gone", "text"])
