@@ -22,7 +22,7 @@ from xds.contract.shown import ShownOperation, shown
 from xds.dev import parse_dev
 from xds.failure import CannotRun
 from xds.model import Credential, JwtScheme, Operation, Place, SchemeKind, Version
-from xds.offline import read_offline
+from xds.project.offline import read_offline
 from xds.settings import FILE, settings_document
 from xds.source import load
 from xds.up.keys import Keys, issued_by

@@ -32,11 +32,11 @@ from sidecar.plan import Plan, next_plan
 from sidecar.record import Records
 from xds.compile import Compilation
 from xds.model import JwtScheme, Operation, SchemeKind, Version
+from xds.model.requirement import in_proxy
 from xds.native.addresses import Addresses
 from xds.policy.decision import Decision
 from xds.policy.engine import Engine
 from xds.program.auth import challenge
-from xds.requirement import in_proxy
 from xds.telemetry import OFF
 
 Headers = Mapping[str, str] | Iterable[tuple[str, str]]
@@ -131,7 +131,7 @@ class Verdicts:
         """The verdicts of a project's folder. Raises `CannotRun` if a service of it does not compile."""
         from xds.compile import Compiler
         from xds.failure import CannotRun
-        from xds.offline import read_offline
+        from xds.project.offline import read_offline
 
         tree = read_offline(root, env)
         compilation = Compiler().compile(tree)

@@ -11,7 +11,7 @@ from sidecar.message import Request
 from sidecar.pipeline import Caller, Route, judge
 from sidecar.record import Records
 from sidecar.reload import Current
-from xds.api import contract_app
+from xds.http.api import contract_app
 from xds.telemetry import OFF
 
 Answer = tuple[Any, int]

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from xds.address import Address, where
-from xds.probes import probe
+from xds.http.probes import probe
 
 
 def parser() -> argparse.ArgumentParser:

@@ -16,9 +16,9 @@ from sidecar.record import Record, Records
 from sidecar.scopes import Lack, lacking, with_twins
 from xds.headers import CODE
 from xds.model import Mode, Operation
+from xds.model.requirement import in_proxy
 from xds.policy.decision import Decision
 from xds.policy.engine import Engine
-from xds.requirement import in_proxy
 from xds.telemetry import Trace, trace_id_of
 
 AUTHENTICATION = frozenset(("token-missing", "insufficient-scope"))

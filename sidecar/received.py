@@ -13,7 +13,7 @@ from typing import Any
 from sidecar.central import Central
 from xds import handshake
 from xds.handout import tree_of
-from xds.project import Project
+from xds.project.project import Project
 from xds.source import Tree
 
 log = logging.getLogger("sidegate.companion")

@@ -14,13 +14,13 @@ from sidecar.decision_log import DecisionLog, opened
 from sidecar.masking import RULE, mask_of
 from sidecar.plan import Plan, next_plan
 from sidecar.received import Received
-from xds.building import keep
 from xds.compile import Compilation
 from xds.policy.bundle import Bundle
 from xds.policy.engine import Engine
-from xds.project import Project
+from xds.project.building import keep
+from xds.project.project import Project
+from xds.project.watch import changes
 from xds.settings.decision_log import DecisionLog as Settings
-from xds.watch import changes
 
 log = logging.getLogger("sidegate.companion")
 

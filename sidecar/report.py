@@ -12,7 +12,7 @@ from urllib.parse import quote
 from sidecar.plan import trimmed
 from sidecar.reload import Current
 from xds.handshake import EVERY_S
-from xds.reach import Reach
+from xds.http.reach import Reach
 
 log = logging.getLogger("sidegate.companion")
 

@@ -17,10 +17,10 @@ from sidecar.record import Records
 from sidecar.reload import Current, Reloader
 from sidecar.report import Beside, Line, Reporter
 from xds.address import Where, listening
+from xds.http.probes import Probes
+from xds.http.scrape import scrape
 from xds.policy.engine import Engine
 from xds.policy.open import open_engine
-from xds.probes import Probes
-from xds.scrape import scrape
 from xds.settings.layers import override
 from xds.settings.publishing import allowing
 from xds.telemetry import Counts, Traces

@@ -48,7 +48,7 @@ class UnixSocket:
 
     @property
     def url(self) -> str:
-        """As `xds.reach` reads it: the socket's path, quoted, stands where a host would."""
+        """As `xds.http.reach` reads it: the socket's path, quoted, stands where a host would."""
         return f"http+unix://{quote(self.path, safe='')}"
 
 

@@ -82,7 +82,7 @@ CODES: dict[str, Code] = {
     "duplicate-key": Code(_E, "One mapping holds the same key twice."),
     "document-budget": Code(_E, "A document is larger, deeper or more self-similar than Sidegate reads."),
     "number-range": Code(_E, "A number that JSON cannot carry: infinite, not a number, or beyond a double's range."),
-    # packs: a service's folder in one file (xds.source.packs, xds.source.union, xds.packing)
+    # packs: a service's folder in one file (xds.source.packs, xds.source.union, xds.packs.packing)
     "pack-unreadable": Code(_E, "A pack is damaged, or no zip that one reader could not read otherwise than another."),
     "pack-collision": Code(_E, "A pack brings a service or a security scheme that somebody else has already."),
     "pack-forbidden": Code(_E, "A pack among others says something that is not about its own services."),
@@ -202,7 +202,7 @@ CODES: dict[str, Code] = {
     "import-todo": Code(_N, "A value is needed that the export does not hold."),
     # tables of requests beside contracts (pytest_sidegate.shell.table)
     "tests-invalid": Code(_E, "A file of tests of a contract holds something that is no test."),
-    # contracts against their former forms (xds.breaking); the changes are a table of their own (xds.contract.diff)
+    # contracts against their former forms (xds.revisions.breaking); the changes are a table of their own (xds.contract.diff)
     "contract-breaking": Code(_E, "A contract breaks clients of the one that is served under the same version."),
     "contract-breaking-allowed": Code(_N, "A contract breaks clients of the one that is served, and says why it may."),
     "diff-unread": Code(_W, "The former form of a contract cannot be read, so that nothing is compared."),

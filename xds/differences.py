@@ -9,7 +9,7 @@ from typing import Any
 
 from xds.compile import Compiler
 from xds.diagnostics import Diagnostic, has_errors
-from xds.offline import read_offline
+from xds.project.offline import read_offline
 from xds.settings import envs, settings_document
 from xds.settings.layers import Layers
 from xds.source.pointer import join

@@ -7,10 +7,10 @@ from typing import Any
 
 from xds.contract.diff.allowances import of_operation
 from xds.model import Endpoint, Operation, Place, Upstream, Version
+from xds.model.requirement import in_proxy, mixed
 from xds.native.patches import Patch
 from xds.native.plans import Plan
 from xds.policy.bundle import Bundle
-from xds.requirement import in_proxy, mixed
 from xds.source import span
 
 

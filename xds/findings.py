@@ -11,9 +11,9 @@ from xds.contract import Cache, compile_contract
 from xds.dev import parse_dev
 from xds.diagnostics import Diagnostic, renamed
 from xds.failure import CannotRun, Misused
-from xds.offline import read_offline
+from xds.project.offline import read_offline
+from xds.project.single import read_single
 from xds.settings import FILE
-from xds.single import read_single
 from xds.source import Tree
 
 _CONTRACTS = (".yaml", ".yml", ".json")

@@ -9,8 +9,8 @@ from hashlib import sha256
 from typing import Any
 from zipfile import BadZipFile
 
-from xds.archive import packed, unpacked
-from xds.project import Project
+from xds.packs.archive import packed, unpacked
+from xds.project.project import Project
 from xds.settings import key_files
 from xds.source import Tree
 from xds.source.union import Member

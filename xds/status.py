@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from xds.address import Where
-from xds.ask import get
 from xds.failure import CannotRun
+from xds.http.ask import get
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,7 +140,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 def _put_together(config: pytest.Config) -> Report:
     from xds.compile import Compiler
-    from xds.offline import read_offline
+    from xds.project.offline import read_offline
 
     from .data import load
     from .project import reported, shown_by, versions_of

@@ -15,8 +15,8 @@ from pytest_sidegate.verdicts import DEADLINE_S, Verdicts
 from xds.compile import Compilation, Compiler
 from xds.diagnostics import Diagnostic, has_errors
 from xds.failure import CannotRun
-from xds.offline import read_offline
 from xds.policy.unit_tests import OpaError, run_opa, run_suite, suites
+from xds.project.offline import read_offline
 
 from . import examples
 from .outcome import Outcome, of_rego

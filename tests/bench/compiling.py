@@ -89,10 +89,10 @@ def prepare(folder: Path, place: str | Path) -> Path:
 def main(root: Path) -> None:
     """In a process of its own: one cold compilation, then some with one operation changed."""
     from sidecar.plan import Plan, next_plan
-    from xds.building import building, keep
     from xds.envoy import Profile, lower
     from xds.envoy.codec import encode
-    from xds.project import Project
+    from xds.project.building import building, keep
+    from xds.project.project import Project
     from xds.snapshot import snapshot_of
 
     profile = Profile(("127.0.0.1", 1), ("127.0.0.1", 2))

@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from xds.address import Address
-from xds.control import Control
+from xds.control.running import Control
 from xds.envoy.profile import Collector, Profile
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.projects import CONTRACT, POLICY, SETTINGS, pets
 from xds.explain import explain_operation
-from xds.project import Project
+from xds.project.project import Project
 
 STRICT = SETTINGS.replace("publish: {breaking: allow}\n", "")
 NARROW = CONTRACT.replace("maximum: 100", "maximum: 50")

@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from tests.projects import CONTRACT, SETTINGS, pets, write
-from xds.project import Project
+from xds.project.project import Project
 
 BROKEN = CONTRACT.replace("type: integer", "type: integr")
 

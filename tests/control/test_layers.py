@@ -14,7 +14,7 @@ from tests.e2e.gateway import Gateway
 from tests.projects import SETTINGS, jwks, pets, tree, write
 from xds.compile import Compilation, Compiler
 from xds.policy.open import open_engine
-from xds.project import Project
+from xds.project.project import Project
 from xds.settings.layers import layered
 from xds.source import Tree
 

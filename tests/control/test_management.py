@@ -9,7 +9,7 @@ import httpx
 
 from tests.projects import CONTRACT, pets, write
 from xds.address import Address
-from xds.control import Control
+from xds.control.running import Control
 from xds.envoy import Profile
 
 

@@ -11,11 +11,11 @@ import pytest
 from tests.projects import CONTRACT, SETTINGS, pets, tree
 from xds.ads.server import AdsServer
 from xds.compile import Compilation, Compiler
+from xds.control.events import Diagnosed, PolicyLive
+from xds.control.publish import EVERYTHING, Companion, Publisher
 from xds.envoy import Profile
 from xds.envoy.names import local_limit
-from xds.events import Diagnosed, PolicyLive
 from xds.native.rates import PER_GATEWAY
-from xds.publish import EVERYTHING, Companion, Publisher
 from xds.snapshot.types import EXTENSION
 
 TOYS = {

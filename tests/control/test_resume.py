@@ -7,9 +7,9 @@ import asyncio
 import pytest
 
 from tests.projects import pets, write
+from xds.control.plane import ControlPlane
+from xds.control.publish import EVERYTHING, Companion
 from xds.envoy import Profile
-from xds.plane import ControlPlane
-from xds.publish import EVERYTHING, Companion
 
 PROFILE = Profile(("127.0.0.1", 1), ("127.0.0.1", 2))
 

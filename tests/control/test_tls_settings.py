@@ -14,8 +14,8 @@ from xds.compile import Compilation, Compiler
 from xds.envoy import Profile, lower
 from xds.envoy.codec import encode
 from xds.envoy.downstream_tls import Chain, chains
-from xds.listeners import Offered, Tls, covers
-from xds.project import Project
+from xds.model.listeners import Offered, Tls, covers
+from xds.project.project import Project
 from xds.snapshot import delta, snapshot_of
 
 A = authority().issue("a.test")

@@ -8,7 +8,7 @@ import pytest
 
 from tests.companion.conftest import asking
 from tests.projects import CONTRACT, compiled, pets, tree
-from xds.why import why
+from xds.control.why import why
 
 ADA, BOB = {"sub": "ada", "scope": "pets:write"}, {"sub": "bob"}
 LIST = ("GET", "/pets/v1/pets", "listPets")

@@ -17,7 +17,7 @@ from pytest_sidegate.coverage.report import Report
 from tests.coverage_of_contracts.shop import project
 from tests.golden.golden import compare
 from xds.compile import Compiler
-from xds.offline import read_offline
+from xds.project.offline import read_offline
 
 HERE = Path(__file__).parent / "golden"
 VOID = {"meta", "br", "link", "img", "input", "hr"}

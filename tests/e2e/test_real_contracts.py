@@ -17,7 +17,7 @@ from tests.generate import corpus
 from tests.generate.corpus import REAL, SECRET, Real
 from tests.generate.requests import Requests, Sent
 from xds.model import Name, Operation, Version
-from xds.project import Project
+from xds.project.project import Project
 
 pytestmark = pytest.mark.skipif(
     not corpus.CORPUS.is_dir(), reason="the corpus of real contracts is not beside the clone"

@@ -24,7 +24,7 @@ from tests.cli.command import sidegate
 from tests.e2e.journal import unused_port
 from tests.features.hop import Hop, contract, operation, serve
 from tests.features.pki import Pair, authority
-from xds.archive import unpacked
+from xds.packs.archive import unpacked
 
 A, B, WILD, DEFAULT = "a.example.com", "b.example.com", "x.wild.example.com", "127.0.0.1"
 

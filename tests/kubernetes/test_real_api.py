@@ -17,12 +17,12 @@ from tests.kube_server import KubeServer
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.test_source import texts, until, zipped
 from tests.packs.members import member
-from xds.archive import compressed
 from xds.kubernetes import KubernetesSource
 from xds.kubernetes.api import Api, Trouble
 from xds.kubernetes.objects import Version
-from xds.packing import MAX_CONFIGMAP, config_map
-from xds.project import Project
+from xds.packs.archive import compressed
+from xds.packs.packing import MAX_CONFIGMAP, config_map
+from xds.project.project import Project
 
 __all__ = ["helm_binary"]
 

@@ -15,10 +15,10 @@ import pytest
 
 from tests.kubernetes.told import ToldApi
 from tests.packs.members import member
-from xds.archive import compressed
 from xds.kubernetes import KubernetesSource, source
-from xds.project import Project
-from xds.unpacking import unpacked_strictly
+from xds.packs.archive import compressed
+from xds.packs.unpacking import unpacked_strictly
+from xds.project.project import Project
 
 BOUND_S = 30.0
 

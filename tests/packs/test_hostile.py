@@ -11,10 +11,10 @@ import pytest
 
 from tests.packs.members import member
 from tests.packs.zips import GOOD, HOSTILE, with_
-from xds.archive import compressed
-from xds.project import Project
+from xds.packs.archive import compressed
+from xds.packs.unpacking import Unreadable, unpacked_strictly
+from xds.project.project import Project
 from xds.source import read_tree
-from xds.unpacking import Unreadable, unpacked_strictly
 
 
 @pytest.mark.parametrize("name", HOSTILE)

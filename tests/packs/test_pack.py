@@ -19,9 +19,9 @@ from tests.features.pki import authority
 from tests.projects import pets, write
 from xds.cli import main
 from xds.compile import Compilation
-from xds.packing import MAX_APPLIED, MAX_CONFIGMAP, pack
-from xds.project import Project
-from xds.unpacking import unpacked_strictly
+from xds.packs.packing import MAX_APPLIED, MAX_CONFIGMAP, pack
+from xds.packs.unpacking import unpacked_strictly
+from xds.project.project import Project
 
 
 def packed(root: Path, target: Path) -> Path:
@@ -75,7 +75,7 @@ def test_the_same_bytes_whatever_order_times_and_modes(tmp_path: Path) -> None:
 
 def test_the_bytes_are_known() -> None:
     """On every machine, with every library: these were written once, and are not to change with it."""
-    from xds.archive import compressed
+    from xds.packs.archive import compressed
 
     files = {f"contracts/a/{i}.yaml": (f"key{i}: value\n" * (i * 40)).encode() for i in range(5)}
     digest = hashlib.sha256(compressed(files)).hexdigest()

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from tests.packs.members import member
-from xds.archive import compressed
-from xds.project import Project
+from xds.packs.archive import compressed
+from xds.project.project import Project
+from xds.project.watch import changes
 from xds.source import read_tree
-from xds.watch import changes
 
 BOUND_S = 30.0
 

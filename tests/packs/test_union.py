@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.packs.members import member
-from xds.archive import compressed
 from xds.compile import Compilation
-from xds.project import Project
+from xds.packs.archive import compressed
+from xds.project.project import Project
 from xds.source import read_tree
 
 Files = dict[str, str]

@@ -9,12 +9,12 @@ import pytest
 from tests.cli.command import sidegate
 from xds.address import Address, UnixSocket, where
 from xds.cli import parser
+from xds.control.share import ANYWHERE, Stand
 from xds.envoy.profile import Profile
 from xds.failure import Misused
 from xds.roles.companion import command as companion
 from xds.roles.control_plane import files_of
 from xds.roles.envoy import command as envoy
-from xds.share import ANYWHERE, Stand
 
 
 def test_a_flag_wins_over_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:

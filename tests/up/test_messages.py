@@ -13,8 +13,8 @@ import pytest
 
 from tests.cli.command import sidegate
 from xds.address import Address
+from xds.control.events import Diagnosed, Live, PolicyLive
 from xds.dev import Dev, DevProcess, Try, parse_dev
-from xds.events import Diagnosed, Live, PolicyLive
 from xds.failure import CannotRun
 from xds.terminal import Palette
 from xds.up.banner import curl

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from xds.address import Address, where
-from xds.probes import probe
+from xds.http.probes import probe
 from xds.roles import options as roles
 
 

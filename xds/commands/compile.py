@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
     """Print the resources; diagnostics go to standard error. Returns 1 if a service has errors: nothing is printed then."""
     from xds.compile import Compiler
     from xds.diagnostics import has_errors
-    from xds.offline import read_offline
+    from xds.project.offline import read_offline
     from xds.render import as_text
     from xds.terminal import palette
 

@@ -21,7 +21,7 @@ def run(options: argparse.Namespace) -> int:
     from xds.dashboards import files
     from xds.diagnostics import has_errors
     from xds.failure import CannotRun
-    from xds.offline import read_offline
+    from xds.project.offline import read_offline
     from xds.render import as_text
     from xds.terminal import palette
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from xds.failure import Misused, Nothing
 
 if TYPE_CHECKING:
-    from xds.breaking import Comparison
     from xds.diagnostics import Diagnostic
-    from xds.revision import Revision
+    from xds.revisions.breaking import Comparison
+    from xds.revisions.revision import Revision
 
 _LEVELS = ("error", "warning", "none")
 
@@ -50,9 +50,9 @@ def run(options: argparse.Namespace) -> int:
     weighed = _weighed(options.fail_on or ["error"], CHANGES)
     from datetime import UTC, datetime
 
-    from xds.breaking import compared
     from xds.render import FORMATS
-    from xds.revision import read_revision
+    from xds.revisions.breaking import compared
+    from xds.revisions.revision import read_revision
     from xds.terminal import palette
 
     old = _old(options)
@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _old(options: argparse.Namespace) -> Revision | None:
     """What to compare with; None if the branch has no contracts yet."""
-    from xds.revision import merge_base, read_revision
+    from xds.revisions.revision import merge_base, read_revision
 
     if options.merge_base is None:
         if options.old is None:
@@ -96,8 +96,8 @@ def _weighed(words: Iterable[str], known: Iterable[str]) -> frozenset[str]:
 
 
 def _fails(found: Diagnostic, weighed: frozenset[str]) -> bool:
-    from xds.breaking import Breaking
     from xds.diagnostics import Severity
+    from xds.revisions.breaking import Breaking
 
     if found.is_error and not isinstance(found, Breaking):
         return True  # a contract that does not compile is compared with nothing

@@ -49,7 +49,7 @@ def _operation(root: Path, env: str | None, service: str, version: str, operatio
     from xds.compile import Compiler
     from xds.diagnostics import did_you_mean, has_errors
     from xds.explain import explain_operation
-    from xds.offline import read_offline
+    from xds.project.offline import read_offline
     from xds.render import as_text
 
     tree = read_offline(root, env)

@@ -123,7 +123,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _committed(options: argparse.Namespace) -> int:
     """Write what runs in the service's own repository."""
-    from xds import committed, git
+    from xds import committed
+    from xds.revisions import git
 
     if options.service is not None:
         raise Misused("--ci and --hook are for a folder that is there. Next: sidegate init --service NAME, then again")
@@ -164,7 +165,7 @@ def _files(name: str, upstream: str, contract: Path | None) -> dict[str, bytes]:
 
 def _around(contract: Path, name: str, words: dict[str, str], made: dict[str, bytes]) -> dict[str, bytes]:
     """The files around a contract that is there: it is copied with its parts, and the stub allows what it allows."""
-    from xds.single import read_single
+    from xds.project.single import read_single
 
     single = read_single(contract)
     del made[f"contracts/{name}/v1.yaml"]

@@ -27,7 +27,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write the pack. Returns 1, and writes nothing, if there is an error."""
     from xds.diagnostics import has_errors
-    from xds.packing import config_map, pack, too_large
+    from xds.packs.packing import config_map, pack, too_large
     from xds.render import as_text
     from xds.terminal import palette
 
@@ -55,7 +55,7 @@ def _name(given: str | None, services: tuple[str, ...]) -> str:
 
 
 def _checked(name: str | None) -> str | None:
-    from xds.packing import NAME
+    from xds.packs.packing import NAME
 
     if name is not None and not NAME.fullmatch(name):
         raise Misused(f"'{name}' is no name in Kubernetes: up to 63 lower-case letters, digits and `-`")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from xds.address import Address, where
-from xds.probes import probe
+from xds.http.probes import probe
 from xds.roles import options as roles
 
 

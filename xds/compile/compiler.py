@@ -8,8 +8,8 @@ from datetime import datetime
 
 from xds.contract import Cache, Contract, compile_contract
 from xds.diagnostics import Diagnostic, has_errors
-from xds.listeners import Secret
 from xds.model import Gateway, Service, Version
+from xds.model.listeners import Secret
 from xds.native import Site
 from xds.passes import PASSES
 from xds.policy.bundle import Bundle, load_bundle

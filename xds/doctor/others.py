@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from xds.ask import get, unreachable
 from xds.doctor.finding import Finding, SetUp
 from xds.doctor.project import Read
 from xds.doctor.running import skew
+from xds.http.ask import get, unreachable
 from xds.model import JwtScheme
 
 

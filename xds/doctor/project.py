@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from xds.ask import get
 from xds.compile import Compilation, Compiler, lay_out
 from xds.diagnostics import Severity
 from xds.doctor.finding import Finding, SetUp
 from xds.failure import CannotRun
-from xds.offline import read_offline
+from xds.http.ask import get
+from xds.project.offline import read_offline
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from xds.address import Address
-from xds.ask import get, unreachable
 from xds.doctor.finding import Finding, SetUp
 from xds.doctor.project import Read
 from xds.failure import CannotRun
+from xds.http.ask import get, unreachable
 
 SKEW_S = 30
 

@@ -12,9 +12,9 @@ from xds.envoy.routed import Routed
 from xds.envoy.typed import set_header
 from xds.headers import IDENTITY, LIMIT, PREFIX
 from xds.model import Operation
+from xds.model.requirement import in_proxy, mixed
 from xds.native.plans import PER_PLAN, most
 from xds.native.rates import PARTS, PER_OPERATION, RateLimit, parameter
-from xds.requirement import in_proxy, mixed
 
 LENGTH = 256
 """So many characters of a value count: what a client fills freely must not fill the memory."""

@@ -16,7 +16,7 @@ from envoy_data_plane.envoy.extensions.transport_sockets.tls.v3 import (
 
 from xds.envoy.codec import any_of
 from xds.envoy.secrets import by_sds
-from xds.listeners import ClientCertificate, Tls
+from xds.model.listeners import ClientCertificate, Tls
 
 CIPHERS = (
     "[ECDHE-ECDSA-AES128-GCM-SHA256|ECDHE-ECDSA-CHACHA20-POLY1305]",

@@ -31,8 +31,8 @@ from xds.envoy.filters.listening import own_filters
 from xds.envoy.patches import patched
 from xds.envoy.profile import Profile
 from xds.envoy.typed import address, seconds
-from xds.listeners import Listener as Settings
 from xds.model import Gateway
+from xds.model.listeners import Listener as Settings
 
 
 def listeners(gateway: Gateway, profile: Profile) -> Iterator[Listener]:

@@ -28,9 +28,9 @@ from xds.envoy.routes import routes
 from xds.envoy.secrets import secrets
 from xds.envoy.service_config import RateLimitConfig, service_configs
 from xds.envoy.typed import typed
-from xds.listeners import Listener as Settings
-from xds.listeners import Secret as Material
 from xds.model import Gateway, JwtScheme
+from xds.model.listeners import Listener as Settings
+from xds.model.listeners import Secret as Material
 from xds.native import Edge
 
 Resources = Mapping[str, Mapping[str, Message]]

@@ -17,7 +17,7 @@ from xds.envoy import names
 from xds.envoy.codec import any_of
 from xds.envoy.typed import overwrite
 from xds.headers import PREFIX
-from xds.plain import Plain
+from xds.model.plain import Plain
 
 PROTOCOL = f"{PREFIX}protocol"
 """The request's HTTP version and its Transfer-Encoding, written before the route is chosen, since Envoy takes the latter off

@@ -56,8 +56,8 @@ from xds.envoy.targets import redirect
 from xds.envoy.typed import overwrite, struct
 from xds.envoy.versions import by_query, chosen, remainder, siblings, spoken, told, versioned
 from xds.hardened import AUTHORITY
-from xds.listeners import ClientCertificate
 from xds.model import Gateway, JwtScheme, Operation, Service, Version
+from xds.model.listeners import ClientCertificate
 from xds.native.caching import cache_of
 from xds.native.cors import Cors, cors_of
 from xds.native.versions import Choice, Kind, choice_of

@@ -16,8 +16,8 @@ from envoy_data_plane.envoy.extensions.transport_sockets.tls.v3 import (
 )
 
 from xds.envoy.discovery import by_ads
-from xds.listeners import Secret as Material
 from xds.model import Gateway, JwtScheme
+from xds.model.listeners import Secret as Material
 
 
 def secrets(gateway: Gateway) -> Iterator[tuple[str, Secret]]:

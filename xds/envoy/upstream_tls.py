@@ -15,7 +15,7 @@ from envoy_data_plane.envoy.type.matcher.v3 import StringMatcher
 
 from xds.envoy.codec import any_of
 from xds.envoy.secrets import by_sds
-from xds.listeners import UpstreamTls
+from xds.model.listeners import UpstreamTls
 from xds.native.traffic import is_address
 
 

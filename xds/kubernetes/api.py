@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from xds.packing import SOURCES
+from xds.packs.packing import SOURCES
 
 from .holdings import Event
 from .objects import Source, Version, source_of

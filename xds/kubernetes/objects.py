@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from xds.archive import packed
+from xds.packs.archive import packed
 
 PATHS = "sidegate.io/paths"
 """The annotation that says which path each plain key of a ConfigMap stands for, as a JSON object."""

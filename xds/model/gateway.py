@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from xds.listeners import Listener, Secret
+from xds.model.listeners import Listener, Secret
 from xds.native import Edge
 from xds.native.rates import Quotas
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from xds.model.plain import Plain
 from xds.native import PLAIN, Native, Setting
 from xds.place import Place
-from xds.plain import Plain
 
 from .answers import Answer
 from .checks import Check, Mode, PolicyBinding

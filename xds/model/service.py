@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from xds.listeners import UpstreamTls
+from xds.model.listeners import UpstreamTls
 from xds.native.traffic import Endpoint, Traffic
 from xds.place import Place
 

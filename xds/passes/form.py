@@ -12,9 +12,9 @@ from itertools import permutations
 from typing import Any
 
 from xds.model import Location, Mode, Name, Operation, Parameter, Schemas, Segment
+from xds.model.plain import Plain
+from xds.model.requirement import mixed, scoped
 from xds.paths import literal, pattern_of
-from xds.plain import Plain
-from xds.requirement import mixed, scoped
 from xds.streaming import resolved, streams
 
 VALUE = "[A-Za-z0-9._~:@,+=-]"

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from xds.model import Check, Mode, Operation, Placement, Schemas, SchemeKind, Version
+from xds.model.requirement import CREDENTIALS, SCOPES, mixed, scoped
 from xds.native import said
 from xds.passes.form import plain_of
 from xds.passes.kept import Kept
-from xds.requirement import CREDENTIALS, SCOPES, mixed, scoped
 
 
 def place(version: Version) -> Version:

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 
 from xds.address import Address, UnixSocket, listening
 from xds.failure import Misused
-from xds.probes import Probes
+from xds.http.probes import Probes
+from xds.http.serving import Serving
 from xds.roles.options import in_run
-from xds.serving import Serving
 from xds.terminal import Palette
 from xds.up import parts
 from xds.up.console import Console
 
 if TYPE_CHECKING:
     from xds.ads.credentials import Files
-    from xds.control import Control
+    from xds.control.running import Control
     from xds.kubernetes import KubernetesSource
 
 log = logging.getLogger("sidegate")
@@ -74,7 +74,7 @@ class SharedControlPlane:
         return KubernetesSource(self.options.state / "kubernetes", [each for each in spaces if each])
 
     def _control(self) -> Control:
-        from xds.control import Control
+        from xds.control.running import Control
         from xds.envoy.profile import Profile
 
         options = self.options

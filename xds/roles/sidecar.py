@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 from xds.address import listening
 from xds.compile import lay_out
 from xds.failure import CannotRun
-from xds.offline import read_offline
-from xds.probes import Probes
+from xds.http.probes import Probes
+from xds.http.scrape import scrape
+from xds.http.serving import Serving
+from xds.project.offline import read_offline
 from xds.roles.options import in_run
 from xds.roles.running import left
-from xds.scrape import scrape
-from xds.serving import Serving
 from xds.settings.layers import override
 from xds.terminal import Palette
 from xds.up import parts
@@ -26,7 +26,7 @@ from xds.up.child import Child, Command
 from xds.up.console import Console
 
 if TYPE_CHECKING:
-    from xds.control import Control
+    from xds.control.running import Control
 
 log = logging.getLogger("sidegate")
 
@@ -63,7 +63,7 @@ class Sidecar:
         return 0
 
     def _control(self, service: str) -> Control:
-        from xds.control import Control
+        from xds.control.running import Control
         from xds.envoy.profile import Profile
 
         options = self.options

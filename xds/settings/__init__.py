@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from xds.diagnostics import Diagnostic
-from xds.listeners import Listener, Secret
 from xds.model import Scheme
+from xds.model.listeners import Listener, Secret
 from xds.native import Edge
 from xds.settings.addresses import addresses, trusted_hops
 from xds.settings.caching import store

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from xds.address import Address
-from xds.listeners import ClientCertificate, Hsts, Listener, Offered, Tls, covers
+from xds.model.listeners import ClientCertificate, Hsts, Listener, Offered, Tls, covers
 from xds.native.quantities import seconds
 from xds.settings.reader import Reader
 from xds.settings.services import hosts

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from xds.listeners import Secret
 from xds.model import Login
+from xds.model.listeners import Secret
 from xds.settings.jwks import endpoint
 from xds.settings.reader import Reader
 

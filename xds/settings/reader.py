@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from xds.diagnostics import Diagnostic, did_you_mean
-from xds.listeners import Secret
+from xds.model.listeners import Secret
 from xds.place import Place
 from xds.settings.layers import FILE as FILE
 from xds.settings.layers import Layers

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from xds.listeners import Secret, UpstreamTls
+from xds.model.listeners import Secret, UpstreamTls
 from xds.settings.reader import Reader
 
 SOON = timedelta(days=30)

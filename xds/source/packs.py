@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from xds.diagnostics import Diagnostic, Span
-from xds.unpacking import Unreadable, unpacked_strictly
+from xds.packs.unpacking import Unreadable, unpacked_strictly
 
 ENDING = ".zip"
 INDEX = "index.json"

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from xds.events import Event, Live, Refused
+from xds.control.events import Event, Live, Refused
 from xds.render import Files
 from xds.terminal import Palette, clean
 from xds.up.lines import line_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from xds.control.events import Diagnosed, Event, Live, PolicyLive, Refused, Rejected
 from xds.diagnostics import Diagnostic, renamed
-from xds.events import Diagnosed, Event, Live, PolicyLive, Refused, Rejected
 from xds.model import Place
 from xds.render import Files, as_text
 from xds.source import span

@@ -17,11 +17,11 @@ from xds.contract import Cache, compile_contract
 from xds.dev import Dev, parse_dev
 from xds.diagnostics import Diagnostic
 from xds.failure import CannotRun, Misused
-from xds.listeners import Listener
-from xds.offline import read_offline
+from xds.model.listeners import Listener
+from xds.project.offline import read_offline
+from xds.project.single import Single, read_single
 from xds.settings import FILE, parse_settings
 from xds.settings.publishing import ALLOW
-from xds.single import Single, read_single
 from xds.up.stub import POLICY, package_of
 
 DEV_KEYS = ".sidegate/dev/jwks.json"

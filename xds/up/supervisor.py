@@ -18,7 +18,7 @@ from xds.address import Address
 from xds.compile import Compilation
 from xds.dev import DevProcess
 from xds.failure import CannotRun
-from xds.offline import read_offline
+from xds.project.offline import read_offline
 from xds.settings import parse_settings
 from xds.settings.publishing import allowing
 from xds.terminal import Palette
@@ -34,8 +34,8 @@ from xds.up.spawn import Keeper
 from xds.up.tail import tail
 
 if TYPE_CHECKING:
-    from xds.control import Control
-    from xds.plane import ControlPlane
+    from xds.control.plane import ControlPlane
+    from xds.control.running import Control
 
 GIVE_UP_S = 60.0
 """How long the first start may take."""
@@ -95,7 +95,7 @@ class Supervisor:
 
     async def _start_control(self) -> Compilation:
         """The control plane, in this process. Its libraries take a second to load: meanwhile the companion loads its own."""
-        from xds.control import Control
+        from xds.control.running import Control
         from xds.envoy.profile import Profile
 
         wiring, ground = self.wiring, self.ground

@@ -19,8 +19,8 @@ from xds.envoy.filters.plan_limits import table
 from xds.envoy.routed import Routed
 from xds.envoy.typed import struct
 from xds.model import Alternative, Gateway, JwtScheme, Scheme, SchemeKind
+from xds.model.requirement import in_proxy
 from xds.program.auth import challenge, program, requirement
-from xds.requirement import in_proxy
 
 
 def auth(gateway: Gateway) -> Lua:

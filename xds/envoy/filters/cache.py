@@ -39,9 +39,9 @@ from xds.envoy.profile import Profile
 from xds.envoy.routed import Routed
 from xds.envoy.typed import set_header, struct
 from xds.model import Gateway
+from xds.model.requirement import in_proxy
 from xds.native.caching import cache_of
 from xds.native.matching import NONE, conditions_of
-from xds.requirement import in_proxy
 
 # Not among the internal headers that routes take off: they must get as far as to the origin listener.
 _HELD = f"{headers.PREFIX}held-"

@@ -24,7 +24,7 @@ from xds.envoy.filters.jwt import METADATA, payload_key
 from xds.envoy.names import tokens
 from xds.envoy.routed import Routed
 from xds.envoy.typed import set_header
-from xds.requirement import in_proxy
+from xds.model.requirement import in_proxy
 
 _SUBJECT = f"{headers.PREFIX}subject"
 LENGTH = 64

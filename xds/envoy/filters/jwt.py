@@ -31,7 +31,7 @@ from xds.envoy.routed import Routed
 from xds.envoy.typed import seconds
 from xds.headers import CLAIMS, claims_header
 from xds.model import Alternative, Gateway, JwtScheme, RemoteKeys
-from xds.requirement import in_proxy
+from xds.model.requirement import in_proxy
 
 Asked = tuple[tuple[tuple[Alternative, ...], bool], ...]
 

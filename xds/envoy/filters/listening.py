@@ -19,7 +19,7 @@ from xds.envoy import names
 from xds.envoy.codec import any_of
 from xds.envoy.downstream_tls import Chain
 from xds.envoy.typed import set_header
-from xds.listeners import ClientCertificate, Listener
+from xds.model.listeners import ClientCertificate, Listener
 
 POLICY = "misdirected"
 """RBAC can only answer 403; `xds.envoy.replies` turns that into the 421 it is (RFC 9110, section 15.5.20)."""

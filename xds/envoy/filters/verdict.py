@@ -27,7 +27,7 @@ from envoy_data_plane.google.protobuf import Any
 
 from xds.envoy.filters.http_filter import switched_on
 from xds.envoy.routed import Routed
-from xds.requirement import in_proxy
+from xds.model.requirement import in_proxy
 
 METADATA = "sidegate.auth"
 """The namespace that `xds/program/auth.lua` writes."""

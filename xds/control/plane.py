@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xds.access import AccessLog
 from xds.ads.events import Denied, Nacked
 from xds.ads.events import Event as StreamEvent
 from xds.ads.identity import EDGE, RATE_LIMIT, Identity, asked_for, refusal
@@ -19,21 +18,22 @@ from xds.ads.machine import ProtocolError
 from xds.ads.messages import Node
 from xds.ads.reports import companion_handler
 from xds.ads.server import AdsServer
-from xds.building import keep
 from xds.compile import Compilation
+from xds.control.access import AccessLog
+from xds.control.events import Event, Refused, Rejected
+from xds.control.publish import EVERYTHING, Companion, Publisher
+from xds.control.share import Stand
 from xds.diagnostics import Diagnostic
 from xds.envoy import Profile
 from xds.envoy.replies import code_of
-from xds.events import Event, Refused, Rejected
 from xds.handout import handout
-from xds.project import Project
-from xds.publish import EVERYTHING, Companion, Publisher
-from xds.share import Stand
+from xds.project.building import keep
+from xds.project.project import Project
+from xds.project.watch import changes
 from xds.snapshot import Snapshot, Store, StoreError
 from xds.snapshot.types import LIMITS
 from xds.source import Tree, span
 from xds.telemetry import Traces
-from xds.watch import changes
 
 log = logging.getLogger("sidegate")
 

@@ -9,7 +9,7 @@ from datetime import date
 from xds.contract import Cache, compile_contract
 from xds.contract.diff import CHANGES, Change, Side, differences, open_side
 from xds.diagnostics import Code, Diagnostic, Severity, Span, renamed
-from xds.revision import Revision
+from xds.revisions.revision import Revision
 from xds.source import span
 
 

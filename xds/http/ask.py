@@ -7,7 +7,7 @@ import socket
 from dataclasses import dataclass
 from typing import Any
 
-from xds.reach import split
+from xds.http.reach import split
 
 PATIENCE_S = 2.0
 

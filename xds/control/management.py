@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from xds.ads.events import Client, Nacked
-from xds.api import contract_app
+from xds.control.plane import ControlPlane, rejection
+from xds.control.why import why
 from xds.explain import explain_operation, operation_rows
+from xds.http.api import contract_app
+from xds.http.scrape import CONTENT_TYPE, scrape
 from xds.model import Version
-from xds.plane import ControlPlane, rejection
-from xds.scrape import CONTENT_TYPE, scrape
-from xds.why import why
 
 Answer = tuple[Any, int]
 

@@ -12,15 +12,15 @@ from urllib.parse import unquote
 
 from xds.ads.identity import EDGE
 from xds.ads.server import AdsServer
-from xds.building import building
 from xds.compile import Compilation
+from xds.control.events import Diagnosed, Event, Live, PolicyLive
+from xds.control.share import ANYWHERE, Stand, schemes_of, secrets_of, share
 from xds.envoy import Profile, lower
 from xds.envoy.codec import encode
 from xds.envoy.named import named
-from xds.events import Diagnosed, Event, Live, PolicyLive
-from xds.listeners import Tls
 from xds.model import Gateway, Named, Operation, Service, Version
-from xds.share import ANYWHERE, Stand, schemes_of, secrets_of, share
+from xds.model.listeners import Tls
+from xds.project.building import building
 from xds.snapshot import Snapshot, snapshot_of
 
 log = logging.getLogger("sidegate")

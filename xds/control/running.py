@@ -10,12 +10,12 @@ from typing import Any
 
 from xds.address import Where, listening
 from xds.compile import Compilation
+from xds.control.events import Event, Refused
+from xds.control.plane import ControlPlane
+from xds.control.publish import EVERYTHING
 from xds.envoy.profile import Profile
-from xds.events import Event, Refused
-from xds.plane import ControlPlane
-from xds.publish import EVERYTHING
-from xds.reach import Reach
-from xds.serving import Serving
+from xds.http.reach import Reach
+from xds.http.serving import Serving
 
 log = logging.getLogger("sidegate")
 
@@ -51,7 +51,7 @@ class Control:
 
     async def start(self) -> Compilation:
         """Listen and compile. Returns the first compilation; raises OSError if an address is taken."""
-        from xds.management import management_app
+        from xds.control.management import management_app
 
         # Bound first: uvicorn would end the whole process if the address is taken.
         socket = listening(self.management, backlog=128)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xds.archive import compressed
 from xds.diagnostics import Diagnostic, Span
+from xds.packs.archive import compressed
 from xds.settings import FILE, envs, key_files, layer_file, settings_document
 from xds.source import read_tree
 

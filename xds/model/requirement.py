@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from xds.model import Check, Operation, Placement, SchemeKind
+from xds.model.checks import Check, Placement
+from xds.model.credentials import SchemeKind
+from xds.model.operation import Operation
 
 CREDENTIALS = "credentials"
 SCOPES = "scopes"

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from xds import git
 from xds.compile import lay_out
 from xds.diagnostics import Diagnostic
 from xds.failure import CannotRun, Misused, Nothing
 from xds.findings import project_of
-from xds.single import read_single
+from xds.project.single import read_single
+from xds.revisions import git
 from xds.source import read_tree
 
 _CONTRACTS = (".yaml", ".yml", ".json")

@@ -12,12 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from xds.archive import packed, unpacked
-from xds.building import building
-from xds.compatible import Compatibility, contract_files
 from xds.compile import Compilation, Compiler
-from xds.listeners import Secret
 from xds.model import Service
+from xds.model.listeners import Secret
+from xds.packs.archive import packed, unpacked
+from xds.project.building import building
+from xds.project.compatible import Compatibility, contract_files
 from xds.settings import key_files, settings_files
 from xds.settings.layers import OVER
 from xds.source import Tree, read_tree

@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from xds.reach import Reach
-from xds.scrape import CONTENT_TYPE
+from xds.http.reach import Reach
+from xds.http.scrape import CONTENT_TYPE
 
 PROBE = "/probe/"
 PATIENCE_S = 5.0

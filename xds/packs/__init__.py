@@ -1,0 +1,1 @@
+"""A service's folder <-> one zip of it, byte for byte reproducible."""

@@ -1,0 +1,1 @@
+"""Revisions of contracts -> what breaks clients between them."""
