@@ -14,7 +14,7 @@ from typing import Any
 from xds.contract.library import Library
 from xds.contract.node import Node
 from xds.contract.report import Report
-from xds.contract.schemas.keywords import TYPES
+from xds.contract.schemas.keywords import TYPES, types_of
 from xds.contract.schemas.patterns import found_in
 
 _WORDS: dict[str, frozenset[str]] = {
@@ -54,6 +54,9 @@ _LATER = frozenset(
 """Keywords that say nothing in OpenAPI 3.0."""
 
 
+Made = dict[tuple[object, ...], Any]
+
+
 def flattened(nodes: Iterable[Node], library: Library, draft4: bool, report: Report) -> list[Node]:
     """The schemas that some schemas come down to by `$ref` and `allOf`, those that say nothing left out.
 
@@ -90,10 +93,17 @@ def expanded(types: Iterable[str]) -> frozenset[str]:
 
 
 class Form:
-    """What schemas say together of one value. `nodes` are plain schemas: neither references nor `allOf` matter in them."""
+    """What schemas say together of one value. `nodes` are plain schemas: neither references nor `allOf` matter in them.
 
-    def __init__(self, nodes: tuple[Node, ...], library: Library, draft4: bool) -> None:
-        self.nodes, self.library, self.draft4 = nodes, library, draft4
+    `made` keeps values that rules make of a contract's own, so that all forms of one contract build on the same ones."""
+
+    def __init__(self, nodes: tuple[Node, ...], library: Library, draft4: bool, made: Made) -> None:
+        self.nodes, self.library, self.draft4, self.made = nodes, library, draft4, made
+
+    def of(self, nodes: Iterable[Node]) -> Form:
+        """What other schemas of the same contract say together."""
+        flat = flattened(nodes, self.library, self.draft4, Report())
+        return Form(tuple(flat), self.library, self.draft4, self.made)
 
     @property
     def at(self) -> Node | None:
@@ -202,17 +212,6 @@ class Form:
     def has(self, keyword: str) -> bool:
         """Whether an annotation stands in any of the schemas as `true`."""
         return any(node.value is True for node in self.told(keyword))
-
-
-def types_of(value: Any) -> tuple[str, ...]:
-    """The types that a JSON value has."""
-    if value is None:
-        return ("null",)
-    if isinstance(value, bool):
-        return ("boolean",)
-    if isinstance(value, (int, float)):
-        return ("integer", "number") if isinstance(value, int) or value.is_integer() else ("number",)
-    return ("string" if isinstance(value, str) else "array" if isinstance(value, list) else "object",)
 
 
 def canonical(value: Any) -> str:

@@ -14,7 +14,7 @@ from xds.contract.report import Report
 from xds.contract.security import follow
 from xds.model import Place, SchemaRef
 
-from .form import Form, flattened
+from .form import Form, Made, flattened
 
 
 @dataclass(slots=True)
@@ -29,6 +29,7 @@ class Side:
     report: Report = field(default_factory=Report)
     _forms: dict[frozenset[int], Form] = field(default_factory=dict)
     _written: dict[tuple[int, ...], Form] = field(default_factory=dict)
+    _made: Made = field(default_factory=dict)
 
     def at(self, place: Place) -> Node:
         """The value at a place; the document's root if it is not there."""
@@ -53,7 +54,7 @@ class Side:
             flat = flattened(nodes, self.library, self.draft4, self.report)
             key = frozenset(id(node.value) for node in flat)
             if (known := self._forms.get(key)) is None:
-                known = self._forms[key] = Form(tuple(flat), self.library, self.draft4)
+                known = self._forms[key] = Form(tuple(flat), self.library, self.draft4, self._made)
             self._written[written] = known
         return known
 

@@ -113,6 +113,9 @@ ROWS: dict[str, Row] = {
     "one-of-added": Row(None, _E, "a further alternative of oneOf may come"),
     "wrapped-in-one-of": Row(_E, _E, "it became a choice of oneOf that does not keep what was there"),
     "wrapped-in-any-of": Row(_E, _E, "it became a choice of anyOf that does not keep what was there"),
+    "became-one-of": Row(_E, None, "exactly one alternative must match now, and a value can match several"),
+    "became-not-one-of": Row(None, _E, "exactly one alternative matched, and what comes now may match several"),
+    "one-of-overlaps": Row(_W, None, "an alternative of oneOf takes more; what now matches another one too is refused"),
     "not-comparable": Row(_E, _E, "there is too much to compare, so that nobody knows whether it breaks clients"),
 }
 """What can be found in a schema, wherever it is. The ids follow oasdiff's where that has the change."""

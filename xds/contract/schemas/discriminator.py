@@ -46,7 +46,7 @@ def _choices(
     written = [_reference(part) for part in (node.get(keyword) or node).items()]
     if not all(written):
         return None  # said where the reference is: it is none
-    choices = {_implicit(text): uri for text, uri in zip(written, uris, strict=True)}
+    choices = {implicit_name(text): uri for text, uri in zip(written, uris, strict=True)}
     mapping = report.mapping(about, "mapping")
     mapped: dict[str, str] = {}
     for value, target in mapping.members() if mapping is not None else ():
@@ -64,7 +64,7 @@ def _reference(part: Node) -> str:
     return text if isinstance(text, str) else ""
 
 
-def _implicit(reference: str) -> str:
+def implicit_name(reference: str) -> str:
     """The name that a reference's last token is (`#/components/schemas/Cat`, `cat.yaml`)."""
     last = reference.rstrip("/").rpartition("/")[2]
     return last.partition("#")[2].rpartition("/")[2] or last.partition("#")[0].rsplit(".", 1)[0]

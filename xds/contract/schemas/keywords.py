@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 from enum import Enum, auto
+from typing import Any
 
 TYPES = frozenset({"null", "boolean", "object", "array", "number", "string", "integer"})
+
+
+def types_of(value: Any) -> tuple[str, ...]:
+    """The types that a JSON value has."""
+    if value is None:
+        return ("null",)
+    if isinstance(value, bool):
+        return ("boolean",)
+    if isinstance(value, (int, float)):
+        return ("integer", "number") if isinstance(value, int) or value.is_integer() else ("number",)
+    return ("string" if isinstance(value, str) else "array" if isinstance(value, list) else "object",)
 
 
 class Kind(Enum):

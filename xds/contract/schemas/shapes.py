@@ -11,7 +11,7 @@ from xds.contract.node import Node
 from xds.contract.report import Report
 from xds.model import Shape
 
-from .keywords import TYPES
+from .keywords import TYPES, types_of
 
 ANY = Shape(TYPES)
 _MAX_DEPTH = 5
@@ -97,18 +97,8 @@ def _types(schema: Mapping[str, Any], draft4: bool) -> frozenset[str]:
         types = set(TYPES)
     values = schema.get("enum", [schema["const"]] if "const" in schema and not draft4 else None)
     if isinstance(values, list) and values:
-        types &= {t for value in values for t in _types_of(value)}
+        types &= {t for value in values for t in types_of(value)}
     return frozenset(types)
-
-
-def _types_of(value: Any) -> tuple[str, ...]:
-    if value is None:
-        return ("null",)
-    if isinstance(value, bool):
-        return ("boolean",)
-    if isinstance(value, (int, float)):
-        return ("integer", "number")
-    return ("string" if isinstance(value, str) else "array" if isinstance(value, list) else "object",)
 
 
 def _both(a: Shape, b: Shape) -> Shape:

@@ -28,7 +28,9 @@ _NONE = {"min-length": 0, "min-items": 0, "min-properties": 0, "min-contains": 1
 
 
 @dataclass(frozen=True, slots=True)
-class _Bound:
+class Bound:
+    """One bound, `exclusive` if its own value is beyond it."""
+
     value: float
     exclusive: bool
     node: Node
@@ -37,8 +39,8 @@ class _Bound:
 def bounds(two: Two) -> Findings:
     """Bounds that the reader has and the writer does not keep."""
     for stem, upper, keywords in _ROWS:
-        wanted, kept = _bound(two.target, stem, upper, keywords), _bound(two.source, stem, upper, keywords)
-        if wanted is None or (kept is not None and _within(kept, wanted, upper)):
+        wanted, kept = tightest(two.target, stem, upper, keywords), tightest(two.source, stem, upper, keywords)
+        if wanted is None or (kept is not None and within(kept, wanted, upper)):
             continue
         name = stem.replace("max", "exclusive-max").replace("min", "exclusive-min") if wanted.exclusive else stem
         same = kept is not None and kept.exclusive == wanted.exclusive
@@ -54,32 +56,33 @@ def _verb(request: bool, upper: bool, same: bool) -> str:
     return "decreased" if request == upper else "increased"
 
 
-def _set(request: bool, wanted: _Bound) -> str:
+def _set(request: bool, wanted: Bound) -> str:
     return f"{wanted.node.key} {wanted.node.value} " + ("is new" if request else "is gone")
 
 
-def _said(bound: _Bound | None) -> str:
+def _said(bound: Bound | None) -> str:
     return "none" if bound is None else str(bound.node.value if _is_number(bound.node) else bound.value)
 
 
-def _within(kept: _Bound, wanted: _Bound, upper: bool) -> bool:
+def within(kept: Bound, wanted: Bound, upper: bool) -> bool:
+    """Whether one bound is as tight as the other."""
     if kept.value == wanted.value:
         return kept.exclusive or not wanted.exclusive
     return kept.value < wanted.value if upper else kept.value > wanted.value
 
 
-def _bound(form: Form, stem: str, upper: bool, keywords: tuple[str, ...]) -> _Bound | None:
-    """The tightest bound of all the schemas."""
-    found: _Bound | None = None
+def tightest(form: Form, stem: str, upper: bool, keywords: tuple[str, ...]) -> Bound | None:
+    """The tightest bound of all the schemas, for a stem of an id with its keywords."""
+    found: Bound | None = None
     for bound in _bounds(form, keywords):
         if bound.value == _NONE.get(stem):
             continue
-        if found is None or not _within(found, bound, upper):
+        if found is None or not within(found, bound, upper):
             found = bound
     return found
 
 
-def _bounds(form: Form, keywords: tuple[str, ...]) -> Iterator[_Bound]:
+def _bounds(form: Form, keywords: tuple[str, ...]) -> Iterator[Bound]:
     for keyword in keywords:
         for node in form.told(keyword):
             if not _is_number(node):
@@ -88,7 +91,7 @@ def _bounds(form: Form, keywords: tuple[str, ...]) -> Iterator[_Bound]:
             value = node.value
             if exclusive and form.types & {"number", "integer"} == {"integer"} and _whole(value):
                 value, exclusive = (value - 1, False) if keyword.endswith("aximum") else (value + 1, False)
-            yield _Bound(value, exclusive, node)
+            yield Bound(value, exclusive, node)
 
 
 def _whole(value: float) -> bool:

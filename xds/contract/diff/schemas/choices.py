@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import product
-
-from xds.contract.diff.form import Form
 from xds.contract.diff.found import Choice, Findings, Issue, Part, Two
 from xds.contract.node import Node
 
-_MOST = 64
-"""Alternatives that several lists together may come to."""
-
-Nodes = tuple[Node, ...]
+from .branches import MOST, Nodes, alike, branches, combinations, pieces, stem
+from .exclusive import overlapping
 
 
 def regrouped(two: Two) -> bool:
@@ -22,20 +16,21 @@ def regrouped(two: Two) -> bool:
 
 def groups(two: Two) -> Findings:
     """Lists of the same number, pair by pair."""
-    for old, new in zip(two.old.groups, two.new.groups, strict=True):
-        yield from _branches(two, old, new)
+    for source, target in zip(two.source.groups, two.target.groups, strict=True):
+        yield from _branches(two, source, target)
+        yield from overlapping(two, [source], target)
 
 
-def _branches(two: Two, old: Node, new: Node) -> Findings:
-    mine, theirs = list((old if two.request else new).items()), list((new if two.request else old).items())
+def _branches(two: Two, source: Node, target: Node) -> Findings:
+    mine, theirs = branches(two.source, source, True), branches(two.target, target, False)
+    plain = all(_is_type(branch[0]) for branch in (*mine, *theirs))
+    what = _types(two) if plain else _what(two, source)
+    words = f"an alternative of {source.key} is " + ("gone" if two.request else "new")
     for index, branch in enumerate(mine):
         candidates = _candidates(branch, index, theirs)
-        options = tuple((_part(two, (branch,), (other,)),) for other in candidates)
-        twin = next((n for n in candidates[:1] if _alike(branch, n) or len(mine) == len(theirs)), None)
-        words = f"an alternative of {(old if two.request else new).key} is " + ("gone" if two.request else "new")
-        at = (branch, new) if two.request else (old, branch)
-        plain = all(map(_is_type, (*mine, *theirs)))
-        what = _types(two) if plain else _what(two, old if two.request else new)
+        options = tuple((_part(two, branch, other),) for other in candidates)
+        twin = next((n for n in candidates[:1] if alike(branch, n) or len(mine) == len(theirs)), None)
+        at = (branch[0], target) if two.request else (target, branch[0])
         yield Choice(options, Issue(what, words, *at), options[0] if twin and not plain else ())
 
 
@@ -54,40 +49,29 @@ def _types(two: Two) -> str:
 
 
 def _what(two: Two, group: Node) -> str:
-    stem = "one-of" if group.key == "oneOf" else "any-of"
-    return f"{stem}-{'removed' if two.request else 'added'}"
+    return f"{stem(group)}-{'removed' if two.request else 'added'}"
 
 
-def _candidates(branch: Node, index: int, others: list[Node]) -> list[Node]:
+def _candidates(branch: Nodes, index: int, others: list[Nodes]) -> list[Nodes]:
     """The other side's alternatives, the likeliest first: of the same name, then at the same position."""
-    ranked = sorted(enumerate(others), key=lambda each: (not _alike(branch, each[1]), each[0] != index, each[0]))
-    return [node for _, node in ranked]
-
-
-def _alike(one: Node, other: Node) -> bool:
-    return _name(one) is not None and _name(one) == _name(other)
-
-
-def _name(branch: Node) -> str | None:
-    """What a reader calls an alternative: the last word of its reference, or its title."""
-    value = branch.value if isinstance(branch.value, dict) else {}
-    if isinstance(value.get("$ref"), str):
-        return str(value["$ref"].rpartition("/")[2])
-    return value["title"] if isinstance(value.get("title"), str) else None
+    ranked = sorted(enumerate(others), key=lambda each: (not alike(branch, each[1]), each[0] != index, each[0]))
+    return [nodes for _, nodes in ranked]
 
 
 def alternatives(two: Two) -> Findings:
     """Whole alternatives, where something became a list of them, or the other way round."""
-    mine, theirs = _expanded(two.source), _expanded(two.target)
+    mine, theirs = combinations(two.source, True), combinations(two.target, False)
     if mine is None or theirs is None:
-        yield Issue("not-comparable", f"there are more than {_MOST} alternatives", two.old.at, two.new.at)
+        yield Issue("not-comparable", f"there are more than {MOST} alternatives", two.old.at, two.new.at)
         return
     if not two.source.groups and len(theirs) > 1:
-        mine = [part for each in mine for part in _pieces(each, two.source)]
+        mine = [part for each in mine for part in pieces(each, two.source)]
     for each in mine:
         options = tuple((_part(two, each, other),) for other in theirs)
         unwrapped = len(two.old.groups) > len(two.new.groups)
         yield Choice(options, _issue(two), options[0] if unwrapped and len(theirs) == 1 else ())
+    for group in two.target.groups:
+        yield from overlapping(two, two.source.groups, group)
 
 
 def _issue(two: Two) -> Issue:
@@ -97,45 +81,4 @@ def _issue(two: Two) -> Issue:
     if changed is two.old:
         words = f"an alternative of {group.key} is " + ("gone" if two.request else "new")
         return Issue(_what(two, group), words, two.old.at, two.new.at)
-    stem = "one-of" if group.key == "oneOf" else "any-of"
-    return Issue(f"wrapped-in-{stem}", f"it became a choice ({group.key})", two.old.at, two.new.at)
-
-
-def _expanded(form: Form) -> list[Nodes] | None:
-    """Every combination of a branch of each list with the rest; None if there are too many."""
-    count = 1
-    for group in form.groups:
-        count *= len(group.value)
-    if count > _MOST:
-        return None
-    rest = tuple(_Rest.of(node, form) for node in form.nodes)
-    return [(*rest, *branches) for branches in product(*(list(group.items()) for group in form.groups))]
-
-
-class _Rest:
-    """A schema without its lists of alternatives; the same object each time, so that what it is part of is compared once."""
-
-    @staticmethod
-    def of(node: Node, form: Form) -> Node:
-        if type(node.value) is not dict or not {"anyOf", "oneOf"} & node.value.keys():
-            return node
-        kept = form.__dict__.setdefault("_rests", {})
-        if id(node.value) not in kept:
-            value = {key: item for key, item in node.value.items() if key not in ("anyOf", "oneOf", "allOf", "$ref")}
-            kept[id(node.value)] = Node(value, node.file, node.parent, node.key)
-        rest: Node = kept[id(node.value)]
-        return rest
-
-
-_TYPES = {name: {"type": name} for name in ("null", "boolean", "object", "array", "number", "integer", "string")}
-
-
-def _pieces(nodes: Nodes, form: Form) -> Iterator[Nodes]:
-    """A form in parts that are together the whole: by type, where it has several and says which."""
-    types = form.types - {"integer"} if "number" in form.types else form.types
-    if not form.typed or len(types) == 1:
-        yield nodes
-        return
-    at = form.nodes[0]
-    for name in sorted(types):
-        yield (*nodes, Node(_TYPES[name], at.file, at.parent, at.key))
+    return Issue(f"wrapped-in-{stem(group)}", f"it became a choice ({group.key})", two.old.at, two.new.at)
