@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ import pytest
 
 from xds.policy.bundle import Bundle, load_bundle
 from xds.policy.embedded import EmbeddedEngine
+from xds.policy.pool import Answer, Worker
 
 POLICY = """package catalog.authz
 default allow := false
@@ -185,6 +187,44 @@ def test_a_swap_under_load_names_one_revision_each() -> None:
         assert engine.revisions == {"catalog": new.revision}
 
     _run(body)
+
+
+def test_new_policies_go_to_one_process_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that compiles answers nothing: were all given new policies at once, requests would wait and be refused."""
+    away: set[asyncio.Future[Answer]] = set()
+    most = 0
+    ask = Worker.ask
+
+    def counted(worker: Worker, request: bytes) -> asyncio.Future[Answer]:
+        nonlocal most
+        answer = ask(worker, request)
+        if request[4:5] == b"P":
+            away.add(answer)
+            answer.add_done_callback(away.discard)
+            most = max(most, len(away))
+        return answer
+
+    async def body(engine: EmbeddedEngine) -> None:
+        monkeypatch.setattr(Worker, "ask", counted)
+        over = asyncio.Event()
+
+        async def client(number: int) -> None:
+            for n in itertools.count():
+                assert (await engine.decide("catalog", None, {"ok": True, "n": [number, n]})).allowed
+                if over.is_set():
+                    return
+
+        for clients in (0, 8):
+            over.clear()
+            tasks = [asyncio.create_task(client(number)) for number in range(clients)]
+            await asyncio.sleep(0)
+            refused = await engine.load({"catalog": _bundle(POLICY + f"rule{clients} if input.rule\n")})
+            over.set()
+            await asyncio.gather(*tasks)
+            assert not refused
+        assert most == 1
+
+    _run(body, deadline=30)
 
 
 def test_what_the_engine_cannot_judge_is_refused() -> None:

@@ -104,14 +104,17 @@ class Pool:
 
     `deadline` (s) bounds how long a request may run; it may wait for a worker twice as long, so that requests behind one
     that overstays live to see it killed; `queue` is how many may wait.
-    After `recycle_after` decisions a worker is replaced. A pool belongs to one event loop, and to its thread: on Linux the
-    processes die with it.
+    After `recycle_after` decisions a worker is replaced. New bundles go to one worker after the other, since one that
+    compiles a bundle answers nothing meanwhile: the spare first, which then stands in for the next. A pool belongs to one
+    event loop, and to its thread: on Linux the processes die with it.
     """
 
     def __init__(self, size: int, deadline: float, queue: int, recycle_after: int) -> None:
         self.size, self.deadline, self.queue, self.recycle_after = size, deadline, queue, recycle_after
         self.loop = asyncio.get_running_loop()
         self.orders: dict[int, bytes] = {}
+        self.asked: frozenset[int] = frozenset()  # the bundles that requests may be for
+        self.renewed: Worker | None = None  # the one that could answer, and is given a bundle instead
         self.workers: set[Worker] = set()
         self.idle: list[Worker] = []
         self.spare: Worker | None = None
@@ -166,6 +169,7 @@ class Pool:
         while any(worker.held != self.orders.keys() for worker in self.workers):
             self._refresh_idle()
             await asyncio.sleep(0.002)
+        self.asked = frozenset(self.orders)
         return refused
 
     async def _try(self, worker: Worker, order: bytes) -> Answer:
@@ -183,6 +187,7 @@ class Pool:
 
     def _drop(self, numbers: set[int]) -> None:
         self.orders = {number: order for number, order in self.orders.items() if number not in numbers}
+        self.asked -= numbers
         self._refresh_idle()
 
     async def close(self) -> None:
@@ -245,11 +250,11 @@ class Pool:
         """Give a worker to who waits first, or keep it; one that is worn out or lacks a bundle is seen to."""
         if worker not in self.workers:
             return
-        if worker.held != self.orders.keys():
-            self._task(self._prepare(worker))
+        if worker.held != self.orders.keys() and self._may_renew(worker):
+            self._renew(worker)
         elif worker.decisions >= self.recycle_after and self.spare is not None:
             self._replace(worker)
-        elif self.spare is None and len(self.workers) > self.size and not self.waiting:
+        elif self.spare is None and self.renewed is None and len(self.workers) > self.size and not self.waiting:
             self.spare = worker
         else:
             self._offer(worker)
@@ -298,12 +303,26 @@ class Pool:
         task.add_done_callback(self.tasks.discard)
 
     def _refresh_idle(self) -> None:
-        for worker in [w for w in self.idle if w.held != self.orders.keys()]:
-            self.idle.remove(worker)
-            self._task(self._prepare(worker))
-        if self.spare is not None and self.spare.held != self.orders.keys():
-            worker, self.spare = self.spare, None
-            self._task(self._prepare(worker))
+        for worker in (*filter(None, [self.spare]), *self.idle):
+            if worker.held != self.orders.keys() and self._may_renew(worker):
+                if worker is self.spare:
+                    self.spare = None
+                else:
+                    self.idle.remove(worker)
+                self._renew(worker)
+
+    def _may_renew(self, worker: Worker) -> bool:
+        """Whether no other is away for this, or it could answer nothing that is asked anyhow."""
+        return self.renewed is None or not self.asked or not self.asked <= worker.held
+
+    def _renew(self, worker: Worker) -> None:
+        """Have it prepared; the spare, if there is one, answers in its place."""
+        if self.asked and self.asked <= worker.held:
+            self.renewed = worker
+            if self.spare is not None:
+                spare, self.spare = self.spare, None
+                self._offer(spare)
+        self._task(self._prepare(worker))
 
     async def _prepare(self, worker: Worker) -> None:
         """Give a worker what it lacks and take what it need not hold any more; then release it."""
@@ -311,6 +330,9 @@ class Pool:
             await self._settle(worker)
         except PrepareError:
             return
+        finally:
+            if self.renewed is worker:
+                self.renewed = None
         self._release(worker)
 
     async def _settle(self, worker: Worker) -> None:
