@@ -66,6 +66,20 @@ class Reporter:
         self._seconds = 0.0
         self.advise = _unheard
         self._changed = asyncio.Event()
+        self._tried = line is None
+        self._needed: Mapping[str, list[str]] = {}
+
+    def missing(self) -> list[str]:
+        """Why requests may be refused though contracts are held: routes may name others, those of the companions beside."""
+        if not self._tried:
+            return ["the control plane was not told yet what is held"]
+        plan = self.current.plan
+        named = {name: digests for name, digests in self._needed.items() if digests and name in plan.current}
+        return [
+            f"routes of {name} name {', '.join(digests)}, which is not held"
+            for name, digests in named.items()
+            if not {*digests} & {*plan.digests.get(name, ())}
+        ]
 
     async def report(self, seconds: float) -> None:
         """The plan changed; `seconds` is how long that took from the change of the files. The running loop sends it."""
@@ -91,6 +105,7 @@ class Reporter:
                     if not away:
                         log.warning("the control plane does not take reports: %s", error)
                     away = True
+                self._tried = True
         finally:
             await self.line.close()
 
@@ -107,5 +122,6 @@ class Reporter:
         }
         document["problems"] += [f"the policies of {s} are refused: {why}" for s, why in self.current.refused.items()]
         said = await line.send(document)
+        self._needed = said["needed"]
         self.current.plan = trimmed(self.current.plan, offered, said["needed"])
         await self.advise(said.get("wanted", {}), said.get("withheld", {}))

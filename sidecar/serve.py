@@ -38,7 +38,7 @@ class Companion:
         """Serve until `stop`. Parts that end by themselves end the companion, so that whoever started it knows."""
         current = Current(self._engine(None))
         reloader, reporter = self._following(current)
-        probes = self._probes(current)
+        probes = self._probes(current, reporter)
         apps: list[tuple[Any, Where]] = [(Check(current, self.records, self.traces), self.options.listen)]
         apps.append((admin_app(current, self.records), self.options.admin))
         if self.options.management:
@@ -100,9 +100,11 @@ class Companion:
         while server.server_state.connections and asyncio.get_running_loop().time() < end:
             await asyncio.sleep(0.05)
 
-    def _probes(self, current: Current) -> Probes:
+    def _probes(self, current: Current, reporter: Reporter) -> Probes:
         async def missing() -> list[str]:
-            return [*([] if current.plan.held else ["no contract is held"]), *await current.engine.problems()]
+            if not current.plan.held:
+                return ["no contract is held"]
+            return [*reporter.missing(), *await current.engine.problems()]
 
         async def metrics() -> str | None:
             return await scrape(self.options.proxy) if self.options.proxy else None
