@@ -19,16 +19,23 @@ def properties(two: Two) -> Findings:
 
 
 class _Member:
-    """A property in one of the forms. `hidden` says that it is none of the direction's: read-only in what clients send."""
+    """A property in one of the forms. `said` says that it may be there and what it is, by its name or as any other property;
+    `hidden` that it is none of the direction's: read-only in what clients send."""
 
     def __init__(self, two: Two, form: Form, name: str) -> None:
         self.named = name in form.names
         self.required = name in form.required
         self.schemas = form.member(name)
+        self.refused = any(node.value is False for node in self.schemas)
+        self.said = self.named or (not self.refused and any(not _open(node) for node in self.schemas))
         self.node = form.names.get(name) or form.required.get(name) or form.at
         word = "readOnly" if two.request else "writeOnly"
         self.form = form
         self.hidden = self.named and _marked(self.schemas, form, word)
+
+
+def _open(node: Node) -> bool:
+    return node.value is True or node.value == {}
 
 
 def _marked(schemas: tuple[Node, ...], form: Form, word: str) -> bool:
@@ -56,25 +63,21 @@ def _request(two: Two, name: str, old: _Member, new: _Member) -> Findings:
         default = any(node.value.get("default") is not None for node in new.schemas if type(node.value) is dict)
         what = ("became-required" if old.named else "new-required") + ("-with-default" if default else "")
         yield Issue(what, "it must be sent now", old.node, new.node, name)
-    if old.named and not new.named:
-        if _refused(new):
+    if old.named and not new.said:
+        if new.refused:
             yield Issue("refused", "it is not taken any more", old.node, new.node, name)
         else:
             yield Issue("removed", "it is gone, and what is sent of it is not looked at", old.node, new.node, name)
-    elif old.named:
+    elif old.said:
         yield Part(name, old.schemas, new.schemas)
 
 
 def _response(two: Two, name: str, old: _Member, new: _Member) -> Findings:
-    if old.named and not new.named:
+    if old.named and not new.said:
         what = "required-property-removed" if old.required else "optional-property-removed"
         yield Issue(what, "it is gone", old.node, new.node, name)
         return
     if old.required and not new.required:
         yield Issue("became-optional", "it may be missing", old.node, new.node, name)
-    if old.named:
+    if old.said:
         yield Part(name, old.schemas, new.schemas)
-
-
-def _refused(member: _Member) -> bool:
-    return any(node.value is False for node in member.schemas)

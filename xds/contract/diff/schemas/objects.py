@@ -41,12 +41,14 @@ def _at(nodes: tuple[Node, ...]) -> Node | None:
 
 
 def patterned(two: Two) -> Findings:
-    """`patternProperties`, pattern by pattern."""
+    """`patternProperties`, pattern by pattern; where one side has none, what it says of any other property counts."""
     old, new = _patterns(two.old), _patterns(two.new)
     for pattern in dict.fromkeys((*old, *new)):
-        before, after = tuple(old.get(pattern, ())), tuple(new.get(pattern, ()))
+        before = tuple(old.get(pattern, ())) or two.old.additional
+        after = tuple(new.get(pattern, ())) or two.new.additional
         if before and after:
-            yield Part(f"({pattern})", before, after)
+            if pattern in old or two.request or not _closed(before):
+                yield Part(f"({pattern})", before, after)
         elif two.request and after:
             words = f"properties that match `{pattern}` have a schema now"
             yield Issue("pattern-property-added", words, None, after[0])
