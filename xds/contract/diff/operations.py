@@ -5,7 +5,7 @@ from __future__ import annotations
 from xds.contract.paths import same
 from xds.model import Operation
 
-from . import bodies, lifecycle, parameters, responses, security, selection
+from . import bodies, gateway, lifecycle, parameters, responses, security, selection
 from .comparison import Comparison
 from .sameness import Sameness
 
@@ -24,7 +24,7 @@ def compare(work: Comparison) -> None:
             lifecycle.removed(work, old, [o for o in after.values() if same(o.path) == same(old.path)])
             continue
         unchanged = _unchanged(work, sameness, old, new)
-        for rule in (lifecycle.compare, security.compare) if unchanged else ROOMS:
+        for rule in INHERITED if unchanged else ROOMS:
             rule(work, old, new)
     work.about()
     selection.compare(work)
@@ -41,7 +41,9 @@ def _unchanged(work: Comparison, sameness: Sameness, old: Operation, new: Operat
     return sameness.same(before, after) and sameness.same(*above)
 
 
-ROOMS = (lifecycle.compare, security.compare, parameters.compare, bodies.compare, responses.compare)
+INHERITED = (lifecycle.compare, security.compare, gateway.compare)
+"""What is also said of operations outside of them."""
+ROOMS = (*INHERITED, parameters.compare, bodies.compare, responses.compare)
 
 
 def _key(operation: Operation) -> Key:

@@ -176,6 +176,16 @@ _OWN: dict[str, tuple[Severity, str]] = {
     "response-body-media-type-schema-removed": (_E, "A response's schema is gone."),
     "version-named-otherwise": (_E, "What clients name a version by does not mean it any more."),
     "version-default-removed": (_E, "Requests that name no version do not mean this one any more."),
+    "request-condition-added": (
+        _E,
+        "Only requests with a certain header or parameter mean the operation now (`match`).",
+    ),
+    "request-body-limit-decreased": (_E, "Smaller bodies are taken (`bodyLimit`)."),
+    "api-enforced": (_E, "What breaks the contract was not looked at, and is refused now (`mode`)."),
+    "api-enforced-after-report": (_W, "What breaks the contract was only reported, and is refused now (`mode`)."),
+    "api-redirected": (_W, "Clients are sent elsewhere (`redirect`)."),
+    "upgrade-removed": (_E, "An operation does not become a WebSocket any more (`upgrade`)."),
+    "cors-narrowed": (_E, "Pages of other origins may do less (`cors`)."),
     "webhook-removed": (_E, "A webhook is gone."),
 }
 
