@@ -1,7 +1,7 @@
 """What the gateway itself refuses by `x-sidegate`: other conditions, smaller bodies, checks that begin to refuse.
 
-How much and how fast (`rateLimits`, `shed`, `timeout`), from where (`addresses`), by which policy and to where requests go is how
-a service is run: it changes from day to day, by environment and plan, and is nothing that a contract promises.
+How much and how fast (`rateLimits`, `shed`, `timeout`), from where (`addresses`), by which policy and to
+where requests go is how a service is run: it changes from day to day and by environment, and no contract promises it.
 """
 
 from __future__ import annotations
