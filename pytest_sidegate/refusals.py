@@ -6,9 +6,11 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pytest_sidegate.routing import Unrouted
 from sidecar import respond
 from sidecar.message import Response
 from xds.model import Gateway, Operation, Version
+from xds.native.errors import declared_media, of_path, wording
 
 REFUSALS: Mapping[str, tuple[int, str]] = {
     "bad-request": (
@@ -47,6 +49,17 @@ def unknown_version(status: int, versions: Iterable[str]) -> Response:
     detail = UNKNOWN_VERSION[status]
     answer = respond.problem(status, "unknown-version", detail, operation=None, version=None, trace_id=None)
     return _with(answer, {"versions": list(versions)})
+
+
+def unrouted(found: Unrouted) -> Response:
+    """The refusal of what is no operation's, in the words of its path, else of the document that it is below."""
+    code = "not-found" if found.status == 404 else "method-not-allowed"
+    answer = refusal(code, None, None, (("allow", ", ".join(found.allow)),) if found.allow else ())
+    if found.operations:
+        own = of_path(found.operations, code, found.status)
+        return respond.in_words(answer, own[0], declared_media(own[1], found.status)) if own else answer
+    said = wording(found.base.errors, code, found.status) if found.base else None
+    return respond.in_words(answer, said, respond.PROBLEM) if said else answer
 
 
 def gone(gateway: Gateway, version: Version, operation: Operation) -> Response:

@@ -9,6 +9,7 @@ from urllib.parse import unquote_plus
 
 from pytest_sidegate.target import Target
 from xds.model import Gateway, Operation, Service, Version
+from xds.native.bases import Base, base_of, bases_of
 from xds.native.matching import NONE
 from xds.native.naming import meant
 from xds.native.versions import Kind, choice_of, newest_first
@@ -27,11 +28,16 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Unrouted:
-    """No operation is: 404, 405 with the methods that the path has, or the version named is none of `versions` (400, 406)."""
+    """No operation is: 404, 405 with the methods that the path has, or the version named is none of `versions` (400, 406).
+
+    `operations` are those of the path, if it is one; else `base` is what it is below.
+    """
 
     status: int
     allow: tuple[str, ...] = ()
     versions: tuple[str, ...] = ()
+    operations: tuple[Operation, ...] = ()
+    base: Base | None = None
 
 
 class Routes:
@@ -40,10 +46,10 @@ class Routes:
     def __init__(self, gateway: Gateway) -> None:
         self._services = {service.name: service for service in gateway.services}
         hosts = {host for service in gateway.services for host in service.hosts}
-        self._exact = {host: _table(host, gateway.services) for host in hosts if not host.startswith("*.")}
+        self._exact = {host: _Host.of(host, gateway.services) for host in hosts if not host.startswith("*.")}
         wild = sorted((host for host in hosts if host.startswith("*.")), key=len, reverse=True)
-        self._wild = [(host[1:], _table(host, gateway.services)) for host in wild]
-        self._others = _table("*", gateway.services)
+        self._wild = [(host[1:], _Host.of(host, gateway.services)) for host in wild]
+        self._others = _Host.of("*", gateway.services)
 
     def find(self, target: Target, method: str, headers: Mapping[str, str]) -> Chosen | Unrouted:
         """The operation for a request. `headers` are by lower-case name; methods are told apart by case.
@@ -53,29 +59,32 @@ class Routes:
         """
         whole = target.path if target.query is None else f"{target.path}?{target.query}"
         named = {**headers, ":path": whole}
-        passed: Offer | None = None
-        for path, offers in self._at(target.host):
+        passed: Sequence[Offer] | None = None
+        host = self._at(target.host)
+        for path, offers in host.table:
             if not path.fits(target.path):
                 continue
             if not any(operation.native.version for _, operation in offers):
                 return _by_method(offers, method, target.query, headers)
             if mine := _of_version(offers, named):
                 return _by_method(mine, method, target.query, headers)
-            passed = passed or offers[0]
-        return Unrouted(404) if passed is None else self._without_version(passed, named)
+            passed = passed or offers
+        if passed is None:
+            return Unrouted(404, base=base_of(target.path, host.bases))
+        return self._without_version(passed, named)
 
-    def _without_version(self, offer: Offer, named: Mapping[str, str]) -> Unrouted:
+    def _without_version(self, offers: Sequence[Offer], named: Mapping[str, str]) -> Unrouted:
         """404 for a version that there is, without the path; else that there is no such version."""
-        version, operation = offer
+        version, operation = offers[0]
         mine = operation.native.version
         known = (choice_of(each) for each in newest_first(self._services[version.service].versions))
         siblings = [choice for choice in known if choice and mine and choice.selector == mine.selector]
         if meant(siblings, named) is not None:
-            return Unrouted(404)
+            return Unrouted(404, operations=tuple(operation for _, operation in offers))
         status = 406 if siblings[0].kind is Kind.MEDIA_TYPE else 400
         return Unrouted(status, versions=tuple(choice.shown for choice in siblings))
 
-    def _at(self, host: str) -> Sequence[tuple[_Path, Sequence[Offer]]]:
+    def _at(self, host: str) -> _Host:
         if host in self._exact:
             return self._exact[host]
         wild = next((table for ending, table in self._wild if host.endswith(ending) and host != ending), None)
@@ -96,7 +105,10 @@ def _by_method(
     for version, operation in sorted(mine, key=_conditions):
         if _meets(operation, query, headers):
             return Chosen(version, operation)
-    return Unrouted(404) if mine else Unrouted(405, tuple(dict.fromkeys(o.method for _, o in offers)))
+    operations = tuple(operation for _, operation in offers)
+    return Unrouted(
+        404 if mine else 405, () if mine else tuple(dict.fromkeys(o.method for o in operations)), operations=operations
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +126,20 @@ class _Path:
         return path.startswith(self.prefix) and self.expression.fullmatch(path) is not None
 
 
-def _table(domain: str, services: Iterable[Service]) -> list[tuple[_Path, list[Offer]]]:
-    """The paths that a domain offers, the ones that win first, each with its operations by method."""
-    offered = [s for s in services if not s.hosts or domain in s.hosts]
+@dataclass(frozen=True, slots=True)
+class _Host:
+    """What a domain offers: its paths, the ones that win first, each with its operations by method; and its base paths."""
+
+    table: Sequence[tuple[_Path, Sequence[Offer]]]
+    bases: Sequence[Base]
+
+    @classmethod
+    def of(cls, domain: str, services: Iterable[Service]) -> _Host:
+        offered = [s for s in services if not s.hosts or domain in s.hosts]
+        return cls(_table(offered), bases_of(offered))
+
+
+def _table(offered: Iterable[Service]) -> list[tuple[_Path, list[Offer]]]:
     found: dict[tuple[str, ...], tuple[Pattern, list[Offer]]] = {}
     for version in (version for service in offered for version in service.versions):
         for operation in version.operations:

@@ -22,7 +22,7 @@ from pytest_sidegate.asked import Asked, asked_of
 from pytest_sidegate.credentials import Credentials
 from pytest_sidegate.frame import Sent, sent_of
 from pytest_sidegate.loop import Loop
-from pytest_sidegate.refusals import UNFIT, gone, refusal, unknown_version
+from pytest_sidegate.refusals import UNFIT, gone, refusal, unknown_version, unrouted
 from pytest_sidegate.routing import Routes, Unrouted
 from pytest_sidegate.target import Refused
 from pytest_sidegate.tokens import Failure, Found, Tokens, required
@@ -167,8 +167,7 @@ class Verdicts:
         if isinstance(found, Unrouted) and found.versions:
             return self._with("unknown-version", unknown_version(found.status, found.versions))
         if isinstance(found, Unrouted):
-            allow = (("allow", ", ".join(found.allow)),) if found.allow else ()
-            return self._refused("not-found" if found.status == 404 else "method-not-allowed", headers=allow)
+            return self._with("not-found" if found.status == 404 else "method-not-allowed", unrouted(found))
         return self._routed(sent, asked_of(found.version, found.operation), address)
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from sidecar.message import Response, Violation
 from xds.headers import CODE
 from xds.model import Operation
-from xds.native.errors import declared_media, wording
+from xds.native.errors import Wording, declared_media, wording
 from xds.native.errors import worded as own_words
 
 PROBLEM = "application/problem+json"
@@ -51,9 +51,12 @@ def worded(refusal: Response, operation: Operation) -> Response:
         return refusal
     document = json.loads(refusal.body)
     own = wording(operation.native.errors, document["code"], refusal.status)
-    if own is None:
-        return refusal
-    media, body = own_words(own, document, declared_media(operation, refusal.status))
+    return refusal if own is None else in_words(refusal, own, declared_media(operation, refusal.status))
+
+
+def in_words(refusal: Response, own: Wording, declared: str) -> Response:
+    """A problem document in a contract's words; `declared` is the media type that it declares for the status."""
+    media, body = own_words(own, json.loads(refusal.body), declared)
     kept = tuple(header for header in refusal.headers if header[0] != "content-type")
     return Response(refusal.status, (("content-type", media), *kept), body.encode("utf-8", "backslashreplace"))
 

@@ -146,14 +146,15 @@ def test_others_are_worded_as_ever(hop: Hop) -> None:
     assert (late.status_code, late.json()["code"]) == (504, "upstream-timeout")
     assert hop.client.get("/plain", headers={"x-status": "500"}).text.startswith("Traceback")
     assert hop.client.get("/nothing").json()["code"] == "not-found"
-    assert hop.client.get("/worded").json()["code"] == "method-not-allowed"
+    assert hop.client.put("/plain").json()["code"] == "method-not-allowed"
+    assert hop.client.get("/worded").text.startswith("<e code='method-not-allowed'>")
 
 
 @pytest.mark.parametrize(
     ("written", "said"),
     [
         ("errors: {body-to-large: {detail: x}}", "no refusal has the code `body-to-large`"),
-        ("errors: {not-found: {detail: x}}", "no operation matches"),
+        ("errors: {not-found: {detail: x}}", "no operation has the path"),
         ("errors: {default: {detail: '${subject}'}}", "no placeholder `${subject}`"),
         ("errors: {default: {body: {a: 1}, mediaType: text/plain}}", "is a text"),
         ("errors: {default: {body: {a: 1}, title: x}}", "no problem document to put words into"),

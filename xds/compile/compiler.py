@@ -148,6 +148,7 @@ class Compiler:
             contract.schemas,
             contract.files,
             contract.place,
+            contract.bases,
         )
         for each in PASSES:
             version = each(version)

@@ -38,6 +38,7 @@ class Contract:
     files: tuple[str, ...]
     place: Place
     diagnostics: tuple[Diagnostic, ...]
+    bases: tuple[str, ...] = ()
 
 
 def compile_contract(
@@ -135,6 +136,7 @@ class _Compilation:
             tuple(sorted(self.library.roots)),
             root.place,
             _diagnostics(self.library, problems),
+            frame.around.bases,
         )
 
     def _items(self, around: Surroundings) -> list[Item]:

@@ -74,6 +74,21 @@ class _Grant:
         return sorted({name for operation, own in pairs for name in _headers(operation, own)})
 
 
+def anywhere(own: Cors) -> Route:
+    """The preflight of a path that no operation has: a page that may read why must be let ask."""
+    names_ = ", ".join(sorted({"authorization", "content-type", *own.headers}))
+    return Route(
+        name="preflight",
+        match=_match([_regex(own.allowed)], _ANYTHING),
+        route=NOWHERE,
+        decorator=Decorator(operation="preflight", propagate=False),
+        typed_per_filter_config={names.CORS_FILTER: cors.preflight(own, _METHODS, names_)},
+    )
+
+
+_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
+
+
 def _granted(by_method: Sequence[Routed]) -> Iterator[_Grant]:
     methods: dict[str, list[Operation]] = {}
     for routed in by_method:

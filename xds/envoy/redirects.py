@@ -16,7 +16,8 @@ from envoy_data_plane.envoy.config.route.v3 import (
 from envoy_data_plane.xds.type.matcher.v3 import Matcher
 
 from xds.envoy import names
-from xds.envoy.routes import listed, sound_authority
+from xds.envoy.refused import listed
+from xds.envoy.routes import sound_authority
 from xds.model import Gateway
 
 HTTPS = 443

@@ -4,25 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
-from functools import cache, lru_cache
+from functools import lru_cache
 
 from envoy_data_plane.envoy.config.core.v3 import Metadata
 from envoy_data_plane.envoy.config.route.v3 import (
     Decorator,
     DirectResponseAction,
-    HeaderMatcher,
     Route,
     RouteAction,
     RouteConfiguration,
-    RouteList,
     RouteMatch,
     VirtualHost,
 )
-from envoy_data_plane.envoy.extensions.filters.http.ext_authz.v3 import ExtAuthzPerRoute
-from envoy_data_plane.envoy.type.matcher.v3 import StringMatcher
-from envoy_data_plane.envoy.type.v3 import Int64Range
 from envoy_data_plane.google.protobuf import Any
-from envoy_data_plane.xds.core.v3 import TypedExtensionConfig
 from envoy_data_plane.xds.type.matcher.v3 import (
     Matcher,
     MatcherMatcherList,
@@ -36,10 +30,10 @@ from xds import headers
 from xds.envoy import credentials, names, wordings
 from xds.envoy.actions import action
 from xds.envoy.chain import per_route
-from xds.envoy.codec import any_of, delimited, encode, entry, shared
+from xds.envoy.codec import delimited, encode, entry
 from xds.envoy.composed import composed, encoded, gathered
 from xds.envoy.conditions import in_order, left_over, only_for
-from xds.envoy.filters import addresses, announced, buffer, cors, mock
+from xds.envoy.filters import addresses, announced, buffer, mock
 from xds.envoy.filters.cache import rule as cache_rule
 from xds.envoy.kept import Kept, Methods, Offer, groups
 from xds.envoy.login import with_logins
@@ -50,14 +44,16 @@ from xds.envoy.patches import patched
 from xds.envoy.plain import PROTOCOL, plain
 from xds.envoy.preflights import preflights, widest
 from xds.envoy.profile import Profile
+from xds.envoy.refused import listed, nowhere, only, refusal, refused, said_of, too_large, unasked, without_length
 from xds.envoy.routed import Routed, surroundings
 from xds.envoy.successors import seen, successor
 from xds.envoy.targets import redirect
-from xds.envoy.typed import overwrite, struct
+from xds.envoy.typed import struct
 from xds.envoy.versions import by_query, chosen, remainder, siblings, spoken, told, versioned
 from xds.hardened import AUTHORITY
 from xds.model import Gateway, JwtScheme, Operation, Service, Version
 from xds.model.listeners import ClientCertificate
+from xds.native.bases import bases_of
 from xds.native.caching import cache_of
 from xds.native.cors import Cors, cors_of
 from xds.native.versions import Choice, Kind, choice_of
@@ -112,7 +108,7 @@ def _peer(gateway: Gateway) -> tuple[str, ...]:
 
 def _virtual_host(domain: str, gateway: Gateway, profile: Profile) -> VirtualHost:
     offered = [version for service in services_at(domain, gateway) for version in service.versions]
-    inner = matcher(_groups(domain, offered, gateway, profile), refusal(404))
+    inner = matcher(_groups(domain, offered, gateway, profile), nowhere(bases_of(services_at(domain, gateway))))
     return VirtualHost(
         name=names.virtual_host(domain), domains=[domain], matcher=sound_authority(with_logins(inner, gateway))
     )
@@ -181,8 +177,8 @@ def _remainder(by_method: Sequence[Routed]) -> MatcherOnMatch | None:
     if not versioned(by_method):
         return None
     known, own = siblings(by_method), widest(by_method)
-    nowhere = listed("404", [_refusal_route(404, "", own, known[0].varies)])
-    return remainder(known, nowhere, listed("unknown-version", [_unknown(by_method[0], known, own)]))
+    missing = listed("404", [refused(404, "", own, known[0].varies, said_of(by_method, 404))])
+    return remainder(known, missing, listed("unknown-version", [_unknown(by_method[0], known, own)]))
 
 
 def _unknown(routed: Routed, known: Sequence[Choice], own: Cors | None) -> Route:
@@ -193,7 +189,7 @@ def _unknown(routed: Routed, known: Sequence[Choice], own: Cors | None) -> Route
         direct_response=DirectResponseAction(status=406 if known[0].kind is Kind.MEDIA_TYPE else 400),
         decorator=Decorator(operation="unknown-version", propagate=False),
         metadata=Metadata(filter_metadata={names.METADATA: struct(told(routed.version.service, known))}),
-        typed_per_filter_config=_unasked(own, known[0].varies),
+        typed_per_filter_config=unasked(own, known[0].varies),
     )
 
 
@@ -202,8 +198,10 @@ def _every_route(by_method: Sequence[Routed]) -> list[Route]:
     each = (
         route for routed in in_order(by_method) for route in only_for(_routes(routed), routed.operation.native.match)
     )
-    unmatched = (_unmatched(method, widest(by_method), _varies(by_method)) for method in left_over(by_method))
-    return [*each, *unmatched, _refusal_route(405, allow, widest(by_method), _varies(by_method))]
+    own, varies = widest(by_method), _varies(by_method)
+    nothing = refused(404, "", own, varies, said_of(by_method, 404))
+    unmatched = (replace(nothing, match=only(method)) for method in left_over(by_method))
+    return [*each, *unmatched, refused(405, allow, own, varies, said_of(by_method, 405))]
 
 
 def _varies(by_method: Sequence[Routed]) -> str | None:
@@ -216,9 +214,9 @@ def _routes(routed: Routed) -> Iterator[Route]:
     """An operation's routes: a body that says it is too large is refused before it is sent, all else is forwarded."""
     operation = routed.operation
     if (limit := buffer.announced(routed)) is not None:
-        yield _own(_too_large(operation.method, limit, cors_of(operation)), routed)
+        yield _own(too_large(operation.method, limit, cors_of(operation)), routed)
     if buffer.must_announce(routed):
-        yield _own(_without_length(operation.method, cors_of(operation)), routed)
+        yield _own(without_length(operation.method, cors_of(operation)), routed)
     if cache_of(operation):
         yield _asked_by_cache(routed)
     route = _route(routed)
@@ -227,8 +225,7 @@ def _routes(routed: Routed) -> Iterator[Route]:
     yield route
 
 
-_new_route, _new_list, _new_action = maker(Route), maker(RouteList), maker(MatcherOnMatch)
-_new_extension, _new_decorator = maker(TypedExtensionConfig), maker(Decorator)
+_new_route, _new_decorator = maker(Route), maker(Decorator)
 _new_map = maker(MatcherMatcherTreeMatchMap)
 
 
@@ -240,7 +237,7 @@ def _route(routed: Routed) -> Route:
     version, operation, sent = routed.version, routed.operation, redirect(routed)
     made = _new_route(
         name=names.route(version, operation),
-        match=_method(operation.method),
+        match=only(operation.method),
         route=_action(routed) if sent is None else None,
         redirect=sent,
         metadata=_metadata(routed),
@@ -257,7 +254,7 @@ def _asked_by_cache(routed: Routed) -> Route:
     operation = routed.operation
     return _new_route(
         name=names.route(routed.version, operation),
-        match=RouteMatch(prefix="/", headers=[ASKED, *_method(operation.method).headers]),
+        match=RouteMatch(prefix="/", headers=[ASKED, *only(operation.method).headers]),
         route=action(routed),
         metadata=encoded(Metadata, entry(1, names.METADATA, b"".join(_names(routed.version, operation)))),
         decorator=_new_decorator(operation=names.span(operation), propagate=False),
@@ -303,68 +300,7 @@ _known_member = lru_cache(maxsize=256)(_member)
 """What many routes hold."""
 
 
-@cache
-def _method(method: str) -> RouteMatch:
-    header = HeaderMatcher(name=":method", string_match=StringMatcher(exact=method))
-    return shared(RouteMatch(prefix="/", headers=[header]))
-
-
-@cache
-def refusal(status: int) -> MatcherOnMatch:
-    """The action that answers a status and asks no filter; `xds.envoy.replies` writes the document."""
-    return shared(listed(str(status), [_refusal_route(status)]))
-
-
-@cache
-def _refusal_route(status: int, allow: str = "", own: Cors | None = None, varies: str | None = None) -> Route:
-    refused = Route(
-        name=str(status),
-        match=RouteMatch(prefix="/"),
-        direct_response=DirectResponseAction(status=status),
-        decorator=Decorator(operation=str(status), propagate=False),
-        typed_per_filter_config=_unasked(own, varies),
-        response_headers_to_add=[overwrite("allow", allow)] if allow else [],
-    )
-    return shared(refused)
-
-
-@cache
-def _unmatched(method: str, own: Cors | None, varies: str | None) -> Route:
-    """404 for a method that the path has, but not for this request."""
-    refused = Route(
-        name="404",
-        match=_method(method),
-        direct_response=DirectResponseAction(status=404),
-        decorator=Decorator(operation="404", propagate=False),
-        typed_per_filter_config=_unasked(own, varies),
-    )
-    return shared(refused)
-
-
-@cache
-def _too_large(method: str, limit: int, own: Cors | None) -> Route:
-    size = HeaderMatcher(name="content-length", range_match=Int64Range(start=limit + 1, end=_INT64))
-    return _by_length(413, method, size, own)
-
-
-@cache
-def _without_length(method: str, own: Cors | None) -> Route:
-    length = HeaderMatcher(name="content-length", present_match=True, invert_match=True)
-    return _by_length(411, method, length, own)
-
-
-def _by_length(status: int, method: str, length: HeaderMatcher, own: Cors | None) -> Route:
-    refused = Route(
-        name=str(status),
-        match=RouteMatch(prefix="/", headers=[*_method(method).headers, length]),
-        direct_response=DirectResponseAction(status=status),
-        decorator=Decorator(operation=str(status), propagate=False),
-        typed_per_filter_config=_unasked(own),
-    )
-    return shared(refused)
-
-
-def _own(refused: Route, routed: Routed) -> Route:
+def _own(made: Route, routed: Routed) -> Route:
     """The route with what all answers of the operation say and have in common, if there is anything."""
     common = {
         names.ANNOUNCED_FILTER: announced.per_route(routed),
@@ -372,23 +308,6 @@ def _own(refused: Route, routed: Routed) -> Route:
     }
     own = {name: filter_ for name, filter_ in common.items() if filter_ is not None}
     if not routed.operation.native.errors and not own:
-        return refused
-    filters = {**refused.typed_per_filter_config, **own}
-    return replace(refused, metadata=_metadata(routed), typed_per_filter_config=filters)
-
-
-_INT64 = (1 << 63) - 1
-
-
-@cache
-def _unasked(own: Cors | None = None, varies: str | None = None) -> dict[str, Any]:
-    found: dict[str, Any] = {names.COMPANION_FILTER: shared(any_of(ExtAuthzPerRoute(disabled=True)))}
-    if own:
-        found[names.CORS_ANSWER_FILTER] = cors.direct(own)
-    if varies:
-        found[names.ANNOUNCED_FILTER] = announced.varying(varies)
-    return found
-
-
-def listed(name: str, each: list[Route]) -> MatcherOnMatch:
-    return _new_action(action=_new_extension(name=name, typed_config=any_of(_new_list(routes=each))))
+        return made
+    filters = {**made.typed_per_filter_config, **own}
+    return replace(made, metadata=_metadata(routed), typed_per_filter_config=filters)

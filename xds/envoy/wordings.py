@@ -18,7 +18,17 @@ from xds.envoy.names import METADATA
 from xds.envoy.replies import ANY, KEPT, PROBLEM, REPLIES, Reply, added, when
 from xds.envoy.typed import overwrite
 from xds.model import Operation
-from xds.native.errors import SERVICE, UNROUTED, declared_media, worded, wording
+from xds.native.errors import (
+    OF_PATHS,
+    SERVICE,
+    UNROUTED,
+    Wording,
+    Wordings,
+    declared_media,
+    of_path,
+    worded,
+    wording,
+)
 
 ERRORS = f"xds.route_metadata.filter_metadata['{METADATA}']['errors']"
 _GUARD = f"'errors' in xds.route_metadata.filter_metadata['{METADATA}']"
@@ -27,11 +37,35 @@ _STATUS = 987654321
 """Stand for what only the request knows, in JSON and in any other text."""
 
 
+def text_of_path(operations: Sequence[Operation], status: int) -> Mapping[str, object]:
+    """The member of the metadata of a path's route that refuses what is none of its operations'; empty if nothing is said."""
+    reply = _REPLIES[status]
+    found = of_path(operations, reply.code, status)
+    return _said(reply, found[0], declared_media(found[1], status)) if found else {}
+
+
+def text_of_base(errors: Wordings) -> Mapping[str, object]:
+    """The same for 404 below a base path."""
+    reply = _REPLIES[404]
+    own = wording(errors, reply.code, 404)
+    return _said(reply, own, PROBLEM) if own else {}
+
+
+def _said(reply: Reply, own: Wording, declared: str) -> Mapping[str, object]:
+    document = _document(reply.code, reply.status, reply.title, reply.detail)
+    return {"errors": {reply.code: _split(*worded(own, document, declared))}}
+
+
+_REPLIES = {reply.status: reply for reply in REPLIES if reply.code in OF_PATHS}
+
+
 def texts(operation: Operation, version: str) -> dict[str, dict[str, str]]:
     """What an operation's route says of refusals, by code."""
     if not operation.native.errors:
         return {}
-    found = {reply.code: _text(operation, version, reply) for reply in REPLIES if reply.code not in UNROUTED}
+    found = {
+        reply.code: _text(operation, version, reply) for reply in REPLIES if reply.code not in (*UNROUTED, *OF_PATHS)
+    }
     found[SERVICE] = service_error(operation, version)
     return {code: text for code, text in found.items() if text is not None}
 
@@ -56,18 +90,27 @@ def _pieces(
     own = wording(operation.native.errors, code, status)
     if own is None:
         return None
-    document = {
+    document = _document(code, status, title, detail, operation.name, version)
+    return _split(*worded(own, document, declared_media(operation, 500 if status == _STATUS else status)))
+
+
+def _document(
+    code: str, status: int, title: str, detail: str, operation: str | None = None, version: str | None = None
+) -> dict[str, object]:
+    return {
         "type": "about:blank",
         "title": title,
         "status": status,
         "code": code,
         "detail": detail,
-        "operationId": operation.name,
+        "operationId": operation,
         "version": version,
         "traceId": _TRACE,
         "errors": [],
     }
-    media, body = worded(own, document, declared_media(operation, 500 if status == _STATUS else status))
+
+
+def _split(media: str, body: str) -> dict[str, str]:
     before, sign, behind = body.partition(_TRACE)
     return {"type": media, "a": before, **({"b": behind} if sign else {})}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from xds.model.listeners import UpstreamTls
+from xds.native import PLAIN, Native
 from xds.native.traffic import Endpoint, Traffic
 from xds.place import Place
 
@@ -30,7 +31,11 @@ class Upstream:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One contract of a service, compiled. `digest` is over everything that decides how its requests are judged."""
+    """One contract of a service, compiled. `digest` is over everything that decides how its requests are judged.
+
+    `bases` are the base paths of the document's `servers`; `native` is what its root says of native features, as far as
+    its operations do not all say something else.
+    """
 
     service: str
     name: str
@@ -40,6 +45,8 @@ class Version:
     schemas: Schemas
     files: tuple[str, ...]
     place: Place
+    bases: tuple[str, ...] = ()
+    native: Native = PLAIN
 
 
 @dataclass(frozen=True, slots=True)

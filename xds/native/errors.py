@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -25,8 +25,11 @@ SERVICE = "service-error"
 
 WORDS = ("code", "status", "title", "detail", "operationId", "version", "traceId", "errors")
 
-UNROUTED = ("not-found", "method-not-allowed", "unknown-version")
-"""Codes of requests that are no operation's."""
+UNROUTED = ("unknown-version",)
+"""Codes that no contract words: the document lists what only the gateway knows."""
+
+OF_PATHS = ("not-found", "method-not-allowed")
+"""Codes of requests that are no operation's, worded by what all of a path or of a document has in common."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,18 @@ def wording(wordings: Wordings, code: str, status: int) -> Wording | None:
     by_key = dict(wordings)
     keys = (code,) if code == SERVICE else (code, str(status), DEFAULT)
     return next((by_key[key] for key in keys if key in by_key), None)
+
+
+def of_path(operations: Sequence[Operation], code: str, status: int) -> tuple[Wording, Operation] | None:
+    """What a path says of a refusal that is none of its operations': the first that names its code or status, and whose words
+    they are; `default` counts only where all of them say the same."""
+    for operation in operations:
+        by_key = dict(operation.native.errors)
+        if own := by_key.get(code) or by_key.get(str(status)):
+            return own, operation
+    defaults = {dict(operation.native.errors).get(DEFAULT) for operation in operations}
+    own = defaults.pop() if len(defaults) == 1 else None
+    return (own, operations[0]) if own else None
 
 
 def worded(own: Wording, document: Mapping[str, Any], declared: str) -> tuple[str, str]:
@@ -110,8 +125,11 @@ def _wording(own: Mapping[str, Any]) -> Wording:
 
 
 def _check(value: Wordings, operation: Operation, site: Site) -> Iterator[Problem]:
-    for key, own in operation.settings["errors"].value.items():
+    setting = operation.settings["errors"]
+    for key, own in setting.value.items():
         at = join("", key)
+        if key == "not-found" and operation.native.match is None and not setting.of_document:
+            yield Problem("no operation has the path where `not-found` is said", at, "write it in the document's root")
         yield from _key(key, at)
         for pointer, text in _texts(own, at):
             yield from _words(text, pointer)
@@ -130,7 +148,7 @@ def _key(key: str, at: str) -> Iterator[Problem]:
     if key.isdigit() or key in (DEFAULT, SERVICE):
         return
     if key in UNROUTED:
-        yield Problem(f"`{key}` is said where no operation matches, so none can word it", at)
+        yield Problem(f"what `{key}` says is the gateway's to say: which versions there are", at)
     elif key not in known:
         yield Problem(f"no refusal has the code `{key}`", at, nearest(key, known))
 

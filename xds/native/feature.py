@@ -24,6 +24,11 @@ class Setting:
     place: Place
     rule: Span | None = None
 
+    @property
+    def of_document(self) -> bool:
+        """Whether it stands in the root of a document, for all of it."""
+        return self.rule is None and self.place.pointer.startswith("/x-sidegate/")
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:

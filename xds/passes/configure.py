@@ -1,11 +1,11 @@
-"""Version -> Version whose operations hold what their settings mean."""
+"""Version -> Version that holds what the settings of its document and operations mean."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from xds.model import Operation, Version
-from xds.native import native_of
+from xds.native import Setting, native_of
 from xds.passes.kept import Kept
 
 
@@ -13,7 +13,18 @@ def configure(version: Version) -> Version:
     """Fill in `Operation.native` for every operation that has settings; all others stay the objects they are."""
     if not any(operation.settings for operation in version.operations):
         return version
-    return replace(version, operations=_configured(version))
+    return replace(version, operations=_configured(version), native=native_of(_of_document(version)))
+
+
+def _of_document(version: Version) -> dict[str, Setting]:
+    """The settings of the document's root, found where operations have them: those were checked."""
+    distinct = {id(operation.settings): operation.settings for operation in version.operations}
+    return {
+        key: setting
+        for settings in distinct.values()
+        for key, setting in settings.items()
+        if setting.of_document and setting.place.file == version.place.file
+    }
 
 
 def _native(operation: Operation) -> Operation:
