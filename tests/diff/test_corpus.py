@@ -6,7 +6,7 @@ not found under its id has a reason in unfound.yaml.
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, datetime
 
 import pytest
 import yaml
@@ -16,7 +16,7 @@ from xds.contract.diff import CHANGES, Side, differences, open_side
 
 FILE = "contracts/things/v1.yaml"
 CASES = list(cases())
-TODAY = date(2026, 1, 1)
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC).timestamp()
 
 
 def side(document: object) -> Side:
@@ -37,7 +37,7 @@ def test_pairs(pairs: Pairs) -> None:
     """Exactly the ids that are expected; the wrong ones together."""
     wrong = {}
     for case, old, new in pairs:
-        found = {change.id for change in differences(old, new, TODAY)}
+        found = {change.id for change in differences(old, new, NOW)}
         if found != case.ids:
             wrong[case.name] = f"{sorted(found)}, not {sorted(case.ids)}"
     assert not wrong
@@ -51,7 +51,7 @@ def test_contracts_of_the_pairs_compile(pairs: Pairs) -> None:
 
 def test_nothing_is_found_between_equal_contracts(pairs: Pairs) -> None:
     for case, old, new in pairs:
-        assert differences(old, old, TODAY) == differences(new, new, TODAY) == (), case.name
+        assert differences(old, old, NOW) == differences(new, new, NOW) == (), case.name
 
 
 def test_every_id_is_found_somewhere() -> None:

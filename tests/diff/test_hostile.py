@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.diff.cases import document
-from tests.diff.test_corpus import TODAY, side
+from tests.diff.test_corpus import NOW, side
 from xds.contract.diff import Side, differences
 
 OK = {"200": {"description": "ok"}}
@@ -22,14 +22,14 @@ def _ids(old: Any, new: Any, **components: Any) -> set[str]:
         body = {"requestBody": {"required": True, "content": content}, "responses": OK}
         sides.append(side(document(body, components={"schemas": components})))
     first, second = sides
-    return {change.id for change in differences(first, second, TODAY)}
+    return {change.id for change in differences(first, second, NOW)}
 
 
 def _answers(old: Any, new: Any) -> set[str]:
     """The same of a response, whose schemas nobody looks at before."""
     made = ({"200": {"description": "ok", "content": {"application/json": {"schema": s}}}} for s in (old, new))
     first, second = (side(document({"responses": responses})) for responses in made)
-    return {change.id for change in differences(first, second, TODAY)}
+    return {change.id for change in differences(first, second, NOW)}
 
 
 def test_a_pattern_that_takes_for_ever() -> None:

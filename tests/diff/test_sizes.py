@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from tests.diff.cases import PLACES, Document, document
-from tests.diff.test_corpus import TODAY, side
+from tests.diff.test_corpus import NOW, side
 from xds.contract.diff import differences, solver
 
 OK = {"200": {"description": "ok"}}
 
 
 def ids(old: Document, new: Document) -> list[str]:
-    return [change.id for change in differences(side(old), side(new), TODAY)]
+    return [change.id for change in differences(side(old), side(new), NOW)]
 
 
 def recursive(bound: int, far: int) -> Document:
@@ -51,7 +51,7 @@ def recursive(bound: int, far: int) -> Document:
 def test_schemas_that_contain_themselves() -> None:
     assert ids(recursive(9, 9), recursive(9, 9)) == []
     assert ids(recursive(9, 9), recursive(10, 10)) == []
-    [found] = differences(side(recursive(9, 9)), side(recursive(8, 9)), TODAY)
+    [found] = differences(side(recursive(9, 9)), side(recursive(8, 9)), NOW)
     assert found.id == "request-property-max-decreased"
     assert set(found.operations) == {"POST /things", "POST /far"}, "one change, and both operations that it breaks"
     assert ids(recursive(9, 9), recursive(9, 8)) == ["request-property-max-length-decreased"]

@@ -143,6 +143,20 @@ def test_folders_by_service_and_version(here: Path, capsys: pytest.CaptureFixtur
     assert said.endswith("new: dogs/v1\n")
 
 
+@pytest.mark.parametrize(("gone", "code"), [("2020-01-01", 0), ("2999-01-01", 1)])
+def test_a_contract_that_is_gone_after_its_sunset(
+    here: Path, capsys: pytest.CaptureFixture[str], gone: str, code: int
+) -> None:
+    """Whom it served is refused already: nobody misses it."""
+    for side in ("old", "new"):
+        (here / side / "contracts/pets").mkdir(parents=True)
+        (here / side / "contracts/pets/v2.yaml").write_text(PETS.replace("/v1", "/v2"))
+    old = PETS + f"x-sunset: {gone}\nx-sidegate: {{deprecated: true}}\n"
+    (here / "old/contracts/pets/v1.yaml").write_text(old)
+    exit_code, said = diff(capsys, "old", "new")
+    assert (exit_code, "contract-removed" in said) == (code, bool(code))
+
+
 def test_git_revisions(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     git("init", "-q", "-b", "main")
     shared = {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}}

@@ -6,7 +6,7 @@ import copy
 import json
 import random
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, datetime
 
 import pytest
 import yaml
@@ -17,7 +17,7 @@ from tests.diff.documents import document
 from tests.diff.refactorings import REFACTORINGS, Document, Files, modern, written
 from xds.contract.diff import Side, differences, open_side
 
-TODAY = date(2026, 1, 1)
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC).timestamp()
 Refactoring = Callable[[Document, random.Random], Files]
 _KINDS = [one for one in REFACTORINGS if one is not modern]
 
@@ -31,7 +31,7 @@ def opened(files: Files) -> Side:
 
 
 def ids(old: Side, new: Side) -> list[str]:
-    found = [f"{change.id}: {change.message}" for change in differences(old, new, TODAY)]
+    found = [f"{change.id}: {change.message}" for change in differences(old, new, NOW)]
     return found + [finding.message for side in (old, new) for finding in side.report.findings]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -48,8 +49,6 @@ def run(options: argparse.Namespace) -> int:
     if options.list:
         return _listed(options.format)
     weighed = _weighed(options.fail_on or ["error"], CHANGES)
-    from datetime import UTC, datetime
-
     from xds.render import FORMATS
     from xds.revisions.breaking import compared
     from xds.revisions.revision import read_revision
@@ -60,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
         print("there is nothing to compare with yet", file=sys.stderr)
         return 0
     new = read_revision(options.new)
-    found = compared(old, new, datetime.now(UTC).date())
+    found = compared(old, new, time.time())
     print(FORMATS[options.format](found.diagnostics, found.files, palette(sys.stdout)), end="")
     if options.format == "text":
         print(_rest(found), end="")

@@ -6,9 +6,9 @@ The control plane and the companion both run this on the same files, like the co
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
 
 from xds.compile import Compilation, lay_out
 from xds.contract import Cache
@@ -22,11 +22,6 @@ log = logging.getLogger("sidegate")
 _TOLD = 20
 """Changes of one version that are told; their number is told in any case."""
 _AS_SERVED = " (as served)"
-
-
-def today() -> date:
-    """The day by which dates of sunset are judged."""
-    return datetime.now(UTC).date()
 
 
 @dataclass(slots=True)
@@ -64,7 +59,7 @@ class Compatibility:
     """
 
     former: Callable[[str], Mapping[str, bytes] | None]
-    day: Callable[[], date] = today
+    clock: Callable[[], float] = time.time
     accepted: Mapping[str, str] = field(default_factory=dict)
     withheld: Mapping[str, str] = field(default_factory=dict)
     _served: dict[str, Served] = field(default_factory=dict)
@@ -131,7 +126,7 @@ class Compatibility:
             new = open_side(tree.files, version.place.file, version.service, version.name, cache)
             assert old is not None, "it has been compiled"
             assert new is not None, "it has been compiled"
-            changes = differences(old, new, self.day())
+            changes = differences(old, new, self.clock())
         except Exception:
             log.exception("%s %s cannot be compared with what is served", version.service, version.name)
             return [_uncompared(version)]

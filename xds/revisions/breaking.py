@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date
 
 from xds.contract import Cache, compile_contract
-from xds.contract.diff import CHANGES, Change, Side, differences, open_side
+from xds.contract.diff import CHANGES, Change, Side, differences, open_side, retired
 from xds.diagnostics import Code, Diagnostic, Severity, Span, renamed
 from xds.revisions.revision import Revision
 from xds.source import span
@@ -41,7 +40,7 @@ class Comparison:
     added: tuple[str, ...] = ()
 
 
-def compared(old: Revision, new: Revision, today: date) -> Comparison:
+def compared(old: Revision, new: Revision, now: float) -> Comparison:
     """Compare every contract of the old revision with that of the same service and version in the new one; where both hold
     one contract only, their names do not matter."""
     files = {old.shown(name): data for name, data in old.files.items()}
@@ -52,13 +51,15 @@ def compared(old: Revision, new: Revision, today: date) -> Comparison:
     operations = 0
     for key, root in sorted(old.roots.items()):
         if key not in after:
-            found.append(_gone(*key, old, root))
+            side = open_side(old.files, root, *key)
+            if side is None or not retired(side, now):
+                found.append(_gone(*key, old, root))
             continue
         cache = Cache()  # what both have in common is read once
         first = open_side(old.files, root, *key, cache)
         second = open_side(new.files, after[key], *key, cache)
         if first is not None and second is not None:
-            found += [diagnostic(c, (old, first), (new, second)) for c in differences(first, second, today)]
+            found += [diagnostic(c, (old, first), (new, second)) for c in differences(first, second, now)]
             operations += len(first.contract.operations)
         found += _unread(old, new, first, second, root, after[key])
     added = () if single else tuple("/".join(key) for key in sorted(new.roots.keys() - old.roots.keys()))

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
 
 from . import operations
 from .change import Change
 from .comparison import Comparison
+from .lifecycle import retired
 from .side import Side, open_side
 from .table import CHANGES
 
-__all__ = ["CHANGES", "Change", "Side", "differences", "open_side"]
+__all__ = ["CHANGES", "Change", "Side", "differences", "open_side", "retired"]
 
 
-def differences(old: Side, new: Side, today: date) -> tuple[Change, ...]:
+def differences(old: Side, new: Side, now: float) -> tuple[Change, ...]:
     """What breaks clients of the old contract that meet the new one, by operation in the old contract's order.
 
-    A change in something that operations share is one change, with all of them. `today` is what dates of sunset are
-    measured by.
+    A change in something that operations share is one change, with all of them. `now` is what dates of sunset are measured
+    by, in seconds of the epoch.
     """
-    work = Comparison(old, new, today)
+    work = Comparison(old, new, now)
     operations.compare(work)
     return _merged(work.changes)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date
 
 from xds.contract.node import Node
 from xds.model import Operation, Place
@@ -18,13 +17,13 @@ from .subjects import Subject, identify
 
 @dataclass(slots=True)
 class Comparison:
-    """`today` is the day that dates of sunset are measured by.
+    """`now` is what dates of sunset are measured by, in seconds of the epoch.
 
     `names` are those of the operation at hand, and `allowances` what its contract lets pass."""
 
     old: Side
     new: Side
-    today: date
+    now: float
     solver: Solver = field(init=False)
     changes: list[Change] = field(default_factory=list)
     operation: str = ""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
-
 from xds.contract.node import Node
 from xds.model import Operation
+from xds.native.deprecation import moment
 
 from .comparison import Comparison
 from .side import Side
@@ -23,11 +22,11 @@ def removed(work: Comparison, old: Operation, beside: list[Operation]) -> None:
         if not (_deprecated(old) and _unstable(node)):
             work.add(f"{stem}-removed-without-deprecation", f"{work.operation} is gone", node, new)
         return
-    day = read_date(sunset)
-    if day is None:
+    gone = moment_of(sunset)
+    if gone is None:
         work.add("api-path-sunset-parse", f"{work.operation} is gone, and its x-sunset is no date", sunset, new)
-    elif day > work.today:
-        words = f"{work.operation} is gone before its sunset of {day}"
+    elif gone > work.now:
+        words = f"{work.operation} is gone before its sunset of {sunset.value}"
         work.add(f"{stem}-removed-before-sunset", words, sunset, new)
 
 
@@ -41,18 +40,18 @@ def compare(work: Comparison, old: Operation, new: Operation) -> None:
 def _sunset(work: Comparison, old: Operation, new: Operation, before: Node, after: Node) -> None:
     was, is_ = _sunset_of(work.old, old), _sunset_of(work.new, new)
     if _past(work, is_) and not _past(work, was) and (was is None or not _deprecated(old)):
-        words = f"it is refused with 410: its sunset of {read_date(is_)} is past" if is_ is not None else ""
+        words = f"it is refused with 410: its sunset of {is_.value} is past" if is_ is not None else ""
         work.add("api-removed-without-deprecation", words, before, is_ or after)
     elif not _deprecated(new):
         return
-    elif is_ is not None and read_date(is_) is None and (was is None or was.value != is_.value):
+    elif is_ is not None and moment_of(is_) is None and (was is None or was.value != is_.value):
         work.add("api-deprecated-sunset-parse", "its x-sunset is no date", was or before, is_)
     elif _deprecated(old) and was is not None and is_ is None:
         work.add("sunset-deleted", "its x-sunset is gone while it is deprecated", was, after)
     elif _deprecated(old) and was is not None and is_ is not None:
-        first, second = read_date(was), read_date(is_)
+        first, second = moment_of(was), moment_of(is_)
         if first is not None and second is not None and second < first:
-            words = f"its sunset of {first} became {second}, which is earlier"
+            words = f"its sunset of {was.value} became {is_.value}, which is earlier"
             work.add("api-sunset-date-changed-too-small", words, was, is_)
 
 
@@ -69,8 +68,14 @@ def _sunset_of(side: Side, operation: Operation) -> Node | None:
 
 
 def _past(work: Comparison, sunset: Node | None) -> bool:
-    day = read_date(sunset) if sunset is not None else None
-    return day is not None and day <= work.today
+    gone = moment_of(sunset) if sunset is not None else None
+    return gone is not None and gone <= work.now
+
+
+def retired(side: Side, now: float) -> bool:
+    """Whether every operation of a contract is refused already, so that nobody misses it."""
+    sunsets = [_sunset_of(side, operation) for operation in side.contract.operations]
+    return bool(sunsets) and all(s is not None and (at := moment_of(s)) is not None and at <= now for s in sunsets)
 
 
 def _stability(work: Comparison, before: Node, after: Node) -> None:
@@ -94,9 +99,6 @@ def _unstable(node: Node) -> bool:
     return level is not None and level.value in ("draft", "alpha")
 
 
-def read_date(node: Node) -> date | None:
-    """The day of a date or a date-time (RFC 3339), or None if it is none."""
-    try:
-        return datetime.fromisoformat(str(node.value)).date()
-    except ValueError:
-        return None
+def moment_of(node: Node) -> int | None:
+    """When something is gone, as the proxy reads it (seconds of the epoch); None if it is no date."""
+    return moment(str(node.value))

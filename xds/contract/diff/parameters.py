@@ -50,13 +50,13 @@ def _removed(work: Comparison, parameter: Parameter, new: Operation) -> None:
     at = after.get("parameters") or after
     deprecated = (flag := node.get("deprecated")) is not None and flag.value is True
     if deprecated and (sunset := node.get("x-sunset")) is not None:
-        day = lifecycle.read_date(sunset)
-        if day is None:
+        gone = lifecycle.moment_of(sunset)
+        if gone is None:
             work.add(
                 "request-parameter-sunset-parse", f"{_words(parameter)} is gone, its x-sunset is no date", sunset, at
             )
-        elif day > work.today:
-            words = f"{_words(parameter)} is gone before its sunset of {day}"
+        elif gone > work.now:
+            words = f"{_words(parameter)} is gone before its sunset of {sunset.value}"
             work.add("request-parameter-removed-before-sunset", words, sunset, at)
         return
     if parameter.location is Location.QUERY and not new.query_open:
@@ -95,14 +95,14 @@ def _lifecycle(work: Comparison, before: Node, after: Node, words: str) -> None:
     deprecated = [(flag := node.get("deprecated")) is not None and flag.value is True for node in (before, after)]
     if not deprecated[1]:
         return
-    if is_ is not None and lifecycle.read_date(is_) is None and (was is None or was.value != is_.value):
+    if is_ is not None and lifecycle.moment_of(is_) is None and (was is None or was.value != is_.value):
         work.add("request-parameter-sunset-parse", f"x-sunset of {words} is no date", was or before, is_)
     elif deprecated[0] and was is not None and is_ is None:
         work.add("request-parameter-sunset-deleted", f"x-sunset of {words} is gone", was, after)
     elif deprecated[0] and was is not None and is_ is not None:
-        first, second = lifecycle.read_date(was), lifecycle.read_date(is_)
+        first, second = lifecycle.moment_of(was), lifecycle.moment_of(is_)
         if first is not None and second is not None and second < first:
-            message = f"the sunset of {words} of {first} became {second}, which is earlier"
+            message = f"the sunset of {words} of {was.value} became {is_.value}, which is earlier"
             work.add("request-parameter-sunset-date-changed-too-small", message, was, is_)
 
 
