@@ -20,6 +20,7 @@ from werkzeug import Request, Response
 from tests.e2e.collector import Collector
 from tests.e2e.gateway import Gateway
 from tests.e2e.tokens import Issuer
+from xds.control.access import read
 
 PROJECT = Path(__file__).parent / "project"
 ID = "1c9d3a52-4e0b-4a52-8f43-2f4b6f0a7c11"
@@ -164,4 +165,4 @@ def serve(folder: Path, env: Mapping[str, str] | None = None, **more: Any) -> It
 def _lines(log: Path) -> list[dict[str, Any]]:
     """The log's whole lines; each must be a JSON object."""
     text = log.read_text() if log.exists() else ""
-    return [json.loads(line) for line in text.rpartition("\n")[0].splitlines()]
+    return [read(line) for line in text.rpartition("\n")[0].splitlines()]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import itertools
-import json
 import re
 import threading
 import time
@@ -18,6 +17,7 @@ import pytest
 
 from tests.e2e import processes
 from tests.e2e.shop import Shop, serve, until, url_of, wait
+from xds.control.access import read
 
 V1, V2, POLICY = "contracts/shop/v1.yaml", "contracts/shop/v2.yaml", "policies/shop/authz.rego"
 WIDE, NARROW = "minimum: 1, maximum: 100", "minimum: 1, maximum: 50"
@@ -219,7 +219,7 @@ def _each_by_its_digest(log: Path, since: int) -> None:
     """Of the clients' requests within the limits, those under one digest all passed or were all refused."""
     by: dict[str, Counter[str]] = {}
     for text in log.read_text().splitlines()[since:]:
-        line = json.loads(text)
+        line = read(text)
         if line["path"] == "/shop/v1/items" and line["digest"]:
             by.setdefault(line["digest"], Counter())[f"{line['status']} {line['code']}"] += 1
     assert len(by) == 2, "the two contracts have two digests"

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.envoy.models import profile
+from xds.control.access import read
 from xds.envoy import Profile, lower
 from xds.envoy.bootstrap import layered_runtime
 from xds.envoy.validate import binary, static
@@ -148,7 +149,7 @@ class Proxy:
 
     def lines(self) -> list[dict[str, Any]]:
         """The access log so far."""
-        return [json.loads(line) for line in self.log.read_text().splitlines()]
+        return [read(line) for line in self.log.read_text().splitlines()]
 
 
 def free_port() -> int:

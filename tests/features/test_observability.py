@@ -18,6 +18,8 @@ from tests.e2e.shop import wait
 from tests.features.hop import Hop, contract, operation, serve
 from tests.projects import compiled_with
 from xds.cli import main
+from xds.control.access import read
+from xds.envoy.names import parts_of
 from xds.metrics import BUCKETS, DURATION, NAMESPACE, REQUESTS
 
 OBJECTIVES = {"slo": {"availability": 99.9, "latency": {"p99": "300ms"}}}
@@ -45,7 +47,7 @@ def hop(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Itera
 
 def _line(hop: Hop, trace: str) -> dict[str, Any]:
     log = hop.folder / ".sidegate" / "access.log"
-    lines = wait(lambda: [v for v in map(json.loads, log.read_text().splitlines()) if v["trace_id"] == trace])
+    lines = wait(lambda: [v for v in map(read, log.read_text().splitlines()) if v["trace_id"] == trace])
     return dict(lines[0])
 
 
@@ -134,6 +136,8 @@ def test_lines_are_otlp_records_too(hop: Hop, collector: Collector) -> None:
     found = wait(lambda: [r for r in collector.records if r.trace_id == TRACE], 10)
     assert [(r.service, r.body) for r in found] == [("sidegate", "GET /items 200")]
     line = _line(hop, TRACE)
-    assert {key: str(value) for key, value in line.items() if value is not None} == {
+    parts = parts_of(line["route"])
+    assert parts["operation"] == "listItems"
+    assert {key: str(value) for key, value in line.items() if value is not None and key not in parts} == {
         key: value for key, value in found[0].attributes.items() if value != "-" or line[key] == "-"
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections import Counter
@@ -15,6 +14,7 @@ import yaml
 from tests.features.hop import Hop, contract, operation, serve
 from tests.features.upstreams import Upstream, upstreams
 from tests.projects import compiled_with
+from xds.control.access import read
 
 LIMIT = [{"in": "query", "name": "limit", "schema": {"type": "integer"}}]
 
@@ -63,9 +63,7 @@ def test_whoever_answers_the_contract_is_the_one_that_matched(both: Both) -> Non
         assert (refused.status_code, refused.json()["operationId"]) == (400, "things")
     assert both.hop.client.get("/v2/things?limit=3").status_code == 400
     lines = (both.hop.folder / ".sidegate" / "access.log").read_text().splitlines()
-    seen = {
-        (row["operation"], row["version"]) for row in map(json.loads, lines) if row["path"].startswith("/v1/things")
-    }
+    seen = {(row["operation"], row["version"]) for row in map(read, lines) if row["path"].startswith("/v1/things")}
     assert seen == {("things", "v1")}
 
 

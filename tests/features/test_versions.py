@@ -17,6 +17,7 @@ from tests.features.hop import Hop, contract, operation, serve
 from tests.features.upstreams import Upstream, upstreams
 from tests.projects import CONTRACT, compiled_with, pets, tree
 from xds.compile import Compiler
+from xds.control.access import read
 
 
 def named(value: str, default: bool = False, **by: str) -> dict[str, Any]:
@@ -387,7 +388,7 @@ def test_logs_and_metrics_name_the_version(apart: tuple[Hop, Upstream, Upstream]
     def told() -> bool:
         lines = (hop.folder / ".sidegate" / "access.log").read_text().splitlines()
         members = ("service", "version", "operation", "status", "code")
-        return rows <= {tuple(json.loads(line)[member] for member in members) for line in lines}
+        return rows <= {tuple(read(line)[member] for member in members) for line in lines}
 
     until(told, 15)
     metrics = hop.gateway.manage("/metrics").body

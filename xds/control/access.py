@@ -7,7 +7,18 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from xds.envoy.names import parts_of
+
 Line = Mapping[str, Any]
+
+
+def read(line: bytes | str) -> dict[str, Any]:
+    """A line's members, and those parts that its route's name has; ValueError, or TypeError, if it is no line."""
+    entry = json.loads(line)
+    return {**_PARTS, **entry, **parts_of(entry.get("route") or "")}
+
+
+_PARTS = dict.fromkeys(("service", "version", "operation", "digest", "code"))
 
 
 class AccessLog:
@@ -25,7 +36,7 @@ class AccessLog:
         if b'"details":"via_upstream"' in line:
             return
         try:
-            entry = json.loads(line)
+            entry = read(line)
             status = int(entry["status"])
         except (ValueError, KeyError, TypeError):
             return

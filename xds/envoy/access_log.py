@@ -13,8 +13,8 @@ from envoy_data_plane.opentelemetry.proto.common.v1 import AnyValue, KeyValue, K
 
 from xds import headers
 from xds.envoy.codec import any_of
-from xds.envoy.log_filters import in_order, refused
-from xds.envoy.names import COLLECTOR, METADATA
+from xds.envoy.log_filters import all_of, in_order, refused, told
+from xds.envoy.names import COLLECTOR
 from xds.envoy.profile import Collector, Profile
 from xds.envoy.replies import CODE, TOLD
 from xds.envoy.stats import request_stats
@@ -35,22 +35,31 @@ LINE = {
     "limits": "%RESP(RATELIMIT):256%",
     "details": "%RESPONSE_CODE_DETAILS%",
     "flags": "%RESPONSE_FLAGS%",
-    "service": f"%METADATA(ROUTE:{METADATA}:service)%",
-    "version": f"%METADATA(ROUTE:{METADATA}:version)%",
-    "operation": f"%METADATA(ROUTE:{METADATA}:operation_id)%",
-    "digest": f"%METADATA(ROUTE:{METADATA}:digest)%",
+    "route": "%ROUTE_NAME%",
     "client": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
     "bytes_in": "%BYTES_RECEIVED%",
     "bytes_out": "%BYTES_SENT%",
     "duration_ms": "%DURATION%",
     "upstream_ms": "%COMMON_DURATION(US_TX_BEG:US_RX_BEG:ms)%",
 }
-"""The line's members. No query, no header that a client fills freely: nothing secret, and every text has a bound."""
+"""The line's members. No query, no header that a client fills freely: nothing secret, and every text has a bound.
+
+Service, version, operation and digest are one member, the route's name (`names.judged`): each out of the route's metadata
+would cost as much as four others (7,000 instructions of Envoy 1.40; `code`, where nothing is told, 11,000).
+"""
+
+
+_KINDS = (
+    ({member: value for member, value in LINE.items() if member != "code"}, all_of(in_order(), told(False))),
+    ({**LINE, "code": TOLD}, all_of(in_order(), told(True))),
+    (LINE, refused()),
+)
+"""The members that a request's line has, and which requests. Where no code is told none is looked for."""
 
 
 def access_log(profile: Profile) -> list[AccessLog]:
     """The loggers of the connection manager: lines where the profile wants them, records for a collector, metrics always."""
-    lines = [_logger(profile, {**LINE, "code": TOLD}, in_order()), _logger(profile, LINE, refused())]
+    lines = [_logger(profile, members, which) for members, which in _KINDS]
     return [*(line for line in lines if line is not None), *_exported(profile), *request_stats()]
 
 
@@ -69,8 +78,7 @@ def _exported(profile: Profile) -> list[AccessLog]:
     """The same lines as OTLP log records, to the collector that gets the traces; each has its trace and span."""
     if profile.otlp is None:
         return []
-    each = (({**LINE, "code": TOLD}, in_order()), (LINE, refused()))
-    return [AccessLog(name="otlp", typed_config=any_of(_otlp(profile.otlp, m)), filter=which) for m, which in each]
+    return [AccessLog(name="otlp", typed_config=any_of(_otlp(profile.otlp, m)), filter=which) for m, which in _KINDS]
 
 
 def _otlp(collector: Collector, members: Mapping[str, str]) -> OpenTelemetryAccessLogConfig:

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 from envoy_data_plane.envoy.config.accesslog.v3 import (
     AccessLogFilter,
+    AndFilter,
     ComparisonFilter,
     ComparisonFilterOp,
+    MetadataFilter,
     StatusCodeFilter,
 )
 from envoy_data_plane.envoy.config.core.v3 import RuntimeUInt32
+from envoy_data_plane.envoy.type.matcher.v3 import (
+    MetadataMatcher,
+    MetadataMatcherPathSegment,
+    ValueMatcher,
+    ValueMatcherNullMatch,
+)
+
+from xds import headers
+
+EXT_AUTHZ = "envoy.filters.http.ext_authz"
+"""The namespace of what the companion's answer says of a request."""
 
 
 def in_order() -> AccessLogFilter:
@@ -19,6 +32,20 @@ def in_order() -> AccessLogFilter:
 def refused() -> AccessLogFilter:
     """All others."""
     return _status(ComparisonFilterOp.GE, 400)
+
+
+def told(is_: bool) -> AccessLogFilter:
+    """Requests that the companion gave a code, or those that it did not."""
+    value = (
+        ValueMatcher(present_match=True) if is_ else ValueMatcher(null_match=ValueMatcherNullMatch())
+    )  # never a text
+    matcher = MetadataMatcher(filter=EXT_AUTHZ, path=[MetadataMatcherPathSegment(key=headers.CODE)], value=value)
+    return AccessLogFilter(metadata_filter=MetadataFilter(matcher=matcher, match_if_key_not_found=not is_))
+
+
+def all_of(*filters: AccessLogFilter) -> AccessLogFilter:
+    """What all of them look at."""
+    return AccessLogFilter(and_filter=AndFilter(filters=list(filters)))
 
 
 def _status(op: ComparisonFilterOp, bound: int) -> AccessLogFilter:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from xds.model import Alternative, Operation, SchemeKind, Version
@@ -50,6 +51,8 @@ HOSTS_FILTER = "hosts"
 PEER_FILTER = "peer"
 LISTENER_FILTER = "listener"
 RATE_LIMIT = "rate-limit"
+
+UNKNOWN_VERSION = "unknown-version"
 
 METADATA = "sidegate"
 """The namespace of the metadata that routes carry."""
@@ -108,8 +111,28 @@ def login_cluster(scheme: str) -> str:
 
 
 def route(version: Version, operation: Operation) -> str:
-    """`service/version/operationId`."""
+    """`service/version/operationId`: an operation, whatever its contract says by now."""
     return f"{version.service}/{version.name}/{operation.id}"
+
+
+def unknown_version(service: str) -> str:
+    """The route of requests that name no version of the service that there is."""
+    return f"{service}/{UNKNOWN_VERSION}"
+
+
+def judged(version: Version, operation: Operation) -> str:
+    """`service/version/operationId@digest`: a route by name, as the access log shows it."""
+    return f"{route(version, operation)}@{version.digest}"
+
+
+def parts_of(name: str) -> dict[str, str]:
+    """A route's name as the access log shows it -> service, version, operation and digest, as far as it has them."""
+    found = _NAMED.fullmatch(name)
+    return {part: value for part, value in found.groupdict().items() if value} if found else {}
+
+
+_OPERATION = r"(?P<version>[^/]+)/(?P<operation>.+)@(?P<digest>[0-9a-f]+)"
+_NAMED = re.compile(rf"(?P<service>[^/]+)/(?:{UNKNOWN_VERSION}|{_OPERATION})")
 
 
 def virtual_host(domain: str) -> str:

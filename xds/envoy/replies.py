@@ -21,6 +21,7 @@ from xds.envoy.filters import mock, trace, verdict, verified
 from xds.envoy.filters.addresses import POLICY as ADDRESSES
 from xds.envoy.filters.listening import POLICY as MISDIRECTED
 from xds.envoy.filters.retired import POLICY as RETIRED
+from xds.envoy.log_filters import EXT_AUTHZ
 from xds.envoy.names import METADATA
 from xds.envoy.typed import overwrite, struct
 from xds.native.versions import VERSIONS
@@ -306,7 +307,7 @@ def _by_status(statuses: Sequence[int]) -> str:
     return f"(response.code == {statuses[0]} ? ({text}) : '{REPLIES[-1].code}')"
 
 
-TOLD = f"%DYNAMIC_METADATA(envoy.filters.http.ext_authz:{headers.CODE})%"
+TOLD = f"%DYNAMIC_METADATA({EXT_AUTHZ}:{headers.CODE})%"
 """The code that the companion gave a request, also one that it let pass and would have refused."""
 
 CODE = f"%CEL({_code()})%"

@@ -184,7 +184,7 @@ def _remainder(by_method: Sequence[Routed]) -> MatcherOnMatch | None:
 def _unknown(routed: Routed, known: Sequence[Choice], own: Cors | None) -> Route:
     """400, or 406 where `Accept` chooses: the request names a version that there is not, or none and none is the default."""
     return Route(
-        name="unknown-version",
+        name=names.unknown_version(routed.version.service),
         match=RouteMatch(prefix="/"),
         direct_response=DirectResponseAction(status=406 if known[0].kind is Kind.MEDIA_TYPE else 400),
         decorator=Decorator(operation="unknown-version", propagate=False),
@@ -236,7 +236,7 @@ def _action(routed: Routed) -> RouteAction:
 def _route(routed: Routed) -> Route:
     version, operation, sent = routed.version, routed.operation, redirect(routed)
     made = _new_route(
-        name=names.route(version, operation),
+        name=names.judged(version, operation),
         match=only(operation.method),
         route=_action(routed) if sent is None else None,
         redirect=sent,
@@ -246,7 +246,7 @@ def _route(routed: Routed) -> Route:
         request_headers_to_remove=credentials.spent(routed),
         request_headers_to_add=spoken(routed),
     )
-    return patched("route", made.name, made, routed.gateway.edge)
+    return patched("route", names.route(version, operation), made, routed.gateway.edge)
 
 
 def _asked_by_cache(routed: Routed) -> Route:
