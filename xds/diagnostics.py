@@ -128,6 +128,7 @@ CODES: dict[str, Code] = {
     "scope-undeclared": Code(_W, "A scope is asked for that no flow of its scheme declares."),
     "extension-unknown": Code(_E, "`x-sidegate` has an unknown key."),
     "extension-value": Code(_E, "A key of `x-sidegate` has a value that means nothing."),
+    "allowance-unmatched": Code(_W, "An entry of `breaking` names an operation that there is not, and allows nothing."),
     "cors-versions": Code(
         _W, "Versions of a path differ in the pages that may ask; a preflight needs the consent of all."
     ),

@@ -104,6 +104,17 @@ def test_an_allowance_names_a_change_that_there_is(project: Project) -> None:
     assert (found.code, found.help) == ("extension-value", "did you mean `request-parameter-max-decreased`?")
 
 
+def test_an_allowance_names_an_operation_that_there_is(project: Project) -> None:
+    before = project.compile().digests
+    write(project.root, contract=ALLOWED.replace("GET /pets/v1/pets", "GET /pets/v1/pest"))
+    compilation = project.compile()
+    assert compilation.digests == before
+    assert {(d.code, d.help) for d in compilation.diagnostics if d.code == "allowance-unmatched"} == {
+        ("allowance-unmatched", "did you mean `GET /pets/v1/pets`?")
+    }
+    assert [d.code for d in compilation.diagnostics if d.is_error] == ["contract-breaking"]
+
+
 def test_settings_allow_everything(project: Project) -> None:
     before = project.compile().digests
     write(project.root, contract=NARROW)

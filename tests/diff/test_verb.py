@@ -157,6 +157,21 @@ def test_a_contract_that_is_gone_after_its_sunset(
     assert (exit_code, "contract-removed" in said) == (code, bool(code))
 
 
+def test_an_allowance_for_an_operation_that_never_was(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    entry = "{id: api-removed-without-deprecation, operation: DELETE %s, reason: nobody clears}"
+    allowance = "x-sidegate: {breaking: [" + entry + "]}\n"
+    (here / "old.yaml").write_text(PETS)
+    gone = BROKEN.replace("        - {name: kind, in: query, required: true, schema: {type: string}}\n", "")
+    (here / "new.yaml").write_text(gone + allowance % "/v1/pest")
+    code, said = diff(capsys, "old.yaml", "new.yaml")
+    assert code == 1
+    assert "warning[allowance-unmatched]: neither contract has an operation `DELETE /v1/pest`" in said
+    assert "help: did you mean `DELETE /v1/pets`?" in said
+    (here / "new.yaml").write_text(gone + allowance % "/v1/pets")
+    code, said = diff(capsys, "old.yaml", "new.yaml")
+    assert (code, "allowed: nobody clears" in said, "unmatched" in said) == (0, True, False)
+
+
 def test_git_revisions(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     git("init", "-q", "-b", "main")
     shared = {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}}

@@ -56,6 +56,7 @@ def test_every_code_has_a_case() -> None:
 
 
 CODES_OF_CONTRACTS = """
+allowance-unmatched
 file-unreadable path-escapes yaml-syntax json-syntax yaml-tag duplicate-key document-budget number-range openapi-version
 wrong-type unknown-field not-supported ref-remote ref-unresolved ref-cycle ref-misplaced ref-siblings server-url path-syntax
 path-unreachable path-parameter path-duplicate path-overlap path-budget method operation-id operation-id-changed

@@ -17,7 +17,7 @@ from .memory import Cache, Frame, Item, Memory
 from .node import Node
 from .operations import Surroundings, operations
 from .report import Finding, Report, suggestion
-from .rules import identifiers, references
+from .rules import allowances, identifiers, references
 from .schemas import Lowering, lowering
 from .schemas.budget import check as check_budget
 from .scope import Scope
@@ -119,6 +119,7 @@ class _Compilation:
         before, reached = self.memory.reached, self.memory.sorted_uris(items)
         check_budget(self.lowering, reached, report)
         self._silent([place for item in items for place in item.silent], found)
+        allowances.check(root, found, report)
         self._roles(found, declared, set().union(*(item.asked for item in items)))
         problems = [*report.findings, *self.library.report.findings]
         problems += [finding for item in items for finding in item.findings]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from xds.compile import Compilation, lay_out
 from xds.contract import Cache
-from xds.contract.diff import CHANGES, Change, Side, differences, open_side
+from xds.contract.diff import CHANGES, Change, Side, differences, open_side, unmatched
 from xds.diagnostics import Diagnostic, Severity, Span
 from xds.model import Place, Service, Version
 from xds.source import Tree, span
@@ -134,7 +134,9 @@ class Compatibility:
         found = [c for c in changes if CHANGES[c.id].severity is Severity.ERROR]
         shown = [c for c in found if not c.allowed][:_TOLD]
         said = [_refusal(change, old, tree.files, len(found)) for change in shown]
-        return said or [_allowed(change, old, tree.files) for change in found[:_TOLD]]
+        if said:
+            return [*said, *(finding.diagnostic(tree.files) for finding in unmatched(old, new))]
+        return [_allowed(change, old, tree.files) for change in found[:_TOLD]]
 
 
 def contract_files(service: Service, tree: Tree, services: Collection[str] | None = None) -> set[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from xds.contract import Cache, compile_contract
-from xds.contract.diff import CHANGES, Change, Side, differences, open_side, retired
+from xds.contract.diff import CHANGES, Change, Side, differences, open_side, retired, unmatched
 from xds.diagnostics import Code, Diagnostic, Severity, Span, renamed
 from xds.revisions.revision import Revision
 from xds.source import span
@@ -60,6 +60,7 @@ def compared(old: Revision, new: Revision, now: float) -> Comparison:
         second = open_side(new.files, after[key], *key, cache)
         if first is not None and second is not None:
             found += [diagnostic(c, (old, first), (new, second)) for c in differences(first, second, now)]
+            found += [renamed(f.diagnostic(new.files), new.shown) for f in unmatched(first, second)]
             operations += len(first.contract.operations)
         found += _unread(old, new, first, second, root, after[key])
     added = () if single else tuple("/".join(key) for key in sorted(new.roots.keys() - old.roots.keys()))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import operations
+from xds.contract.report import Finding
+
+from . import allowances, operations
 from .change import Change
 from .comparison import Comparison
 from .lifecycle import retired
 from .side import Side, open_side
 from .table import CHANGES
 
-__all__ = ["CHANGES", "Change", "Side", "differences", "open_side", "retired"]
+__all__ = ["CHANGES", "Change", "Side", "differences", "open_side", "retired", "unmatched"]
 
 
 def differences(old: Side, new: Side, now: float) -> tuple[Change, ...]:
@@ -23,6 +25,11 @@ def differences(old: Side, new: Side, now: float) -> tuple[Change, ...]:
     work = Comparison(old, new, now)
     operations.compare(work)
     return _merged(work.changes)
+
+
+def unmatched(old: Side, new: Side) -> tuple[Finding, ...]:
+    """Entries of the new contract that are to let an operation go, and name none."""
+    return tuple(allowances.unmatched(new.root, old.contract.operations, new.contract.operations))
 
 
 def _merged(changes: list[Change]) -> tuple[Change, ...]:

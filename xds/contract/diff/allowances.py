@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from xds.contract.node import Node
-from xds.model import Operation
-
-KEY = "breaking"
+from xds.contract.report import Finding
+from xds.contract.rules.allowances import GONE, KEY, among, named, nearest
+from xds.model import Operation, Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Allowance:
     reason: str
 
     def covers(self, id_: str, operations: Iterable[str]) -> bool:
-        return self.id == id_ and (not self.operation or self.operation in operations)
+        return self.id == id_ and (not self.operation or among(self.operation, operations))
 
 
 def of_document(root: Node) -> tuple[Allowance, ...]:
@@ -34,6 +34,21 @@ def of_operation(operation: Operation) -> tuple[Allowance, ...]:
     """What stands on an operation, or over it where it says nothing itself."""
     setting = operation.settings.get(KEY)
     return tuple(_read(setting.value if setting is not None else None))
+
+
+def unmatched(root: Node, old: Sequence[Operation], new: Sequence[Operation]) -> Iterator[Finding]:
+    """Entries for operations that are gone, which neither contract has ever had. Of all others the compiler tells."""
+    over = {setting.place: setting.value for operation in new if (setting := operation.settings.get(KEY)) is not None}
+    extension = root.get("x-sidegate")
+    if extension is not None and (entries := extension.get(KEY)) is not None:
+        over[entries.place] = entries.value
+    names = [named(operation) for operation in (*old, *new)]
+    for place, value in over.items():
+        for index, allowance in enumerate(_read(value)):
+            if allowance.id in GONE and allowance.operation and not among(allowance.operation, names):
+                at = Place(place.file, f"{place.pointer}/{index}/operation")
+                words = f"neither contract has an operation `{allowance.operation}`"
+                yield Finding("allowance-unmatched", words, at, nearest(allowance.operation, names))
 
 
 def _read(value: object) -> Iterator[Allowance]:

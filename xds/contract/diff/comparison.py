@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from xds.contract.node import Node
+from xds.contract.rules.allowances import named
 from xds.model import Operation, Place
 
 from .allowances import Allowance, of_document, of_operation
@@ -42,7 +43,7 @@ class Comparison:
 
     def about(self, *operations: Operation) -> None:
         """What follows is about an operation, in its old and its new form if it has both; without any, about the contract."""
-        names = tuple(f"{operation.method} {operation.path.text}" for operation in operations)
+        names = tuple(map(named, operations))
         self.operation, self.names = names[0] if names else "", names
         standing = of_document(self.new.root)
         self.allowances = (*of_operation(operations[1]), *standing) if len(operations) > 1 else standing
