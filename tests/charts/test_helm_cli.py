@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from tests.charts.rendering import EXAMPLES, ROOT, Object, objects, one, render
+from tests.charts.test_sidecar import ODD, held, odd
 from tests.charts.test_sidegate import CASES as SHARED
 
 pytestmark = pytest.mark.slow
@@ -35,6 +36,11 @@ def ordered(found: list[Object]) -> list[Object]:
 def test_both_versions_of_helm_render_the_same(service: str, helm_binary: Path) -> None:
     text = helm(helm_binary, "template", "shop", EXAMPLES / service, "--namespace", "prod")
     assert ordered(objects(text)) == ordered(render(EXAMPLES / service))
+
+
+def test_both_versions_of_helm_keep_every_file(helm_binary: Path, team: Path, tmp_path: Path) -> None:
+    text = helm(helm_binary, "template", "shop", odd(team, tmp_path), "--namespace", "prod")
+    assert ODD.items() <= held(one(objects(text), "ConfigMap")).items()
 
 
 def test_both_versions_of_helm_render_the_shared_chart_the_same(helm_binary: Path, tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.charts.rendering import EXAMPLES, Object, objects, render
-from tests.charts.test_sidecar import CASES
+from tests.charts.rendering import EXAMPLES, Object, objects, one, render
+from tests.charts.test_sidecar import CASES, ODD, held, odd
 from xds.cli import main
 
 CATALOG = EXAMPLES / "catalog"
@@ -59,6 +59,14 @@ def test_the_pod_is_the_charts(case: str, bare: str, inject: Inject, tmp_path: P
     from_chart = render(CATALOG, {"sidegate": CASES[case]})
     wanted = [each for each in from_chart if each["kind"] in ("Deployment", "ConfigMap")]
     assert made == wanted
+
+
+def test_every_file_is_kept_as_by_the_chart(bare: str, team: Path, inject: Inject, tmp_path: Path) -> None:
+    chart = odd(team, tmp_path)
+    flags = ["--values", values_file(tmp_path, {}), "--sources", str(chart / "sidegate")]
+    made = one(objects(inject(bare, *flags)), "ConfigMap")
+    assert made == one(render(chart), "ConfigMap")
+    assert ODD.items() <= held(made).items()
 
 
 @pytest.mark.parametrize("case", CASES)

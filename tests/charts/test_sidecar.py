@@ -164,14 +164,48 @@ def test_too_much_for_a_config_map_is_told_with_the_way_out(team: Path, tmp_path
     assert "sources.image" in str(refusal.value)
 
 
-def test_what_is_no_text_is_kept_by_its_bytes(team: Path, tmp_path: Path) -> None:
-    chart = tmp_path / "catalog"
+ODD = {
+    "shop.pb": bytes(range(256)) * 2,
+    "other.zip": b"PK",
+    "latin.txt": "Größe".encode("latin-1"),
+    "delete.txt": b"a\x7fb",
+    "next.txt": "a\u0085b".encode(),
+    "last.txt": "a\uffffb".encode(),
+    "inner.txt": "a\ufeffb".encode(),
+    "null.txt": b"a\0b\x01",
+    "lines.txt": b"a: 1\r\nb: 2\r",
+    "lead.txt": b"  a\n b\n",
+    "tab.txt": b"\ta \n",
+    "zz.txt": b"a\n\n\n",
+    "empty.txt": b"",
+}
+"""Files that a template or YAML could spoil; the last of the texts ends in blank lines, which Helm cuts off an object."""
+
+
+def odd(team: Path, folder: Path) -> Path:
+    """The team's chart with those files."""
+    chart = folder / "catalog"
     shutil.copytree(team, chart)
-    pack = bytes(range(256))
-    (chart / "sidegate" / "other.zip").write_bytes(pack)
-    made = one(render(chart), "ConfigMap")
-    assert base64.b64decode(made["binaryData"]["other.zip"]) == pack
-    assert json.loads(made["metadata"]["annotations"]["sidegate.io/paths"])["other.zip"] == "other.zip"
+    for name, data in ODD.items():
+        (chart / "sidegate" / name).write_bytes(data)
+    return chart
+
+
+def held(made: Object) -> dict[str, bytes]:
+    """A ConfigMap's files by their paths."""
+    data = {key: text.encode() for key, text in made["data"].items()}
+    data |= {key: base64.b64decode(text) for key, text in made["binaryData"].items()}
+    return {path: data[key] for key, path in json.loads(made["metadata"]["annotations"]["sidegate.io/paths"]).items()}
+
+
+def test_every_file_is_kept_by_its_bytes(team: Path, tmp_path: Path) -> None:
+    made = one(render(odd(team, tmp_path)), "ConfigMap")
+    files = held(made)
+    assert {name: files[name] for name in ODD} == ODD
+    assert files["sidegate.yaml"] == (team / "sidegate" / "sidegate.yaml").read_bytes()
+    binary = {"shop.pb", "other.zip", "latin.txt", "delete.txt", "next.txt", "last.txt", "inner.txt"}
+    assert made["binaryData"].keys() == binary
+    kubernetes_validate.validate(made, VERSIONS[0], strict=True)
 
 
 @pytest.mark.parametrize("service", ["catalog", "orders"])

@@ -168,6 +168,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "null": (SECRET | {"controlPlane": {"replicas": None}}, "missing property 'replicas'"),
     "settings as a file": (SECRET | {"sources": {"files": {"sidegate.yaml": "a"}}}, "sources.settings"),
     "a path out of the folder": (SECRET | {"sources": {"files": {"../x": "a"}}}, "../x"),
+    "a file that is no text": (SECRET | {"sources": {"files": {"a.pb": "a\x7f"}}}, "a.pb is no plain text"),
     "two files of one key": (SECRET | {"sources": {"files": {"a/b": "", "a_b": ""}}}, "would be one key"),
     "too much": (SECRET | {"sources": {"files": {"a": "x" * 1_048_576}}}, "a ConfigMap holds 1048576"),
 }

@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from xds.failure import CannotRun
 from xds.inject.about import About
 
 LIMIT = 1_048_576  # of all data of a ConfigMap, keys included
+_UNPRINTED = re.compile("[\x7f-\x9f\ufeff\ufffd-\uffff]")  # the library chart's rule
 
 
 def read_folder(folder: Path) -> Mapping[str, bytes]:
@@ -21,7 +23,9 @@ def read_folder(folder: Path) -> Mapping[str, bytes]:
     if not folder.is_dir():
         raise CannotRun(f"{folder} is no folder of sources")
     try:
-        found = {name: path.read_bytes() for name, path in sorted(_files(folder))}
+        found = {
+            name: path.read_bytes().removeprefix(BOM_UTF8) for name, path in sorted(_files(folder))
+        }  # as Helm reads
     except OSError as error:
         raise CannotRun(f"{error.filename} cannot be read: {error.strerror}") from error
     size = sum(len(name) + len(data) for name, data in found.items())
@@ -47,9 +51,8 @@ def keys(files: Mapping[str, bytes]) -> Mapping[str, str]:
 
 def config_map(about: About, files: Mapping[str, bytes], labels: Mapping[str, str], namespace: str) -> dict[str, Any]:
     """The ConfigMap. Labelled so that the shared control plane finds it; the annotation gives each key its path back."""
-    packed = {path for path in files if path.endswith(".zip")}
-    text = {about.files[path]: _text(path, data) for path, data in files.items() if path not in packed}
-    binary = {about.files[path]: base64.b64encode(files[path]).decode() for path in sorted(packed)}
+    text = {about.files[path]: data.decode() for path, data in files.items() if _is_text(path, data)}
+    binary = {key: base64.b64encode(files[path]).decode() for path, key in about.files.items() if key not in text}
     paths = {key: path for path, key in about.files.items()}
     return {
         "apiVersion": "v1",
@@ -65,11 +68,12 @@ def config_map(about: About, files: Mapping[str, bytes], labels: Mapping[str, st
     }
 
 
-def _text(path: str, data: bytes) -> str:
+def _is_text(path: str, data: bytes) -> bool:
+    """Whether a file goes into `data`: no pack, and UTF-8 of characters that YAML prints."""
     try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        raise CannotRun(f"{path} is no UTF-8 text, and a ConfigMap's data is") from error
+        return not path.endswith(".zip") and not _UNPRINTED.search(data.decode())
+    except UnicodeDecodeError:
+        return False
 
 
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:

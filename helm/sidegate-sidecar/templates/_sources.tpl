@@ -17,7 +17,7 @@ The files of the chart's folder: path -> key in the ConfigMap, where no `/` may 
 {{- fail (printf "sidegate-sidecar: %s and %s would be one key of a ConfigMap, %s; rename one" (get $paths $key) $path $key) -}}
 {{- end -}}
 {{- $_ := set $paths $key $path -}}
-{{- $_ = set $found $path (dict "key" $key) -}}
+{{- $_ = set $found $path (dict "key" $key "text" (include "sidegate-sidecar.isText" (toString $bytes))) -}}
 {{- $size = add $size (len $key) (len $bytes) -}}
 {{- end -}}
 {{- end -}}
@@ -26,6 +26,16 @@ The files of the chart's folder: path -> key in the ConfigMap, where no `/` may 
 {{- fail (printf "sidegate-sidecar: the files of %s are %d bytes and a ConfigMap holds 1048576; commit what `sidegate pack %s` writes instead (compressed), or build an image of the folder and set sources.image" $folder $size $folder) -}}
 {{- end -}}
 {{ toJson $found }}
+{{- end -}}
+
+{{- /*
+Whether a file goes into `data`: neither a pack nor bytes that are no UTF-8 (which a pattern sees as U+FFFD), nor characters
+that YAML does not print, over which `toYaml` would give nothing at all.
+*/ -}}
+{{- define "sidegate-sidecar.isText" -}}
+{{- if not (regexMatch "[\\x7f-\\x9f\\x{feff}\\x{fffd}-\\x{ffff}]" .) -}}
+true
+{{- end -}}
 {{- end -}}
 
 {{- define "sidegate-sidecar.sourcesName" -}}
@@ -42,14 +52,24 @@ The files of the chart's folder: path -> key in the ConfigMap, where no `/` may 
 {{- $binary := dict -}}
 {{- range $path, $file := $about.files -}}
 {{- $_ := set $paths $file.key $path -}}
-{{- if hasSuffix ".zip" $path -}}
-{{- $_ = set $binary $file.key ($root.Files.Get (printf "%s/%s" $folder $path) | b64enc) -}}
+{{- $held := $root.Files.Get (printf "%s/%s" $folder $path) -}}
+{{- if and $file.text (not (hasSuffix ".zip" $path)) -}}
+{{- $_ = set $text $file.key $held -}}
 {{- else -}}
-{{- $_ = set $text $file.key ($root.Files.Get (printf "%s/%s" $folder $path)) -}}
+{{- $_ = set $binary $file.key (b64enc $held) -}}
 {{- end -}}
 {{- end -}}
 apiVersion: v1
 kind: ConfigMap
+{{- with $text }}
+data:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $binary }}
+binaryData:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- /* Last: Helm cuts blank lines off the end of an object, and they may be those of a file. */}}
 metadata:
   name: {{ include "sidegate-sidecar.sourcesName" $about }}
   {{- with $about.namespace }}
@@ -59,12 +79,4 @@ metadata:
     {{- merge (dict "sidegate.io/sources" "true" "sidegate.io/service" $about.service) $about.labels | toYaml | nindent 4 }}
   annotations:
     sidegate.io/paths: {{ toJson $paths | quote }}
-{{- with $text }}
-data:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- with $binary }}
-binaryData:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
 {{- end -}}

@@ -18,6 +18,9 @@
 {{- $size := 0 -}}
 {{- range $path, $file := include "sidegate.files" . | fromYaml -}}
 {{- $size = add $size (len $file.key) (len $file.text) -}}
+{{- if regexMatch "[\\x7f-\\x9f\\x{feff}\\x{fffd}-\\x{ffff}]" $file.text -}}
+{{- fail (printf "sidegate: sources.files: %s is no plain text; let a pack hold it (`sidegate pack`)" $path) -}}
+{{- end -}}
 {{- end -}}
 {{- if gt ($size | int) 1048576 -}}
 {{- fail (printf "sidegate: sources.settings and sources.files are %d bytes, and a ConfigMap holds 1048576" $size) -}}
