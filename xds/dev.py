@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from xds.diagnostics import Diagnostic, did_you_mean
 from xds.settings import settings_document
-from xds.settings.layers import Layers
 from xds.settings.publishing import ALLOW, REFUSE
+from xds.source.mappings import Walk
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 
@@ -56,14 +56,12 @@ def parse_dev(files: Mapping[str, bytes], env: str | None = None) -> tuple[Dev, 
     document, _ = settings_document(files, env)
     if document is None or not isinstance(document.value, dict) or document.value.get("dev") is None:
         return Dev(), ()
-    reader = _Reader(document, [])
+    reader = _Reader(document)
     return reader.dev(document.value["dev"]), tuple(reader.found)
 
 
-@dataclass(slots=True)
-class _Reader:
-    document: Layers
-    found: list[Diagnostic]
+class _Reader(Walk):
+    CODE = "dev-invalid"
 
     def dev(self, value: Any) -> Dev:
         section = self.mapping(value, "/dev", ("keys", "processes", "tokens", "try", "breaking"))
@@ -119,18 +117,6 @@ class _Reader:
             expect=str(section.get("expect") or ""),
         )
 
-    def mapping(self, value: Any, at: str, keys: Iterable[str] | None = None) -> dict[str, Any]:
-        if value is None:
-            return {}
-        if not isinstance(value, dict):
-            self.refuse(at, "must be a mapping")
-            return {}
-        known = tuple(keys) if keys is not None else None
-        for key in value if known is not None else ():
-            if key not in (known or ()):
-                self.refuse(f"{at}/{key}", f"unknown key '{key}'", did_you_mean(str(key), known or ()))
-        return value
-
     def text(self, value: Any, at: str) -> str | None:
         if value is not None and not isinstance(value, str):
             self.refuse(at, "must be a text")
@@ -138,6 +124,4 @@ class _Reader:
         return value
 
     def refuse(self, at: str, message: str, help: str | None = None) -> None:
-        self.found.append(
-            Diagnostic("dev-invalid", f"{at[1:].replace('/', '.')}: {message}", self.document.span(at), help)
-        )
+        Walk.refuse(self, at, f"{at[1:].replace('/', '.')}: {message}", help)

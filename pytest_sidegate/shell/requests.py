@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from pytest_sidegate.cases import cases
@@ -17,6 +17,7 @@ from pytest_sidegate.verdicts import Verdict, Verdicts
 from pytest_sidegate.wire import Written
 from sidecar.match import match
 from xds.contract.shown import ShownOperation
+from xds.diagnostics import did_you_mean
 from xds.model import Operation, Place, Version
 from xds.policy.unit_tests import Result
 
@@ -52,7 +53,9 @@ class Requests:
         operation = next((o for o in version.operations if o.id == row.operation), None) if version else None
         shown = self.shown.get(operation.place) if operation else None
         if version is None or operation is None or shown is None:
-            words = f"{table.version} has no operation {row.operation}"
+            words = f"{table.version} has no operation {row.operation}" + _nearest(
+                row.operation, (o.id for o in version.operations) if version else ()
+            )
             yield Outcome(Suite.REQUESTS, table.version, row.title, row.place, Result.ERROR, words)
             return
         named = [each for each in cases(version, {operation.place: shown}) if each.operation is operation]
@@ -64,7 +67,8 @@ class Requests:
             request = Written(each.request.method, each.request.path, headers, each.request.body)
             yield self._outcome(table, row, title, operation, request)
         if not found:
-            words = f"no examples of {row.operation} make a request" + (f" called {row.example}" if row.example else "")
+            called = f" called {row.example}" + _nearest(row.example, {each.name for each in named})
+            words = f"no examples of {row.operation} make a request" + (called if row.example else "")
             yield Outcome(Suite.REQUESTS, table.version, row.title, row.place, Result.ERROR, words)
 
     def _outcome(self, table: Table, row: Row, title: str, operation: Operation | None, request: Written) -> Outcome:
@@ -100,6 +104,11 @@ class Requests:
             exchange = exchange_of(verdict, status, media)
             if exchange is not None:
                 self.data = self.data.merged(Data.of(seen(exchange, shown), test))
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    hint = did_you_mean(name, known)
+    return f"; {hint}" if hint else ""
 
 
 def _name(version: Version) -> str:

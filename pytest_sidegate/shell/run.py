@@ -21,7 +21,7 @@ from xds.project.offline import read_offline
 from . import examples
 from .outcome import Outcome, of_rego
 from .requests import Requests
-from .table import Table, tables
+from .table import Table, strays, tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,8 @@ def run(root: Path, env: str | None, engine: str, data: Sequence[Path]) -> Done:
         found += outcomes
         seen = seen.merged(fresh)
     rego, problems = _rego(files, engine)
+    if not has_errors(compilation.diagnostics):
+        said = (*said, *strays(listed, [f"{version.service}/{version.name}" for version in versions]))
     errors = [d for d in (*compilation.diagnostics, *tree.problems, *said, *problems) if d.is_error]
     seen = seen.merged(Data({}, frozenset(asked)))
     return Done((*found, *rego), tuple(dict.fromkeys(errors)), reported(versions, known, seen, files), files)

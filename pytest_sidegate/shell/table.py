@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPMethod
 from posixpath import splitext
@@ -13,11 +13,14 @@ from typing import Any
 from xds.compile.layout import TESTS
 from xds.dev import parse_dev
 from xds.diagnostics import Diagnostic, Span, did_you_mean
+from xds.native.errors import codes
 from xds.source import Document, load
+from xds.source.mappings import Walk
 
 _KEYS = ("title", "request", "operation", "example", "token", "key", "headers", "body", "expect")
 _METHODS = frozenset(HTTPMethod)
 _EXPECT = re.compile(r"([2-5][0-9]{2})(?: ([a-z][a-z0-9-]*))?")
+_CODES = "a status alone will do; CODES.md lists the codes"
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, section 5.1
 
 
@@ -72,9 +75,17 @@ def tables(files: Mapping[str, bytes]) -> tuple[tuple[Table, ...], tuple[Diagnos
         document, problems = load(file, files[file])
         said += problems
         if document is not None:
-            reader = _Reader(document, dict(shared), said)
+            reader = _Reader(document, said, dict(shared))
             found.append(reader.table())
     return tuple(found), tuple(said)
+
+
+def strays(tables: Iterable[Table], versions: Sequence[str]) -> Iterator[Diagnostic]:
+    """Tables of versions that there are not."""
+    for table in tables:
+        if table.version not in versions:
+            message = f"there is no version {table.version}"
+            yield Diagnostic("tests-invalid", message, Span(table.file, 1, 1), did_you_mean(table.version, versions))
 
 
 def _is_table(file: str) -> bool:
@@ -83,10 +94,10 @@ def _is_table(file: str) -> bool:
 
 
 @dataclass(slots=True)
-class _Reader:
+class _Reader(Walk):
+    CODE = "tests-invalid"
     document: Document
-    tokens: dict[str, Mapping[str, Any]]
-    said: list[Diagnostic] = field(default_factory=list)
+    tokens: dict[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def table(self) -> Table:
         _, service, name = self.document.file.split("/")
@@ -102,7 +113,7 @@ class _Reader:
         return Table(self.document.file, version, tuple(row for row in rows if row is not None))
 
     def row(self, value: Any, at: str) -> Row | None:
-        before = len(self.said)
+        before = len(self.found)
         section = self.mapping(value, at, _KEYS)
         request, operation = self.text(section, "request", at), self.text(section, "operation", at)
         if bool(request) == bool(operation):
@@ -118,7 +129,7 @@ class _Reader:
         headers = self.headers(section, at)
         claims = self.claims(section, at)
         consumer = self.text(section, "key", at) or None
-        if expected is None or len(self.said) > before:
+        if expected is None or len(self.found) > before:
             return None
         body, more = _body(section, headers)
         title = self.text(section, "title", at) or request or f"{operation} {section.get('example', '')}".strip()
@@ -137,6 +148,10 @@ class _Reader:
             return None
         if match[2] and int(match[1]) < 400:
             self.refuse(f"{at}/expect", "only refusals have a code")
+        elif match[2] and match[2] not in codes():
+            self.refuse(
+                f"{at}/expect", f"no refusal has the code '{match[2]}'", did_you_mean(match[2], codes()) or _CODES
+            )
         return Expected(int(match[1]), match[2])
 
     def claims(self, section: Mapping[str, Any], at: str) -> Mapping[str, Any] | None:
@@ -161,21 +176,6 @@ class _Reader:
             self.refuse(f"{at}/{key}", f"`{key}` must be text")
             return ""
         return value
-
-    def mapping(self, value: Any, at: str, keys: Iterable[str] | None = None) -> dict[str, Any]:
-        if value is None:
-            return {}
-        if not isinstance(value, dict):
-            self.refuse(at, "must be a mapping")
-            return {}
-        known = tuple(keys) if keys is not None else None
-        for key in value if known else ():
-            if key not in (known or ()):
-                self.refuse(f"{at}/{key}", f"'{key}' means nothing here", did_you_mean(key, known or ()))
-        return value
-
-    def refuse(self, at: str, message: str, help: str | None = None) -> None:
-        self.said.append(Diagnostic("tests-invalid", message, self.document.span(at), help))
 
 
 def _body(

@@ -187,11 +187,13 @@ def test_junit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         ("{request: GET /x}", 3, "`expect` is a status"),
         ("{request: GET /x, expect: fine}", 3, "`expect` is a status"),
         ("{request: GET /x, expect: 200 type}", 3, "only refusals have a code"),
+        ("{request: GET /x, expect: 403 insuficient-scope}", 3, "no refusal has the code 'insuficient-scope'"),
+        ("{request: GET /x, expect: 404 nothing-of-the-kind}", 3, "no refusal has the code"),
         ("{request: /x, expect: 200}", 3, "`request` is like"),
         ("{expect: 200}", 3, "needs either a `request` or an `operation`"),
         ("{request: GET /x, operation: getThing, expect: 200}", 3, "needs either"),
         ("{request: GET /x, expect: 200, token: nobody}", 3, "there is no token 'nobody'"),
-        ("{request: GET /x, expect: 200, tokn: reader}", 3, "'tokn' means nothing here"),
+        ("{request: GET /x, expect: 200, tokn: reader}", 3, "unknown key 'tokn'"),
         ("{operation: getThing, body: {}, expect: 200}", 3, "the body of an `operation`"),
         ("{request: GET /x, example: y, expect: 200}", 3, "an `example` is of an `operation`"),
         ("{request: GET /x, headers: {a b: c}, expect: 200}", 3, "a header has a name and a text"),
@@ -206,6 +208,18 @@ def test_a_row_that_means_nothing(
     assert code == 1
     assert f"contracts/shop/v1_test.yaml:{line}:" in out
     assert f"error[tests-invalid]: {message}" in out
+
+
+def test_names_that_are_misspelt(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = "tests:\n  - {operation: getThin, expect: 200}\n  - {operation: getThing, example: x, expect: 200}\n"
+    root = project(tmp_path, rows)
+    (root / "contracts/shop/v11_test.yaml").write_text("tests: []\n")
+    code, out = run(capsys, root)
+    assert code == 1
+    assert "shop/v1 has no operation getThin; did you mean 'getThing'?" in out
+    assert "no examples of getThing make a request called x" in out
+    assert "contracts/shop/v11_test.yaml:1:1: error[tests-invalid]: there is no version shop/v11" in out
+    assert "help: did you mean 'shop/v1'?" in out
 
 
 def test_a_table_is_no_version(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
