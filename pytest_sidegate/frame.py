@@ -40,11 +40,12 @@ class Sent:
 
     @property
     def named(self) -> Mapping[str, str]:
-        """The headers by name; the values of several in one, as HTTP has it (RFC 9110, section 5.2). Cookies too: Envoy makes
-        no difference over HTTP/1, where a client sends one line of them (RFC 6265, section 5.4)."""
+        """The headers by name; the values of several in one, as HTTP has it (RFC 9110, section 5.2; of cookies RFC 9113,
+        section 8.2.3)."""
         found: dict[str, str] = {}
         for name, value in self.headers:
-            found[name] = f"{found[name]},{value}" if name in found else value
+            joint = "; " if name == "cookie" else ","
+            found[name] = f"{found[name]}{joint}{value}" if name in found else value
         return found
 
     def request(self, asked: Asked, schemes: Mapping[str, Scheme]) -> Request:

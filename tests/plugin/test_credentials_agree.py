@@ -195,7 +195,7 @@ def test_keys(hop: Hop, verdicts: Verdicts, secrets: dict[str, str]) -> None:
     placed: list[tuple[str, list[tuple[str, str]]]] = []
     for key in (secrets["one"], secrets["two"], "wrong", ""):
         placed += [("", [("x-key", key)]), (f"?key={key}", []), ("", [("cookie", f"a=b; key={key}; c")])]
-        placed += [("", [("cookie", f'key="{key}"')])]
+        placed += [("", [("cookie", f'key="{key}"')]), ("", [("cookie", "a=b"), ("cookie", f"key={key}")])]
     one = secrets["one"]
     placed += [("", [("x-key", one), ("cookie", f"key={secrets[who]}")]) for who in ("one", "two")]
     placed += [("", [("x-key", one), ("x-key", one)]), (f"?key={one}&key={one}", []), (f"?%6bey={one}", [])]

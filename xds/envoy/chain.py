@@ -27,6 +27,7 @@ from xds.envoy.filters import (
     companion,
     compression,
     context,
+    cookies,
     cors,
     fault,
     hashed,
@@ -59,6 +60,7 @@ CHAIN: tuple[Row, ...] = (
     Row(
         names.TRACE_FILTER, lambda gateway, profile: trace.trace()
     ),  # before whatever may refuse: refusals name the trace
+    Row(names.COOKIES_FILTER, lambda gateway, profile: cookies.cookies()),  # before whatever reads cookies
     # before whatever may answer: all answers say it
     Row(names.ANNOUNCED_FILTER, lambda gateway, profile: announced.announced(), announced.per_route, off=True),
     # before whatever may refuse: browsers read no refusal without its headers, and a preflight brings no credentials
