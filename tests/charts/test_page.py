@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.charts.kubelet import PROGRAMS, Pod
-from tests.charts.rendering import ROOT, objects, one
+from tests.charts.rendering import ROOT, Object, objects, one
 from tests.charts.test_running import by_name
 from tests.roles.running import short_folder
 
@@ -38,11 +38,11 @@ def steps() -> list[str]:
     return [textwrap.dedent(block) for block in re.findall(r"^ +```\w*\n(.*?)^ +```$", page, re.DOTALL | re.MULTILINE)]
 
 
-def shell(words: str, folder: Path, helm: Path) -> str:
+def shell(words: str, folder: Path, helm: Path, **variables: str) -> str:
     """Run the lines of a step in a folder. Returns what they print."""
     said = ""
     programs = {"helm": [str(helm)], "sidegate": PROGRAMS["sidegate"]}
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]), **variables}
     for line in filter(None, words.splitlines()):
         program, *rest = shlex.split(line)
         done = subprocess.run(
@@ -53,22 +53,23 @@ def shell(words: str, folder: Path, helm: Path) -> str:
     return said
 
 
-def test_as_it_is_written(helm_binary: Path, tmp_path: Path) -> None:
-    dependency, update, wrapped, init, values, _ = steps()
-    (tmp_path / "helm").symlink_to(ROOT / "helm")
-    shell("helm create hello", tmp_path, helm_binary)
-    chart, templates = tmp_path / "hello", tmp_path / "hello" / "templates"
+def followed(folder: Path, helm: Path) -> str:
+    """The chart `hello` as the first four steps make it. Returns the fifth."""
+    dependency, update, wrapped, init, values, last = steps()
+    (folder / "helm").symlink_to(ROOT / "helm")
+    shell("helm create hello", folder, helm)
+    chart, templates = folder / "hello", folder / "hello" / "templates"
 
     with (chart / "Chart.yaml").open("a") as file:
         file.write(dependency)
-    shell(update, tmp_path, helm_binary)
+    shell(update, folder, helm)
 
     head, tail = wrapped.split("apiVersion: apps/v1\nkind: Deployment\n...\n")
     deployment = templates / "deployment.yaml"
     deployment.write_text(head + deployment.read_text() + tail)
 
-    shell(init, tmp_path, helm_binary)
-    shell("sidegate check hello/sidegate\nsidegate test hello/sidegate", tmp_path, helm_binary)
+    shell(init, folder, helm)
+    shell("sidegate check hello/sidegate\nsidegate test hello/sidegate", folder, helm)
 
     service = templates / "service.yaml"
     service.write_text(service.read_text().replace("targetPort: http", "targetPort: 8080"))
@@ -79,13 +80,26 @@ def test_as_it_is_written(helm_binary: Path, tmp_path: Path) -> None:
         file.write("\n" + values)
 
     (templates / "tests" / "test-connection.yaml").unlink()
+    return last
+
+
+def app(pod: Object) -> None:
+    """The page's own app is nginx; its image is not here."""
+    (container,) = pod["spec"]["containers"]
+    container |= {"command": ["python", "-c", APP, "9000"]}
+
+
+SAID = ["ok  GET /hello/v1/hello/rita: 200", "ok  GET /hello/v1/hello/nobody: 403 policy-denied"]
+
+
+def test_as_it_is_written(helm_binary: Path, tmp_path: Path) -> None:
+    followed(tmp_path, helm_binary)
     shell("helm lint --strict hello", tmp_path, helm_binary)
     found = objects(shell("helm template hello ./hello --kube-version 1.34.0", tmp_path, helm_binary))
 
     asked = one(found, "Pod", "-test")["spec"]["containers"][0]
     pod = one(found, "Deployment")["spec"]["template"]
-    (app,) = pod["spec"]["containers"]
-    app |= {"command": ["python", "-c", APP, "9000"]}
+    app(pod)
     with short_folder() as folder:
         running = Pod(pod, folder, by_name(found))
         try:
@@ -94,7 +108,4 @@ def test_as_it_is_written(helm_binary: Path, tmp_path: Path) -> None:
             said = shell(shlex.join(words), tmp_path, helm_binary)
         finally:
             running.kill()
-    assert said.splitlines() == [
-        "ok  GET /hello/v1/hello/rita: 200",
-        "ok  GET /hello/v1/hello/nobody: 403 policy-denied",
-    ]
+    assert said.splitlines() == SAID
