@@ -17,6 +17,7 @@ import yaml
 
 from tests.charts.rendering import EXAMPLES, Object, Refused, notes, one, render
 from xds.cli import parser
+from xds.packs.packing import MAX_RELEASED
 
 GOLDEN = Path(__file__).parent / "golden"
 VERSIONS = ("1.29", "1.31", "1.33", "1.34", "1.37")
@@ -162,6 +163,17 @@ def test_too_much_for_a_config_map_is_told_with_the_way_out(team: Path, tmp_path
         render(chart)
     assert "a ConfigMap holds 1048576" in str(refusal.value)
     assert "sources.image" in str(refusal.value)
+
+
+def test_more_than_a_release_of_helm_holds_is_told(team: Path, tmp_path: Path) -> None:
+    chart = tmp_path / "catalog"
+    shutil.copytree(team, chart)
+    (chart / "sidegate" / "one.zip").write_bytes(bytes(MAX_RELEASED - 2))
+    (chart / "sidegate" / "two.zip").write_bytes(bytes(2))
+    assert render(chart)
+    (chart / "sidegate" / "two.zip").write_bytes(bytes(3))
+    with pytest.raises(Refused, match=r"the packs in sidegate are 375001 bytes.*sources\.configMaps.*sources\.image"):
+        render(chart)
 
 
 ODD = {

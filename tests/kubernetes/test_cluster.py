@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +18,7 @@ from tests.features.pki import Authority
 from tests.kube_server import KubeServer
 from tests.kubernetes.cluster import Cluster, copy_charts
 from tests.roles.running import until
+from xds.packs.packing import MAX_RELEASED
 
 __all__ = ["helm_binary"]
 
@@ -73,6 +76,19 @@ def test_the_whole_round_of_helm(cluster: Cluster, chart: str, values: dict[str,
     assert [
         m["metadata"]["name"] for m in cluster.all("ConfigMap") if m["metadata"]["name"] != "kube-root-ca.crt"
     ] == []
+
+
+def test_helm_keeps_a_release_with_the_largest_pack(cluster: Cluster) -> None:
+    """Its Secret has room for what the chart lets through, and not for much more."""
+    chart = cluster.folder / "catalog"
+    shutil.copytree(cluster.charts / "examples/charts/catalog", chart)
+    pack = chart / "sidegate" / "noise.zip"
+    pack.write_bytes(random.Random(1).randbytes(MAX_RELEASED))
+    cluster.helm("install", "it", str(chart))
+    pack.rename(pack.with_suffix(".bin"))  # as bytes of which the chart does not know that they are compressed
+    pack.with_suffix(".bin").write_bytes(random.Random(1).randbytes(MAX_RELEASED * 11 // 10))
+    with pytest.raises(AssertionError, match="Too long"):
+        cluster.helm("upgrade", "it", str(chart))
 
 
 def asked(cluster: Cluster, token: str, method: str, path: str, **more: Any) -> int:

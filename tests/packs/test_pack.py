@@ -198,7 +198,9 @@ def test_what_is_too_large_is_told(tmp_path: Path, capsys: pytest.CaptureFixture
     noise = random.Random(1).randbytes(MAX_CONFIGMAP).hex()
     root = write(tmp_path / "pets", pets() | {"contracts/pets/noise.yaml": f"a: {noise[: MAX_APPLIED * 2]}\n"})
     assert main(["pack", str(root), "--output", str(tmp_path / "out")]) == 0
-    assert "warning[pack-large]" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "warning[pack-large]" in said
+    assert "375,000 bytes" in said
     write(root, {"contracts/pets/noise.yaml": f"a: {noise}\nb: {noise[::-1]}\n"})
     (tmp_path / "out").unlink()
     assert main(["pack", str(root), "--output", str(tmp_path / "out")]) == 1

@@ -31,8 +31,8 @@ def read_folder(folder: Path) -> Mapping[str, bytes]:
     size = sum(len(name) + len(data) for name, data in found.items())
     if size > LIMIT:
         raise CannotRun(
-            f"the files of {folder} are {size} bytes and a ConfigMap holds {LIMIT}; commit what `sidegate pack {folder}` "
-            "writes instead (compressed), or build an image of the folder and set sources.image"
+            f"the files of {folder} are {size} bytes and a ConfigMap holds {LIMIT}; apply what `sidegate pack {folder}` "
+            "writes (compressed) and name it in sources.configMaps, or build an image of the folder and set sources.image"
         )
     return found
 

@@ -20,6 +20,8 @@ MAX_CONFIGMAP = 1024 * 1024
 """Kubernetes counts the bytes of all values after base64 is taken off (`MaxSecretSize` of its validation)."""
 MAX_APPLIED = 262_144
 """`kubectl apply` keeps a copy of what it applied, base64 and all, in an annotation, of which there are so many bytes."""
+MAX_RELEASED = 375_000
+"""Helm keeps a release in a Secret of 1 MiB, and in it each file twice, in base64 twice: 2.7 times what a pack has."""
 
 SOURCES, SERVICE, CHECKSUM = "sidegate.io/sources", "sidegate.io/service", "sidegate.io/sha256"
 """Labels by which sources are found, and the annotation with the SHA-256 of the pack."""
@@ -91,7 +93,7 @@ def too_large(size: int) -> Iterator[Diagnostic]:
         message = f"the pack has {size:,} bytes, and a ConfigMap holds {MAX_CONFIGMAP:,}"
         yield Diagnostic("pack-too-large", message, None, help_)
     elif size * 4 // 3 > MAX_APPLIED:
-        help_ = "use `kubectl apply --server-side`, or Helm with a pack below about 700 kB"
+        help_ = f"use `kubectl apply --server-side`; in a Helm chart up to {MAX_RELEASED:,} bytes fit into its release"
         message = f"the pack has {size:,} bytes: `kubectl apply` cannot keep its copy of that in an annotation"
         yield Diagnostic("pack-large", message, None, help_)
 

@@ -8,6 +8,7 @@ The files of the chart's folder: path -> key in the ConfigMap, where no `/` may 
 {{- $found := dict -}}
 {{- $paths := dict -}}
 {{- $size := 0 -}}
+{{- $packed := 0 -}}
 {{- if $folder -}}
 {{- range $name, $bytes := $root.Files.Glob (printf "%s/**" $folder) -}}
 {{- $path := trimPrefix (printf "%s/" $folder) $name -}}
@@ -19,11 +20,19 @@ The files of the chart's folder: path -> key in the ConfigMap, where no `/` may 
 {{- $_ := set $paths $key $path -}}
 {{- $_ = set $found $path (dict "key" $key "text" (include "sidegate-sidecar.isText" (toString $bytes))) -}}
 {{- $size = add $size (len $key) (len $bytes) -}}
+{{- if hasSuffix ".zip" $path -}}
+{{- $packed = add $packed (len $bytes) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- end -}}
+{{- $elsewhere := printf "apply what `sidegate pack %s` writes (compressed) beside the release and name it in sources.configMaps, or build an image of the folder and set sources.image" $folder -}}
 {{- if gt ($size | int) 1048576 -}}
-{{- fail (printf "sidegate-sidecar: the files of %s are %d bytes and a ConfigMap holds 1048576; commit what `sidegate pack %s` writes instead (compressed), or build an image of the folder and set sources.image" $folder $size $folder) -}}
+{{- fail (printf "sidegate-sidecar: the files of %s are %d bytes and a ConfigMap holds 1048576; %s" $folder $size $elsewhere) -}}
+{{- end -}}
+{{- /* Helm keeps the release in a Secret of 1 MiB, and in it each file twice, in base64 twice: 2.7 times what nothing makes smaller. */ -}}
+{{- if gt ($packed | int) 375000 -}}
+{{- fail (printf "sidegate-sidecar: the packs in %s are %d bytes and a release of Helm holds 375000; %s" $folder $packed $elsewhere) -}}
 {{- end -}}
 {{ toJson $found }}
 {{- end -}}
