@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import socket
@@ -12,15 +13,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sidecar.lane import Lane
+from sidecar.offers import Offer
 from xds import handshake
 from xds.address import Address, UnixSocket, Where, where
 
 log = logging.getLogger("sidegate.companion")
 
-TIMEOUT_S = 2.0
 LOOK_UP_S = 5.0
 """How often names are looked up: replicas come and go."""
 
+OPTIONS = (
+    ("grpc.min_reconnect_backoff_ms", 250),
+    ("grpc.max_reconnect_backoff_ms", 2000),
+    ("grpc.max_receive_message_length", 64 << 20),
+    ("grpc.enable_http_proxy", 0),
+    # A replica that vanished is noticed though nothing is said.
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.http2.max_pings_without_data", 0),
+    # A channel has a connection of its own.
+    ("grpc.use_local_subchannel_pool", 1),
+)
 Needed = dict[str, list[str]]
 
 
@@ -49,25 +63,55 @@ class Central:
     places: tuple[Where, ...]
     tls: Tls | None
     node: str
+    service: str = ""
     needed: dict[str, Needed] = field(default_factory=dict)
-    _channels: dict[str, Any] = field(default_factory=dict)
+    _lanes: dict[str, Lane] = field(default_factory=dict)
     _stamp: Any = None
     _targets: tuple[str, ...] = ()
     _looked_up: float = -LOOK_UP_S
-    _away: frozenset[str] = frozenset()
+    _away: set[str] = field(default_factory=set)
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     @classmethod
-    def at(cls, text: str, tls: Tls | None, node: str) -> Central:
-        """Read addresses, comma-separated. Raises ValueError."""
-        return cls(tuple(where(word.strip()) for word in text.split(",")), tls, node)
+    def at(cls, text: str, tls: Tls | None, node: str, service: str = "") -> Central:
+        """Read addresses, comma-separated; `service` is whose companion this is (empty: of all). Raises ValueError."""
+        return cls(tuple(where(word.strip()) for word in text.split(",")), tls, node, service)
 
     async def send(self, report: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Report to every replica; what the first says, with the digests that any needs. Raises ConnectionError."""
-        data = json.dumps({"node": self.node, "report": report}).encode()
-        answers = {target: json.loads(each) for target, each in (await self.ask(handshake.REPORT, data)).items()}
-        for target, answer in answers.items():
-            self.needed[target] = answer["needed"]
+        """Bring a report to every replica that has another; what the first says by now, with the digests that any needs.
+
+        Raises ConnectionError if none answers.
+        """
+        data = json.dumps(report).encode()
+        lanes = await self._opened()
+        results = await asyncio.gather(*(lane.tell(data) for lane in lanes.values()), return_exceptions=True)
+        answers = {target: said for target, said in zip(lanes, results, strict=True) if isinstance(said, Mapping)}
+        if not answers:
+            raise ConnectionError(next((str(each) for each in results), "no address"))
+        for target, said in answers.items():
+            self.needed[target] = said["needed"]
         return {**next(iter(answers.values())), "needed": self._needed()}
+
+    async def offers(self) -> list[Offer]:
+        """The sources that replicas have, in the order of addresses, of those that are there."""
+        said = [(target, lane.said["sources"]) for target, lane in (await self._opened()).items() if lane.said]
+        return [Offer(target, str(each["revision"]), int(each["order"])) for target, each in said]
+
+    async def sources(self, target: str) -> Any:
+        """What a replica has for this companion to compile. Raises ConnectionError or ValueError."""
+        asked = json.dumps({"service": self.service or handshake.EDGE}).encode()
+        return json.loads(await self._lanes[target].ask(handshake.SOURCES, asked))
+
+    async def news(self, timeout: float) -> None:
+        """Wait until any replica says something, comes or goes; or so many seconds."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._news.wait(), timeout)
+        self._news.clear()
+
+    async def close(self) -> None:
+        """Say goodbye to every replica."""
+        lanes, self._lanes = self._lanes, {}
+        await asyncio.gather(*(lane.close(bye=True) for lane in lanes.values()))
 
     def _needed(self) -> Needed:
         out: dict[str, dict[str, None]] = {}
@@ -76,70 +120,51 @@ class Central:
                 out.setdefault(version, {}).update(dict.fromkeys(digests))
         return {version: list(digests) for version, digests in out.items()}
 
-    async def ask(self, method: str, data: bytes) -> dict[str, bytes]:
-        """The answers by replica. Raises ConnectionError if there is none."""
+    async def _opened(self) -> dict[str, Lane]:
+        """A lane to each replica that there is by now, with the certificate that there is by now."""
         targets = await self._resolved()
-        await self._renew()
-        results = await asyncio.gather(*(self._one(each, method, data) for each in targets), return_exceptions=True)
-        answers = {each: got for each, got in zip(targets, results, strict=True) if isinstance(got, bytes)}
-        failed = {each: got for each, got in zip(targets, results, strict=True) if isinstance(got, BaseException)}
-        self._tell(failed)
-        if not answers:
-            raise ConnectionError(next(iter(failed.values()), "no address"))
-        return answers
+        if self.tls is not None and (now := self._stamped()) != self._stamp:
+            self._stamp = now
+            await self._shut([*self._lanes])
+        await self._shut([target for target in self._lanes if target not in targets])
+        for target in targets:
+            if target not in self._lanes:
+                self._lanes[target] = self._lane(target)
+        return {target: self._lanes[target] for target in targets}
 
-    async def any(self, method: str, data: bytes, timeout: float) -> bytes:
-        """The first replica's answer that there is, in the order of addresses. Raises ConnectionError."""
-        await self._renew()
-        last: BaseException = ConnectionError("no address")
-        for target in sorted(await self._resolved(), key=lambda each: each in self._away):
-            try:
-                return await self._one(target, method, data, timeout)
-            except Exception as error:  # noqa: BLE001 - gRPC's errors, and files that are just being exchanged
-                last = error
-        raise ConnectionError(_reason(last)) from last
+    def _lane(self, target: str) -> Lane:
+        first = {"node": self.node, "service": self.service or handshake.EDGE}
+        return Lane(lambda: self._channel(target), first, lambda lane: self._heard(target, lane.problem))
 
-    async def close(self) -> None:
-        """Close every connection."""
-        for channel in self._channels.values():
-            await channel.close()
-        self._channels.clear()
+    async def _shut(self, targets: list[str]) -> None:
+        """Close lanes without a farewell: this companion comes back, or the replica is gone."""
+        await asyncio.gather(*(self._lanes.pop(target).close() for target in targets))
 
-    def _tell(self, failed: Mapping[str, BaseException]) -> None:
-        for target in failed.keys() - self._away:
-            log.warning("the control plane at %s takes no reports: %s", target, _reason(failed[target]))
-        for target in self._away - failed.keys():
+    def _heard(self, target: str, problem: str) -> None:
+        if problem and target not in self._away:
+            self._away.add(target)
+            log.warning("the control plane at %s takes no reports: %s", target, problem)
+        elif not problem and target in self._away:
+            self._away.discard(target)
             log.info("the control plane at %s takes reports again", target)
-        self._away = frozenset(failed)
+        self._news.set()
 
-    async def _one(self, target: str, method: str, data: bytes, timeout: float = TIMEOUT_S) -> bytes:
-        if target not in self._channels:
-            self._channels[target] = self._channel(target)
-        call = self._channels[target].unary_unary(f"/{handshake.SERVICE}/{method}")
-        answer: bytes = await call(data, timeout=timeout)
-        return answer
+    def _stamped(self) -> Any:
+        """What tells whether the certificate's files are others; while they are exchanged, what it was."""
+        try:
+            return self.tls.stamp if self.tls else None
+        except OSError:
+            return self._stamp
 
     def _channel(self, target: str) -> Any:
         import grpc
         import grpc.aio
 
-        options: list[tuple[str, int | str]] = [
-            ("grpc.min_reconnect_backoff_ms", 250),
-            ("grpc.max_reconnect_backoff_ms", 2000),
-        ]
-        options += [("grpc.max_receive_message_length", 64 << 20), ("grpc.enable_http_proxy", 0)]
         if self.tls is None:
-            return grpc.aio.insecure_channel(target, options=options)
+            return grpc.aio.insecure_channel(target, options=OPTIONS)
         files = (path.read_bytes() for path in (self.tls.ca, self.tls.key, self.tls.certificate))
-        options.append(("grpc.ssl_target_name_override", self.tls.name))
+        options = (*OPTIONS, ("grpc.ssl_target_name_override", self.tls.name))
         return grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(*files), options=options)
-
-    async def _renew(self) -> None:
-        """New connections once the certificate's files have changed."""
-        if self.tls is None or (now := self.tls.stamp) == self._stamp:
-            return
-        await self.close()
-        self._stamp = now
 
     async def _resolved(self) -> tuple[str, ...]:
         if time.monotonic() - self._looked_up > LOOK_UP_S or not self._targets:
@@ -160,8 +185,3 @@ async def _targets(place: Where) -> list[str]:
     except OSError:
         return []
     return [f"{'ipv6' if row[0] == socket.AF_INET6 else 'ipv4'}:{Address(str(row[4][0]), place.port)}" for row in rows]
-
-
-def _reason(error: BaseException) -> str:
-    details = getattr(error, "details", None)
-    return str(details() if callable(details) else error) or type(error).__name__

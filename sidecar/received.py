@@ -6,21 +6,25 @@ import asyncio
 import json
 import logging
 import os
+import time
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from sidecar.central import Central
-from xds import handshake
+from sidecar.offers import Offer, chosen, older
 from xds.handout import tree_of
 from xds.project.project import Project
 from xds.source import Tree
 
 log = logging.getLogger("sidegate.companion")
 
-WAIT_S = 20.0
-"""How long one question for other sources stays open."""
+LOOK_S = 5.0
+"""How often addresses and certificates are looked at, if no replica says anything."""
 AGAIN_S = 0.5
+BEHIND_S = 60.0
+"""How long a replica with older sources than are held may take to come to the same, before they count: who is right cannot
+be told for ever, and an API server's state may have been put back."""
 
 
 class Received(Project):
@@ -29,9 +33,12 @@ class Received(Project):
     The last are kept in `state`, so that a companion that starts while no control plane is there judges by those.
     """
 
-    def __init__(self, central: Central, service: str, state: Path) -> None:
+    def __init__(self, central: Central, state: Path) -> None:
         super().__init__(state, state, closed=True)
-        self._central, self._service = central, service
+        self._central = central
+        self._target = ""
+        self._problem = ""
+        self._behind: float | None = None
         self._file = state / "sources.json"
         self._document: Mapping[str, Any] = {}
         self._files = Tree({}, ())
@@ -41,17 +48,36 @@ class Received(Project):
         if await asyncio.to_thread(self._from_disk):
             yield None
         while True:
-            asked = {"service": self._service or handshake.EDGE, "have": self.revision, "wait": WAIT_S}
             try:
-                answer = await self._central.any(handshake.SOURCES, json.dumps(asked).encode(), WAIT_S + 5)
-                document = json.loads(answer)
-                if document:
-                    self._take(document)
+                offer = self._next(await self._central.offers())
+                if offer is not None:
+                    self._take(await self._central.sources(offer.target), offer.target)
                     await asyncio.to_thread(self._to_disk)
                     yield None
-            except (ConnectionError, ValueError, KeyError) as error:
-                log.debug("no sources: %s", error)
+            except (ConnectionError, ValueError, KeyError, TypeError) as error:
+                self._tell(f"the control plane's sources cannot be used: {error}")
                 await asyncio.sleep(AGAIN_S)
+            else:
+                self._tell("")
+                await self._central.news(LOOK_S if offer is None else 0)
+
+    def _tell(self, problem: str) -> None:
+        """Log a problem once for as long as it stays."""
+        if problem and problem != self._problem:
+            log.warning(problem)
+        self._problem = problem
+
+    def _next(self, offers: list[Offer]) -> Offer | None:
+        """What to take now. Older sources than are held only if they are still all that there is after a while."""
+        held = Offer(self._target, self.revision, int(self._document.get("order", 0)))
+        offer = chosen(held, offers)
+        if offer is None or not older(offer, held):
+            self._behind = None
+            return offer
+        if self._behind is None:
+            self._behind = time.monotonic()
+            log.info("the control plane at %s has older sources than are held: it is waited for", offer.target)
+        return offer if time.monotonic() - self._behind > BEHIND_S else None
 
     @property
     def revision(self) -> str:
@@ -61,8 +87,8 @@ class Received(Project):
     def _read(self, before: Tree) -> Tree:
         return self._files
 
-    def _take(self, document: Mapping[str, Any]) -> None:
-        self._files, self._document = tree_of(document), document
+    def _take(self, document: Mapping[str, Any], target: str = "") -> None:
+        self._files, self._document, self._target = tree_of(document), document, target
         self.env = document["env"]
 
     def _from_disk(self) -> bool:

@@ -80,9 +80,7 @@ class Companion:
             self._engine,
             options.env,
             {**(place or {}), **(allowing() if options.breaking else {})},
-            received=Received(line, options.service, state)
-            if options.dir is None and isinstance(line, Central)
-            else None,
+            received=Received(line, state) if options.dir is None and isinstance(line, Central) else None,
         )
         reporter.advise = reloader.advise
         return reloader, reporter
@@ -119,7 +117,8 @@ def _line(options: argparse.Namespace) -> Line | None:
     """To the shared control plane, or the one beside, or to nobody."""
     if options.xds:
         files = (options.xds_ca, options.xds_cert, options.xds_key)
-        return Central.at(options.xds, Tls(*files, options.xds_name) if all(files) else None, options.node)
+        tls = Tls(*files, options.xds_name) if all(files) else None
+        return Central.at(options.xds, tls, options.node, options.service)
     return Beside(options.report, options.node) if options.report else None
 
 

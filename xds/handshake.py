@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 SERVICE = "sidegate.v1.Companions"
-REPORT = "Report"
-"""`{"node": NODE, "report": {...}}` -> `{"needed": {...}}`; the documents are those of `PUT /companions/{node}`."""
+FOLLOW = "Follow"
+"""A stream for as long as a companion lives, so that nobody asks for what has not changed.
+
+Up: `{"node": NODE, "service": SERVICE}` first; `{"report": {...}}` at the beginning and whenever it is another (the document
+of `PUT /companions/{node}`); `{}` as a sign of life; `{"bye": true}` at the end of a companion that means to go.
+Down, at once and whenever any of it is another: `{"taken": HOW MANY REPORTS, "every": SECONDS, "needed": {...}, "wanted":
+{...}, "withheld": {...}, "sources": {"revision": TEXT, "order": NUMBER}}`. It counts for the report that is `taken` last.
+`every` is how often a sign of life is due, `sources` what `SOURCES` would answer; of the same revision nothing is fetched.
+"""
 SOURCES = "Sources"
-"""`{"service": SERVICE, "have": REVISION, "wait": SECONDS}` -> what `xds.handout` makes; `{}` if there is nothing newer."""
+"""`{"service": SERVICE}` -> what `xds.handout` makes; `{}` if there is nothing."""
 EDGE = "edge"
 """What the companion of the gateway in front of all services calls its service."""
 EVERY_S = 2.0
-"""How often a report is repeated; the control plane takes a companion for gone after three that did not come."""
+"""How often a sign of life is due of few companions, and a report of the one beside a control plane is repeated."""
+MISSED = 3
+"""After so many that did not come a companion is taken for gone."""

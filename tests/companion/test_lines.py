@@ -35,6 +35,6 @@ def test_damaged_sources_are_no_sources(content: bytes) -> None:
 def test_a_damaged_file_of_kept_sources_is_passed_over(tmp_path: Path) -> None:
     kept = {"revision": "r", "env": None, "members": {}, "sources": b64encode(DAMAGED[0]).decode()}
     (tmp_path / "sources.json").write_text(json.dumps(kept))
-    received = Received(Central.at("127.0.0.1:1", None, "node"), "pets", tmp_path)
+    received = Received(Central.at("127.0.0.1:1", None, "node", "pets"), tmp_path)
     assert not received._from_disk()
     assert received.revision == ""

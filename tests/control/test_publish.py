@@ -12,7 +12,8 @@ from tests.projects import CONTRACT, SETTINGS, pets, tree
 from xds.ads.server import AdsServer
 from xds.compile import Compilation, Compiler
 from xds.control.events import Diagnosed, PolicyLive
-from xds.control.publish import EVERYTHING, Companion, Publisher
+from xds.control.groups import EVERYTHING, Companion
+from xds.control.publish import Publisher
 from xds.envoy import Profile
 from xds.envoy.names import local_limit
 from xds.native.rates import PER_GATEWAY
@@ -201,15 +202,13 @@ def test_who_serves_a_path_keeps_it(paths):
 
 
 @desk
-def test_a_report_is_answered_with_what_routes_may_name(desk):
+def test_what_routes_may_name_is_needed(desk):
     old = desk.want(pets()).digests
-    needed = desk.publisher.report(
-        Companion("one", EVERYTHING, "http://x", {n: (d,) for n, d in old.items()}, {}, time.monotonic())
-    )
-    assert needed == {name: [digest] for name, digest in old.items()}
+    desk.report(old)
+    assert desk.publisher.needed(EVERYTHING) == {name: [digest] for name, digest in old.items()}
     new = desk.want(NEWER).digests
-    held = {name: (new[name], old[name]) for name in old}
-    needed = desk.publisher.report(Companion("one", EVERYTHING, "http://x", held, {}, time.monotonic()))
+    desk.report(new, old)
+    needed = desk.publisher.needed(EVERYTHING)
     assert needed == {name: [new[name], old[name]] for name in old}, "no proxy has said that it took the new one"
 
 

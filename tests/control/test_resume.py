@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from tests.projects import pets, write
+from xds.control.groups import EVERYTHING, Companion
 from xds.control.plane import ControlPlane
-from xds.control.publish import EVERYTHING, Companion
 from xds.envoy import Profile
 
 PROFILE = Profile(("127.0.0.1", 1), ("127.0.0.1", 2))

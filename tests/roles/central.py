@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -163,11 +164,22 @@ def digests(over: grpc.Channel, service: str) -> dict[str, list[str]]:
 
 
 def report(over: grpc.Channel, node: str, service: str, held: Mapping[str, list[str]]) -> dict[str, list[str]]:
-    """A companion's report over the proxies' port."""
+    """A companion's report over the proxies' port; then its line breaks."""
     body = {"service": service, "digests": held, "revisions": {}, "admin": "", "problems": []}
-    data = json.dumps({"node": node, "report": body}).encode()
-    call = over.unary_unary(f"/{handshake.SERVICE}/{handshake.REPORT}")
-    return dict(json.loads(call(data, timeout=10, wait_for_ready=True))["needed"])
+    answered = threading.Event()
+
+    def said() -> Iterator[bytes]:
+        yield json.dumps({"node": node, "service": service}).encode()
+        yield json.dumps({"report": body}).encode()
+        answered.wait(30)
+
+    call = over.stream_stream(f"/{handshake.SERVICE}/{handshake.FOLLOW}")(said(), timeout=30, wait_for_ready=True)
+    try:
+        answers = (json.loads(data) for data in call)
+        return next(dict(answer["needed"]) for answer in answers if answer["taken"])
+    finally:
+        answered.set()
+        call.cancel()
 
 
 def wait_for_clock() -> None:

@@ -1,51 +1,100 @@
-"""Companions over the same port as ADS: reports in, sources out, JSON both, so that the same certificate counts."""
+"""Companions over the same port as ADS: streams and sources, JSON both ways, so that the same certificate counts."""
 
 from __future__ import annotations
 
+import asyncio
 import json
-import logging
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, Protocol
 
 from xds.ads.identity import Identity, identity_of
-from xds.handshake import REPORT, SERVICE, SOURCES
-
-log = logging.getLogger("sidegate")
-
-Take = Callable[[str, Mapping[str, Any], Identity | None], Mapping[str, Any]]
-"""A node, its report, and who brought it -> the answer. Raises PermissionError or ValueError."""
-Hand = Callable[[str, str, float, Identity | None], Awaitable[Mapping[str, Any]]]
-"""A service, the revision of its sources that is there, how long to wait for another, and who asks -> the sources."""
-Answer = Callable[[Any, Identity | None], Awaitable[Mapping[str, Any]]]
+from xds.handshake import FOLLOW, SERVICE, SOURCES
 
 
-def companion_handler(take: Take, hand: Hand) -> Any:
+class Line(Protocol):
+    """One companion's stream."""
+
+    def receive(self, document: Mapping[str, Any]) -> None:
+        """Take what it says. Raises PermissionError, ValueError, KeyError or TypeError."""
+
+    async def news(self) -> bytes:
+        """Wait for what is to be said to it. Raises PermissionError once it may not be what it says it is."""
+
+    def close(self) -> None:
+        """It ended, in whatever way."""
+
+
+Open = Callable[[Mapping[str, Any], Identity | None, str], Line]
+"""What a companion says first, its certificate and its address -> its line. Raises as `Line.receive`."""
+Hand = Callable[[str, Identity | None, str], Awaitable[Mapping[str, Any]]]
+"""A service, a certificate and an address -> the service's sources. Raises PermissionError."""
+
+
+def companion_handler(open_: Open, hand: Hand) -> Any:
     """The handler to be added to a gRPC server; see `xds.handshake` for what goes in and out."""
-
-    async def report(document: Any, identity: Identity | None) -> Mapping[str, Any]:
-        return take(str(document["node"]), document["report"], identity)
-
-    async def sources(document: Any, identity: Identity | None) -> Mapping[str, Any]:
-        wait = min(30.0, float(document["wait"]))
-        return await hand(str(document["service"]), str(document["have"]), wait, identity)
-
     import grpc
 
-    methods = {REPORT: _method(report), SOURCES: _method(sources)}
+    async def follow(requests: AsyncIterator[bytes], context: Any) -> None:
+        try:
+            first = json.loads(await anext(requests))
+            line = open_(first, _identity(context), context.peer())
+        except StopAsyncIteration:
+            return
+        except _REFUSED as error:
+            await context.abort(*_status(error))
+        try:
+            await _both(line, requests, context.write)
+        except _REFUSED as error:
+            await context.abort(*_status(error))
+        finally:
+            line.close()
+
+    async def sources(data: bytes, context: Any) -> bytes:
+        try:
+            said = await hand(str(json.loads(data)["service"]), _identity(context), context.peer())
+        except _REFUSED as error:
+            await context.abort(*_status(error))
+        return json.dumps(said).encode()
+
+    methods = {
+        FOLLOW: grpc.stream_stream_rpc_method_handler(follow),
+        SOURCES: grpc.unary_unary_rpc_method_handler(sources),
+    }
     return grpc.method_handlers_generic_handler(SERVICE, methods)
 
 
-def _method(answer: Answer) -> Any:
+async def _both(line: Line, requests: AsyncIterator[bytes], write: Callable[[bytes], Awaitable[None]]) -> None:
+    """Read and write until one of the two ends."""
+
+    async def read() -> None:
+        async for data in requests:
+            line.receive(json.loads(data))
+
+    async def tell() -> None:
+        while True:
+            await write(await line.news())
+
+    tasks = [asyncio.create_task(read()), asyncio.create_task(tell())]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+_REFUSED = (PermissionError, ValueError, KeyError, TypeError, AttributeError)
+
+
+def _status(error: Exception) -> tuple[Any, str]:
     import grpc
 
-    async def called(data: bytes, context: Any) -> bytes:
-        try:
-            said = await answer(json.loads(data), identity_of(context.auth_context() or {}))
-        except PermissionError as error:
-            log.warning("a companion at %s is refused: %s", context.peer(), error)
-            await context.abort(grpc.StatusCode.PERMISSION_DENIED, str(error))
-        except (ValueError, KeyError, TypeError) as error:
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"not understood: {type(error).__name__}: {error}")
-        return json.dumps(said).encode()
+    if isinstance(error, PermissionError):
+        return grpc.StatusCode.PERMISSION_DENIED, str(error)
+    return grpc.StatusCode.INVALID_ARGUMENT, f"not understood: {type(error).__name__}: {error}"
 
-    return grpc.unary_unary_rpc_method_handler(called)
+
+def _identity(context: Any) -> Identity | None:
+    return identity_of(context.auth_context() or {})

@@ -100,7 +100,7 @@ class Management:
         return text, 200, {"content-type": CONTENT_TYPE}
 
     async def report(self, node: str, body: Mapping[str, Any]) -> Answer:
-        return self.plane.answer(node, body), 200
+        return self.plane.companions.report(node, body), 200
 
     def _why(self, record: Mapping[str, Any]) -> dict[str, Any]:
         return why(record, self.plane.publisher.wanted, self.plane.project.tree.files)

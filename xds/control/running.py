@@ -11,8 +11,8 @@ from typing import Any
 from xds.address import Where, listening
 from xds.compile import Compilation
 from xds.control.events import Event, Refused
+from xds.control.groups import EVERYTHING
 from xds.control.plane import ControlPlane
-from xds.control.publish import EVERYTHING
 from xds.envoy.profile import Profile
 from xds.http.reach import Reach
 from xds.http.serving import Serving

@@ -109,7 +109,8 @@ class Project:
             return ({} if service else self.tree.files), ({} if service else packs)
         files = self._stored(service) if service in self._last.refused else None
         if files is None:
-            files = unpacked(_pack(found, self.tree, (), self._pack_of(service)))
+            pack = self._pack_of(service)
+            return _files_of(found, self.tree, pack), {pack: (service,)} if pack else {}
         pack = files.pop(_ORIGIN, b"").decode()
         return files, {pack: (service,)} if pack else {}
 
@@ -250,15 +251,20 @@ def _write(path: Path, data: bytes) -> None:
         file.write(data)
 
 
-def _pack(service: Service, tree: Tree, secrets: Iterable[Secret], pack: str | None) -> bytes:
-    """A zip of everything a service was compiled from, byte for byte reproducible; key material as it is in force."""
+def _files_of(service: Service, tree: Tree, pack: str | None) -> dict[str, bytes]:
+    """Everything a service was compiled from, and nothing of packs that are not its own."""
     names = contract_files(service, tree)
     names |= {f for f in tree.files if f.startswith((f"policies/{service.name}/", "policies/platform/"))}
     names |= {f for f in tree.files if not f.startswith(("contracts/", "policies/"))}
-    files = {name: tree.files[name] for name in names & tree.files.keys()}
+    return {name: tree.files[name] for name in sorted(names & tree.files.keys()) if pack_of(name) in (None, pack)}
+
+
+def _pack(service: Service, tree: Tree, secrets: Iterable[Secret], pack: str | None) -> bytes:
+    """A zip of everything a service was compiled from, byte for byte reproducible; key material as it is in force."""
+    files = _files_of(service, tree, pack)
     for secret in secrets:
-        files |= dict(zip(secret.files, (secret.certificate, secret.key), strict=False))
-    files = {name: data for name, data in files.items() if pack_of(name) in (None, pack)}  # nothing of other packs
+        pair = zip(secret.files, (secret.certificate, secret.key), strict=False)
+        files |= {name: data for name, data in pair if pack_of(name) in (None, pack)}
     if pack is not None:
         files[_ORIGIN] = pack.encode()
     return packed({name: files[name] for name in sorted(files)})

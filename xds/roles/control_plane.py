@@ -52,8 +52,8 @@ class SharedControlPlane:
         if self.source is not None:
             control.plane.sources = self.source.problems
         if certificates is not None:
-            control.plane.secured = certificates.credentials()
-        control.plane.namespace = options.own_namespace or ""
+            control.plane.admission.secured = certificates.credentials()
+        control.plane.admission.namespace = options.own_namespace or ""
         probes = Probes(lambda: self._missing(control), _none, degraded=lambda: control.plane.sources())
         serving = Serving(probes, on)
         try:

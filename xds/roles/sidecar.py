@@ -117,7 +117,7 @@ def only_service(root: Path, env: str | None) -> str:
 
 
 async def _missing(control: Control) -> list[str]:
-    return control.plane.lacking()[0]
+    return control.plane.lacking()
 
 
 def _admin(options: argparse.Namespace) -> str:

@@ -59,6 +59,15 @@ def origins(index: bytes | None) -> dict[str, Origin]:
         return {}
 
 
+def state_of(index: bytes | None) -> int:
+    """The newest state of the Kubernetes API that an index tells of: its `resourceVersion`s are of one resource type, which
+    makes them comparable. Zero without one."""
+    try:
+        return max(map(int, json.loads(index or b"{}")["seen"].values()), default=0)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return 0
+
+
 def folder_of(pack: str) -> str:
     """The folder beside a pack for what settings name and no pack may hold: secrets."""
     return pack.removesuffix(ENDING)

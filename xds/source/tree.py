@@ -8,7 +8,7 @@ from pathlib import Path
 
 from xds.diagnostics import Diagnostic, Span, renamed
 
-from .packs import ENDING, INDEX, Origin, Pack, folder_of, inside, origins, pack_of, read_packs
+from .packs import ENDING, INDEX, Origin, Pack, folder_of, inside, origins, pack_of, read_packs, state_of
 from .reading import Reading, Stamp
 from .union import PLATFORM, Member, unite
 
@@ -30,7 +30,8 @@ class Tree:
 
     `stamps` are of the files that can be told from what they were without reading them again. `env` is the environment
     whose layer of settings counts. Files out of packs stand under the names that they have in an unpacked folder;
-    `shown` are the names that people know them by. `held` are services that a pack holds which cannot be used now.
+    `shown` are the names that people know them by. `held` are services that a pack holds which cannot be used now. `as_of`
+    numbers the state of the Kubernetes API that packs came from (0: from elsewhere).
     """
 
     files: Mapping[str, bytes]
@@ -41,6 +42,7 @@ class Tree:
     members: Mapping[str, Member] = field(default_factory=dict)
     held: frozenset[str] = frozenset()
     shown: Mapping[str, str] = field(default_factory=dict, repr=False)
+    as_of: int = field(default=0, compare=False)
 
     def pack_of(self, service: str) -> str | None:
         """The pack that a service comes from."""
@@ -100,6 +102,7 @@ class _Walk:
         self.zips: dict[str, bytes] = {}
         self.unread: set[str] = set()
         self.origins: Mapping[str, Origin] = {}
+        self.as_of = 0
 
     def project(self) -> None:
         """Contracts, policies, settings and packs."""
@@ -112,7 +115,8 @@ class _Walk:
     def packs(self) -> None:
         """Packs, and where they come from if they came out of Kubernetes."""
         self.reading.single(INDEX, optional=True)
-        self.origins = origins(self.reading.files.pop(INDEX, None))
+        index = self.reading.files.pop(INDEX, None)
+        self.origins, self.as_of = origins(index), state_of(index)
         self._zips()
 
     def _zips(self) -> None:
@@ -175,6 +179,7 @@ def _tree(walks: list[_Walk], before: Tree, extra: Extra, env: str | None) -> Tr
         united.members,
         united.held,
         united.shown,
+        max(walk.as_of for walk in walks),
     )
 
 
