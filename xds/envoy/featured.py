@@ -16,10 +16,11 @@ def featured(gateway: Gateway) -> Iterator[Operation]:
     """The operations that ask for any native feature, and maybe others, in the gateway's order."""
     for service in gateway.services:
         for version in service.versions:
-            yield from _of(version)
+            yield from featured_of(version)
 
 
-def _of(version: Version) -> tuple[Operation, ...]:
+def featured_of(version: Version) -> tuple[Operation, ...]:
+    """Those of one version."""
     known = _found.get(id(version))
     if known is None or known[0] is not version:
         if len(_found) >= _VERSIONS:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 
@@ -21,10 +21,11 @@ from xds.envoy.codec import type_url
 from xds.envoy.composed import gathered
 from xds.envoy.endpoints import assignments
 from xds.envoy.listener import listeners
+from xds.envoy.misses import misses
 from xds.envoy.patches import patched
 from xds.envoy.profile import Profile
 from xds.envoy.redirects import redirects
-from xds.envoy.routes import routes
+from xds.envoy.routes import internal, routes
 from xds.envoy.secrets import secrets
 from xds.envoy.service_config import RateLimitConfig, service_configs
 from xds.envoy.typed import typed
@@ -51,7 +52,7 @@ def lower(gateway: Gateway, profile: Profile) -> Resources:
         (TypedExtensionConfig, ((name, typed(name, config)) for name, config in extensions(gateway, profile))),
         (Listener, ((each.name, each) for each in (*_listening(gateway, profile), *_origin(gateway, profile)))),
         *([(RateLimitConfig, service_configs(gateway))] if gateway.edge.rate_limit else ()),
-        (RouteConfiguration, ((each.name, each) for each in (routes(gateway, profile), *redirects(gateway)))),
+        (RouteConfiguration, ((each.name, each) for each in _routes(gateway, profile))),
     )
     lowered = {type_url(kind): _by_name(resources) for kind, resources in by_type}
     return {url: named for url, named in lowered.items() if named or url != type_url(Secret)}
@@ -59,6 +60,13 @@ def lower(gateway: Gateway, profile: Profile) -> Resources:
 
 def _origin(gateway: Gateway, profile: Profile) -> tuple[Listener, ...]:
     return (origin.listener(gateway, profile),) if origin.caches(gateway) else ()
+
+
+def _routes(gateway: Gateway, profile: Profile) -> Iterator[RouteConfiguration]:
+    if origin.caches(gateway):
+        yield misses(gateway, profile, internal(gateway))
+    yield routes(gateway, profile)
+    yield from redirects(gateway)
 
 
 def _listening(gateway: Gateway, profile: Profile) -> tuple[Listener, ...]:

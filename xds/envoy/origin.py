@@ -2,7 +2,7 @@
 
 The filter asks upstream by itself and goes around the route: its timeout, retries, splits and removed headers would not hold
 for what is not in the cache (Envoy 1.40: seen). So it is led to an internal listener, which no address reaches, where the
-operation has a second route that says all that.
+operation has a second route that says all that (`xds.envoy.misses`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from envoy_data_plane.envoy.config.core.v3 import (
 )
 from envoy_data_plane.envoy.config.endpoint.v3 import ClusterLoadAssignment, Endpoint, LbEndpoint, LocalityLbEndpoints
 from envoy_data_plane.envoy.config.listener.v3 import Filter, FilterChain, Listener, ListenerInternalListenerConfig
-from envoy_data_plane.envoy.config.route.v3 import HeaderMatcher, RouteAction
+from envoy_data_plane.envoy.config.route.v3 import RouteAction
 from envoy_data_plane.envoy.extensions.filters.http.header_mutation.v3 import HeaderMutation, Mutations
 from envoy_data_plane.envoy.extensions.filters.http.lua.v3 import Lua
 from envoy_data_plane.envoy.extensions.filters.http.router.v3 import Router
@@ -54,9 +54,6 @@ _MANY = 1 << 20
 ACTION = shared(RouteAction(cluster=names.ORIGIN, timeout=seconds(0)))
 """Of a cached operation's route. Its time is bounded by the second route's."""
 
-ASKED = HeaderMatcher(name=cache.ASKED, present_match=True)
-"""What tells the second route from the first. The cluster writes it, and no client's ever gets as far as to a route."""
-
 
 def caches(gateway: Gateway) -> bool:
     """Whether any operation has a cache."""
@@ -86,13 +83,13 @@ def cluster() -> Cluster:
 
 
 def listener(gateway: Gateway, profile: Profile) -> Listener:
-    """The listener: the routes of the edge, and no filter that judges, since all of that was done.
+    """The listener: routes of its own, and no filter that judges, since all of that was done.
 
     Its buffers hold one answer of those that may be kept.
     """
     http = HttpConnectionManager(
         stat_prefix=names.ORIGIN,
-        rds=Rds(route_config_name=names.ROUTES, config_source=by_ads()),
+        rds=Rds(route_config_name=names.MISSES, config_source=by_ads()),
         http_filters=[
             HttpFilter(name=names.TRACE_FILTER, typed_config=any_of(trace.trace())),
             HttpFilter(name="path", typed_config=any_of(_path())),

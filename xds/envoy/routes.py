@@ -34,12 +34,11 @@ from xds.envoy.codec import delimited, encode, entry
 from xds.envoy.composed import composed, encoded, gathered
 from xds.envoy.conditions import in_order, left_over, only_for
 from xds.envoy.filters import addresses, announced, buffer, mock
-from xds.envoy.filters.cache import rule as cache_rule
 from xds.envoy.kept import Kept, Methods, Offer, groups
 from xds.envoy.login import with_logins
 from xds.envoy.make import maker
 from xds.envoy.matcher import matcher, matches
-from xds.envoy.origin import ACTION, ASKED
+from xds.envoy.origin import ACTION
 from xds.envoy.patches import patched
 from xds.envoy.plain import PROTOCOL, plain
 from xds.envoy.preflights import preflights, widest
@@ -64,7 +63,7 @@ def routes(gateway: Gateway, profile: Profile) -> RouteConfiguration:
     made = RouteConfiguration(
         name=names.ROUTES,
         virtual_hosts=[_virtual_host(domain, gateway, profile) for domain in domains(gateway)],
-        request_headers_to_remove=_internal(gateway),
+        request_headers_to_remove=internal(gateway),
         ignore_port_in_host_matching=True,
         typed_per_filter_config=_everywhere(gateway),
     )
@@ -87,7 +86,7 @@ def services_at(domain: str, gateway: Gateway) -> tuple[Service, ...]:
     return tuple(s for s in gateway.services if not s.hosts or domain in s.hosts)
 
 
-def _internal(gateway: Gateway) -> list[str]:
+def internal(gateway: Gateway) -> list[str]:
     """The internal headers that requests have by now, and that no upstream sees."""
     claims = sorted(headers.claims_header(s.name) for s in gateway.schemes if isinstance(s, JwtScheme))
     return [
@@ -217,8 +216,6 @@ def _routes(routed: Routed) -> Iterator[Route]:
         yield _own(too_large(operation.method, limit, cors_of(operation)), routed)
     if buffer.must_announce(routed):
         yield _own(without_length(operation.method, cors_of(operation)), routed)
-    if cache_of(operation):
-        yield _asked_by_cache(routed)
     route = _route(routed)
     if operation.plain:
         yield plain(operation.plain, route)
@@ -247,21 +244,6 @@ def _route(routed: Routed) -> Route:
         request_headers_to_add=spoken(routed),
     )
     return patched("route", names.route(version, operation), made, routed.gateway.edge)
-
-
-def _asked_by_cache(routed: Routed) -> Route:
-    """Where the cache's own requests go, and what may be kept of the answers. It names no digest: nothing is judged here."""
-    operation = routed.operation
-    return _new_route(
-        name=names.route(routed.version, operation),
-        match=RouteMatch(prefix="/", headers=[ASKED, *only(operation.method).headers]),
-        route=action(routed),
-        metadata=encoded(Metadata, entry(1, names.METADATA, b"".join(_names(routed.version, operation)))),
-        decorator=_new_decorator(operation=names.span(operation), propagate=False),
-        typed_per_filter_config={names.CACHE_RULE_FILTER: rule} if (rule := cache_rule(routed)) else {},
-        request_headers_to_remove=credentials.spent(routed),
-        request_headers_to_add=spoken(routed),
-    )
 
 
 def _metadata(routed: Routed) -> Metadata:

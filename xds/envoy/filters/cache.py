@@ -32,7 +32,7 @@ from xds import headers
 from xds.envoy.codec import any_of, shared
 from xds.envoy.credentials import spent
 from xds.envoy.featured import featured
-from xds.envoy.filters.companion import OPERATION
+from xds.envoy.filters.companion import NAME, OPERATION
 from xds.envoy.kept_answers import condition
 from xds.envoy.names import tokens
 from xds.envoy.profile import Profile
@@ -47,6 +47,7 @@ from xds.native.matching import NONE, conditions_of
 _HELD = f"{headers.PREFIX}held-"
 PATH, AUTHORIZATION, FORWARDED = f"{_HELD}path", f"{_HELD}authorization", f"{_HELD}forwarded"
 ASKED = f"{_HELD}asked"
+"""`service/version/operationId` of the operation that was judged: what the origin listener knows its route by."""
 
 _CONTROL, _VARY, _TTL = f"{_HELD}cache-control", f"{_HELD}vary", f"{_HELD}ttl"
 
@@ -112,6 +113,7 @@ def held() -> HeaderMutation:
     """
     before = [
         set_header(headers.OPERATION, OPERATION),  # answers judged by another revision's rules are another's
+        set_header(ASKED, NAME),
         set_header(PATH, "%REQ(:path)%"),
         set_header(FORWARDED, "%REQ(x-forwarded-for)%"),
         set_header(AUTHORIZATION, "%REQ(authorization)%"),
@@ -136,7 +138,6 @@ def restored() -> list[Mutation]:
         set_header("x-forwarded-for", f"%REQ({FORWARDED})%"),
         Mutation(remove=FORWARDED),
         Mutation(remove="x-envoy-internal"),
-        set_header(ASKED, "1"),
     ]
 
 

@@ -27,7 +27,9 @@ def _route(key: str) -> str:
     return f"%METADATA(ROUTE:{METADATA}:{key})%"
 
 
-OPERATION = f"{_route('digest')} {_route('service')}/{_route('version')}/{_route('operation')}"
+NAME = f"{_route('service')}/{_route('version')}/{_route('operation')}"
+"""An operation's name (`xds.envoy.names.route`), as a format."""
+OPERATION = f"{_route('digest')} {NAME}"
 
 PATH = "/check"
 """The path of the companion's check: Envoy puts it before the request's own path."""
