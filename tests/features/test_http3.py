@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,6 +50,7 @@ def hop(tmp_path_factory: pytest.TempPathFactory, port: int, mutual: int) -> Ite
     paths = {
         "/peers": {"get": operation(operationId="peers")},
         "/open": {"get": operation()},
+        "/plain": {"get": operation(x_sidegate={"policy": "none", "reason": "for the test"})},
         "/guarded": {"get": operation(security=[{"bearer": []}])},
     }
     files = _files(a=authority().issue(A), b=authority().issue(B))
@@ -79,6 +81,17 @@ def test_no_other_name_is_served(hop: Hop, port: int) -> None:
         http3.ask(port, "c.example.com", authority().pem, "/open", patience=2)
     answer = http3.ask(port, A, authority().pem, "/open", authority=B)
     assert (answer.status, json.loads(answer.body)["code"]) == (421, "misdirected")
+
+
+def test_a_plain_request_asks_nobody(hop: Hop, port: int) -> None:
+    hop.gateway.kill("companion", signal.SIGSTOP)
+    try:
+        assert http3.ask(port, A, authority().pem, "/plain").status == 200
+        assert http3.ask(port, A, authority().pem, "/plain?a=1").status == 503
+        assert http3.ask(port, A, authority().pem, "/open").status == 503
+    finally:
+        hop.gateway.kill("companion", signal.SIGCONT)
+    assert http3.ask(port, A, authority().pem, "/plain?a=1").status == 400
 
 
 def test_the_same_is_refused(hop: Hop, port: int) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.blackbox.http2 import Connection, Stream, request
 from tests.features.hop import Hop, contract, operation, serve
 from tests.projects import CONTRACT, compiled, pets
 from xds.passes.form import plain_of
@@ -106,6 +107,7 @@ PLAIN = [
     ("HEAD", "/list", ""),
     ("DELETE", "/list", ""),
     ("POST", "/list", ""),
+    ("POST", "/list", "content-length: 0\r\n"),
     ("GET", "/open", ""),
     ("GET", "/report", ""),
     ("GET", "/page", ""),
@@ -251,12 +253,65 @@ def test_plain_requests_ask_nobody(hop: Hop) -> None:
         hop.gateway.kill("companion", signal.SIGCONT)
 
 
-def test_of_http_2_the_companion_is_asked(hop: Hop) -> None:
-    """Its headers do not tell whether a body comes; one that was not announced is refused all the same."""
-    with httpx.Client(http2=True, http1=False, trust_env=False, base_url=hop.gateway.url) as client:
-        assert client.get("/v1/list").status_code == 200
-        refused = client.post("/v1/list", content=iter([b"x"]))
-        assert (refused.http_version, refused.status_code, refused.json()["code"]) == ("HTTP/2", 400, "unexpected-body")
+def _http2(hop: Hop, method: str, path: str, *data: bytes, **more: str) -> Stream:
+    """A request of HTTP/2: one frame with its headers, which ends the stream if no data come, and a frame for each of these."""
+    fields = request(path, None, method, *((name.replace("_", "-"), value) for name, value in more.items()))
+    with Connection(hop.gateway.port, timeout=20) as connection:
+        connection.headers(1, fields, end=not data)
+        for number, each in enumerate(data, 1):
+            connection.data(1, each, end=number == len(data))
+        return connection.answer(1)
+
+
+def test_plain_requests_of_http_2_ask_nobody(hop: Hop) -> None:
+    """Their headers do not tell whether a body comes; that the stream ends with them does."""
+    hop.gateway.kill("companion", signal.SIGSTOP)
+    try:
+        for method, path, headers in PLAIN:
+            length = {"content_length": "0"} if headers else {}
+            assert _http2(hop, method, f"/v1{path}", **length).status == 200, path
+        for path in ("/v1/list?a=1", "/v1/pattern/a", "/v2/list"):
+            assert _http2(hop, "GET", path).status == 503, path
+        assert _http2(hop, "GET", "/v1/list", b"").status == 503
+        assert _http2(hop, "GET", "/v1/list", b"x").status == 503
+    finally:
+        hop.gateway.kill("companion", signal.SIGCONT)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_a_body_of_http_2_is_refused_announced_or_not(hop: Hop, method: str) -> None:
+    since = len(hop.server.log)
+    for data in ([b"x"], [b"", b"x"], [b"x" * 16_000] * 4):
+        size = sum(map(len, data))
+        for more in ({}, {"content_length": str(size)}):
+            refused = _http2(hop, method, "/v1/list", *data, **more)
+            assert (refused.status, json.loads(refused.body)["code"]) == (400, "unexpected-body")
+    assert _http2(hop, method, "/v1/list", b"x", content_length="0").reset is not None
+    assert hop.reached(since) == []
+
+
+def test_a_stream_that_ends_late_is_asked_about(hop: Hop) -> None:
+    """Without a body, but nothing says so in time."""
+    assert _http2(hop, "DELETE", "/v1/list", b"").status == 200
+    assert "script log" not in (hop.folder / ".sidegate/envoy.log").read_text()
+
+
+def test_generated_requests_of_http_2(hop: Hop) -> None:
+    made = random.Random(2)
+    queries, bodies = ["", "", "?a=1", "?limit=1", "?q=a&a.b=true", "?"], [(), (), (b"",), (b"x",)]
+    for _ in range(60):
+        path, methods = made.choice(list(SHAPES.items()))
+        method = made.choice(list(methods)).upper()
+        for name in ("{v}", "{w}"):
+            path = path.replace(name, made.choice(["a", "1", "true", UUID, "%61", "a.b"]))
+        path, data = path + made.choice(queries), made.choice(bodies)
+        here, there = (_http2(hop, method, prefix + path, *data) for prefix in ("/v1", "/v2"))
+        assert _told(here) == _told(there), (method, path, data)
+
+
+def _told(stream: Stream) -> Verdict:
+    problem = json.loads(bytes(stream.body)) if stream.status >= 400 and stream.body else {}
+    return stream.status, {k: v for k, v in problem.items() if k not in ("traceId", "operationId")}
 
 
 def test_the_upstream_sees_nothing_of_it(hop: Hop) -> None:

@@ -22,6 +22,7 @@ from xds.envoy.filters import (
     addresses,
     announced,
     auth,
+    bodiless,
     buffer,
     cache,
     companion,
@@ -100,6 +101,8 @@ CHAIN: tuple[Row, ...] = (
     *plan_limits.ROWS,  # the same for plans: what is theirs counts over all operations
     *shared_limits.ROWS,  # behind the local ones: what those refuse need not be asked
     local_limits.FORGET,
+    # where it finds that nobody need be asked, the next one is not
+    Row(names.BODILESS_FILTER, lambda gateway, profile: bodiless.bodiless(), off=True),
     Row(names.COMPANION_FILTER, lambda gateway, profile: companion.companion(profile), companion.per_route),
     # behind everything that judges: a refused request says nothing of the service
     Row(names.SHED_FILTER, lambda gateway, profile: shed.shed(), shed.per_route, off=True),

@@ -78,7 +78,7 @@ def _plain(operation: Operation, without: str) -> str:
     others = "judged" if not operation.plain.whole else "sent to the companion, for the words of their refusal"
     if operation.plain.queries and without == "a query":
         without = "a query, or with one of plain texts,"
-    return f"; the route tells that a request without {without} keeps it (HTTP/1.1), and only others are {others}"
+    return f"; the route tells that a request without {without} keeps it, and only others are {others}"
 
 
 def _body(operation: Operation) -> str:
