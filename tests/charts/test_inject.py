@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tests.charts.rendering import EXAMPLES, Object, objects, one, render
-from tests.charts.test_sidecar import CASES, ODD, held, odd
+from tests.charts.test_sidecar import CASES, ODD, SECRETS, changed, held, mounted, odd
 from xds.cli import main
 
 CATALOG = EXAMPLES / "catalog"
@@ -67,6 +67,18 @@ def test_every_file_is_kept_as_by_the_chart(bare: str, team: Path, inject: Injec
     made = one(objects(inject(bare, *flags)), "ConfigMap")
     assert made == one(render(chart), "ConfigMap")
     assert ODD.items() <= held(made).items()
+
+
+@pytest.mark.parametrize("case", SECRETS)
+def test_secrets_are_refused_or_left_out_as_by_the_chart(
+    case: str, bare: str, team: Path, inject: Inject, tmp_path: Path
+) -> None:
+    files, said = SECRETS[case]
+    chart = changed(team, tmp_path, files)
+    sources = ["--sources", str(chart / "sidegate")]
+    assert said in inject(bare, "--values", values_file(tmp_path, {}), *sources, code=3)
+    made = objects(inject(bare, "--values", values_file(tmp_path, mounted(files)), *sources))
+    assert made == [m for m in render(chart, {"sidegate": mounted(files)}) if m["kind"] in ("Deployment", "ConfigMap")]
 
 
 @pytest.mark.parametrize("case", CASES)

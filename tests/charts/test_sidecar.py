@@ -176,6 +176,55 @@ def test_more_than_a_release_of_helm_holds_is_told(team: Path, tmp_path: Path) -
         render(chart)
 
 
+PEM = "-----BEGIN EC PRIVATE KEY-----\nAA==\n-----END EC PRIVATE KEY-----\n"
+NAMED = "security: {a: {keys: {file: k/a.yaml}}, b: {login: {secret: {file: login.txt}}}, c: 1}\n"
+SECRETS: dict[str, tuple[dict[str, str], str]] = {
+    "a key": ({"tls/shop.pem": "# mine\n" + PEM}, "tls/shop.pem: a private key"),
+    "a key in a contract's example": (
+        {"contracts/catalog/x.yaml": f"a: '{PEM}'"},
+        "contracts/catalog/x.yaml: a private",
+    ),
+    "a key set": ({"private.json": '{"keys": [{"kty": "RSA"}, {"kty": "EC", "d": "x"}]}'}, "private.json: a key set"),
+    "consumers": ({"sidegate.yaml": NAMED, "k/a.yaml": "keys: []"}, "k/a.yaml: the settings name it as a secret"),
+    "a layer's": ({"sidegate.prod.yaml": NAMED, "login.txt": "hush"}, "login.txt: the settings name it as a secret"),
+}
+
+
+def changed(team: Path, folder: Path, files: dict[str, str]) -> Path:
+    """The team's chart with other sources."""
+    chart = folder / "catalog"
+    shutil.copytree(team, chart)
+    for name, text in files.items():
+        (chart / "sidegate" / name).parent.mkdir(parents=True, exist_ok=True)
+        (chart / "sidegate" / name).write_text(text)
+    return chart
+
+
+def mounted(files: dict[str, str]) -> dict[str, Any]:
+    """Values by which these files come from a Secret."""
+    return {"sources": {"secrets": [{"name": "mine", "items": [{"key": str(at), "path": path}]}
+                                    for at, path in enumerate(files)]}}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SECRETS)
+def test_secrets_are_refused_or_come_from_a_secret(case: str, team: Path, tmp_path: Path) -> None:
+    files, said = SECRETS[case]
+    chart = changed(team, tmp_path, files)
+    with pytest.raises(Refused) as refusal:
+        render(chart)
+    assert said in str(refusal.value)
+    assert "sources.secrets" in str(refusal.value)
+    made = one(render(chart, {"sidegate": mounted(files)}), "ConfigMap")
+    assert not files.keys() & json.loads(made["metadata"]["annotations"]["sidegate.io/paths"]).values()
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"keys": 1}', '{"keys": [1]}', '{"keys": [{"kty": "EC", "x": "d"}]}'])
+def test_what_is_no_secret_is_none(text: str, team: Path, tmp_path: Path) -> None:
+    assert render(
+        changed(team, tmp_path, {"some.json": text, "sidegate.yaml": "security: []", "sidegate.x.yaml": text})
+    )
+
+
 ODD = {
     "shop.pb": bytes(range(256)) * 2,
     "other.zip": b"PK",

@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     from xds.inject.values import complete
 
     values = complete(_given(options))
-    files = read_folder(options.sources) if options.sources else {}
+    files = read_folder(options.sources, values) if options.sources else {}
     sys.stdout.write(inject(sys.stdin.read(), Wanted(values, files)))
     return 0
 

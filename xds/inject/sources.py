@@ -13,13 +13,19 @@ from typing import Any
 
 from xds.failure import CannotRun
 from xds.inject.about import About
+from xds.inject.values import Values
+from xds.packs.packing import secret_files, secrets
+from xds.settings import envs
 
 LIMIT = 1_048_576  # of all data of a ConfigMap, keys included
 _UNPRINTED = re.compile("[\x7f-\x9f\ufeff\ufffd-\uffff]")  # the library chart's rule
 
 
-def read_folder(folder: Path) -> Mapping[str, bytes]:
-    """The folder's files by their paths, dot files left out. Raises CannotRun if it cannot be read, or holds too much."""
+def read_folder(folder: Path, values: Values) -> Mapping[str, bytes]:
+    """The folder's files by their paths; left out are dot files, and what `sources.secrets` mounts in their place.
+
+    Raises CannotRun if it cannot be read, holds too much, or a secret: a ConfigMap is none.
+    """
     if not folder.is_dir():
         raise CannotRun(f"{folder} is no folder of sources")
     try:
@@ -28,6 +34,9 @@ def read_folder(folder: Path) -> Mapping[str, bytes]:
         }  # as Helm reads
     except OSError as error:
         raise CannotRun(f"{error.filename} cannot be read: {error.strerror}") from error
+    mounted = {item["path"] for secret in values["sources"]["secrets"] for item in secret["items"]}
+    found = {name: data for name, data in found.items() if name not in mounted}
+    _refuse_secrets(found)
     size = sum(len(name) + len(data) for name, data in found.items())
     if size > LIMIT:
         raise CannotRun(
@@ -35,6 +44,15 @@ def read_folder(folder: Path) -> Mapping[str, bytes]:
             "writes (compressed) and name it in sources.configMaps, or build an image of the folder and set sources.image"
         )
     return found
+
+
+def _refuse_secrets(files: Mapping[str, bytes]) -> None:
+    found = {str(each.span and each.span.file): each.message for each in secrets(files)}
+    named = secret_files(files, envs(files)) & files.keys()
+    found |= dict.fromkeys(named, "the settings name it as a secret")
+    if found:
+        file, what = min(found.items())
+        raise CannotRun(f"{file}: {what}, and a ConfigMap is none; take it out, and mount it with sources.secrets")
 
 
 def keys(files: Mapping[str, bytes]) -> Mapping[str, str]:

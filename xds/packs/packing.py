@@ -51,10 +51,10 @@ def pack(root: Path) -> Packed:
     settings = read_tree(root, None, [name for name in layers if (root / name).is_file()])
     dev = _dev_keys(settings.files)
     named = {file for env in (None, *envs(layers)) for file in key_files(settings.files, env)} - dev
-    secret = {file for env in (None, *envs(layers)) for file in _secret_files(settings.files, env)}
+    secret = secret_files(settings.files, envs(layers))
     tree = read_tree(root, None, sorted({*layers, *(named - secret)} - settings.files.keys()))
     files = {**settings.files, **tree.files}
-    said = [*tree.problems, *_left_out(sorted(secret)), *_secrets(files)]
+    said = [*tree.problems, *_left_out(sorted(secret)), *secrets(files)]
     services = tuple(sorted({f.split("/")[1] for f in files if f.startswith("contracts/") and f.count("/") > 1}))
     if not services:
         said.append(Diagnostic("no-contracts", "no contract found in contracts/<service>/<version>.yaml"))
@@ -118,6 +118,11 @@ def _dev_keys(files: Mapping[str, bytes]) -> set[str]:
     return {keys} if isinstance(keys, str) else set()
 
 
+def secret_files(files: Mapping[str, bytes], layers: Iterable[str]) -> set[str]:
+    """The files with secrets that settings name, by themselves or with a layer over them."""
+    return {file for env in (None, *layers) for file in _secret_files(files, env)}
+
+
 def _secret_files(files: Mapping[str, bytes], env: str | None) -> set[str]:
     """The files with secrets that settings name: private keys, logins' secrets, consumers' keys."""
     open_ = set(key_files(files, env, closed=True))
@@ -146,7 +151,8 @@ def _left_out(secret: Iterable[str]) -> Iterator[Diagnostic]:
         )
 
 
-def _secrets(files: Mapping[str, bytes]) -> Iterator[Diagnostic]:
+def secrets(files: Mapping[str, bytes]) -> Iterator[Diagnostic]:
+    """Private keys in files, as `pack-secret`."""
     for file, data in sorted(files.items()):
         if found := _SECRET_TEXT.search(data):
             line = data.count(b"\n", 0, found.start()) + 1
@@ -165,4 +171,4 @@ def _is_private_set(data: bytes) -> bool:
     return any(isinstance(key, dict) and "kty" in key and _PRIVATE_MEMBERS & key.keys() for key in listed)
 
 
-__all__ = ["FILE", "NAME", "Packed", "config_map", "pack", "too_large"]
+__all__ = ["FILE", "NAME", "Packed", "config_map", "pack", "secret_files", "secrets", "too_large"]

@@ -1,18 +1,26 @@
 {{- /*
-The files of the chart's folder: path -> key in the ConfigMap, where no `/` may stand. Dot files are left out, and so is what
-.helmignore names.
+The files of the chart's folder: path -> key in the ConfigMap, where no `/` may stand. Left out are dot files, what .helmignore
+names, and what sources.secrets mounts in their place.
 */ -}}
 {{- define "sidegate-sidecar.files" -}}
 {{- $root := first . -}}
 {{- $folder := (index . 1).values.sources.folder -}}
 {{- $found := dict -}}
 {{- $paths := dict -}}
+{{- $secret := dict -}}
+{{- $mounted := list -}}
+{{- range (index . 1).values.sources.secrets -}}
+{{- range .items -}}
+{{- $mounted = append $mounted .path -}}
+{{- end -}}
+{{- end -}}
 {{- $size := 0 -}}
 {{- $packed := 0 -}}
 {{- if $folder -}}
 {{- range $name, $bytes := $root.Files.Glob (printf "%s/**" $folder) -}}
 {{- $path := trimPrefix (printf "%s/" $folder) $name -}}
-{{- if not (regexMatch "(^|/)[.]" $path) -}}
+{{- if not (or (regexMatch "(^|/)[.]" $path) (has $path $mounted)) -}}
+{{- $secret = merge $secret (include "sidegate-sidecar.secrets" (list $path (toString $bytes)) | fromJson) -}}
 {{- $key := regexReplaceAll "[^-._A-Za-z0-9]" $path "_" -}}
 {{- if hasKey $paths $key -}}
 {{- fail (printf "sidegate-sidecar: %s and %s would be one key of a ConfigMap, %s; rename one" (get $paths $key) $path $key) -}}
@@ -26,6 +34,11 @@ The files of the chart's folder: path -> key in the ConfigMap, where no `/` may 
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- range $path := keys $found | sortAlpha -}}
+{{- if hasKey $secret $path -}}
+{{- fail (printf "sidegate-sidecar: %s: %s, and a ConfigMap is none; take it out, and mount it with sources.secrets" $path (get $secret $path)) -}}
+{{- end -}}
+{{- end -}}
 {{- $elsewhere := printf "apply what `sidegate pack %s` writes (compressed) beside the release and name it in sources.configMaps, or build an image of the folder and set sources.image" $folder -}}
 {{- if gt ($size | int) 1048576 -}}
 {{- fail (printf "sidegate-sidecar: the files of %s are %d bytes and a ConfigMap holds 1048576; %s" $folder $size $elsewhere) -}}
@@ -33,6 +46,37 @@ The files of the chart's folder: path -> key in the ConfigMap, where no `/` may 
 {{- /* Helm keeps the release in a Secret of 1 MiB, and in it each file twice, in base64 twice: 2.7 times what nothing makes smaller. */ -}}
 {{- if gt ($packed | int) 375000 -}}
 {{- fail (printf "sidegate-sidecar: the packs in %s are %d bytes and a release of Helm holds 375000; %s" $folder $packed $elsewhere) -}}
+{{- end -}}
+{{ toJson $found }}
+{{- end -}}
+
+{{- /* (path, text) -> what may not be in a ConfigMap: this file, or those that it names as settings. */ -}}
+{{- define "sidegate-sidecar.secrets" -}}
+{{- $path := first . -}}
+{{- $text := last . -}}
+{{- $found := dict -}}
+{{- if regexMatch "-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----" $text -}}
+{{- $_ := set $found $path "a private key" -}}
+{{- else if hasSuffix ".json" $path -}}
+{{- $keys := get (fromJson $text) "keys" -}}
+{{- range (ternary $keys list (kindIs "slice" $keys)) -}}
+{{- if kindIs "map" . -}}
+{{- if and (hasKey . "kty") (or (hasKey . "d") (hasKey . "k") (hasKey . "p") (hasKey . "q")) -}}
+{{- $_ := set $found $path "a key set with private keys" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- else if regexMatch "^sidegate([.][^/]*)?[.]yaml$" $path -}}
+{{- $schemes := get (fromYaml $text) "security" -}}
+{{- range (ternary $schemes dict (kindIs "map" $schemes)) -}}
+{{- $scheme := ternary . dict (kindIs "map" .) -}}
+{{- $login := get $scheme "login" -}}
+{{- range list (get $scheme "keys") (get (ternary $login dict (kindIs "map" $login)) "secret") -}}
+{{- if kindIs "map" . -}}
+{{- $_ := set $found (get . "file" | toString) "the settings name it as a secret" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{ toJson $found }}
 {{- end -}}
