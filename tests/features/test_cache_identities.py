@@ -47,6 +47,7 @@ def hop(tmp_path_factory: pytest.TempPathFactory, keys: dict[str, str]) -> Itera
         "/key-or-token": _kept([{"app": []}, {"bearer": []}]),
         "/two-keys": _kept([{"app": [], "user": []}]),
         "/either-key": _kept([{"app": []}, {"user": []}]),
+        "/passed": _kept([{"app": []}], authorization="pass"),
         "/open": _kept([]),
         "/chosen": {"get": operation(x_sidegate={"cache": SHARED})},
     }
@@ -114,9 +115,10 @@ def test_a_credential_that_only_the_service_reads_is_not_answered_from_the_cache
     hop: Hop, keys: dict[str, str]
 ) -> None:
     app = {"x-app": keys["app-mobile"]}
-    _apart(hop, "/either-key", app)
+    _apart(hop, "/passed", app)
     own = {**app, "authorization": "Basic YTpi"}
-    assert len({_answer(hop, "/either-key", each) for each in (app, own, own)}) == 3
+    assert len({_answer(hop, "/passed", each) for each in (app, own, own)}) == 3
+    assert _answer(hop, "/either-key", app) == _answer(hop, "/either-key", own)
 
 
 def test_operations_that_a_match_tells_apart_share_nothing(hop: Hop) -> None:

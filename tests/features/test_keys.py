@@ -45,6 +45,9 @@ PATHS = {
     "/later": [{"bearer": ["pets:read"]}, {"header": []}],
     "/token": [{"bearer": []}],
     "/open": [],
+    "/passed": [],
+    "/passed-beside": [{"header": []}],
+    "/passed-read": [{"bearer": []}],
     "/basic": [{"basic": []}],
 }
 LIMIT = {"name": "limit", "in": "query", "schema": {"type": "integer"}}
@@ -52,6 +55,7 @@ MORE = {
     "/policy": {"operationId": "policy"},
     "/native": {"x_sidegate": NATIVE},
     "/later": {"parameters": [LIMIT]},
+    **{path: {"x_sidegate": {"authorization": "pass"}} for path in ("/passed", "/passed-beside", "/passed-read")},
     "/query": {"parameters": [{"name": name, "in": "query", "schema": {"type": "string"}} for name in ("a", "b")]},
 }
 
@@ -246,6 +250,22 @@ def test_basic(hop: Hop, keys: dict[str, str]) -> None:
     assert answer.headers["www-authenticate"] == 'Basic realm="gateway", charset="UTF-8"'
     for line in ("Basic", "Basic !", "basic YQ==", "Basic YTpi extra", "Bearer YTpi"):
         assert hop.client.get("/basic", headers={"authorization": line}).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("path", "goes_on"),
+    [("/open", False), ("/header", False), ("/passed", True), ("/passed-beside", True), ("/passed-read", False)],
+)
+@pytest.mark.parametrize("verified", [True, False])
+def test_what_no_scheme_reads_goes_on_where_that_is_asked(
+    hop: Hop, keys: dict[str, str], path: str, goes_on: bool, verified: bool
+) -> None:
+    """The service must not take for verified what nobody looked at."""
+    since = len(hop.server.log)
+    line = f"Bearer {hop.issuer.token() if verified or path == '/passed-read' else 'x.y.z'}"
+    headers = {"authorization": line} | ({"x-api-key": keys["mobile"]} if path in ("/header", "/passed-beside") else {})
+    assert hop.client.get(path, headers=headers).status_code == 200
+    assert hop.reached(since)[0].headers.get("authorization") == (line if goes_on else None)
 
 
 def test_a_key_is_gone_once_it_is_revoked_and_new_ones_come(hop: Hop, keys: dict[str, str]) -> None:

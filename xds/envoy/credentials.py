@@ -12,17 +12,19 @@ _CARRIED = (SchemeKind.JWT, SchemeKind.BASIC)
 
 
 def spent(routed: Routed) -> list[str]:
-    """`authorization`, where the operation's schemes read it and one of them does not say `forward`.
+    """`authorization`, unless all of the operation's schemes that read it say `forward`, or none does and `authorization:
+    pass` is said.
 
     The route takes it off last, so that policy and cache see it. Keys are gone by then: the auth filter takes them off, since a
     query parameter or a cookie is no header of its own.
     """
-    security = routed.operation.security
-    return list(_spent(security, routed.gateway.schemes)) if security else []
+    operation = routed.operation
+    return list(_spent(operation.security, routed.gateway.schemes, operation.native.authorization == "pass"))
 
 
 @lru_cache(maxsize=4096)
-def _spent(security: tuple[Alternative, ...], schemes: tuple[Scheme, ...]) -> tuple[str, ...]:
+def _spent(security: tuple[Alternative, ...], schemes: tuple[Scheme, ...], unread: bool) -> tuple[str, ...]:
     reading = {c.scheme for a in security for c in a.credentials if c.kind in _CARRIED}
     kept = [not isinstance(s, TlsScheme) and s.forward for s in schemes if s.name in reading]
-    return (AUTHORIZATION,) if reading and not (kept and all(kept)) else ()
+    passes = all(kept) if kept else unread and not reading
+    return () if passes else (AUTHORIZATION,)

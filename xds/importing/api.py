@@ -77,6 +77,11 @@ def _document(work: Work) -> None:
     answers.errors(export, keys, notes)
     answers.compression(export, keys, notes)
     keys["timeout"] = "30s" if export.http else "29s"  # AWS's own default, and the longest that most APIs may have
+    notes.differs(
+        export.top,
+        "AWS passes an `Authorization` on that no authorizer reads; here it goes no further",
+        "`authorization: pass` for services that read it themselves",
+    )
     if not work.sources.report:
         return
     keys["undeclared"] = "pass"

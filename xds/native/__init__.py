@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from xds.native.addresses import ADDRESSES, Addresses
+from xds.native.authorization import AUTHORIZATION
 from xds.native.caching import CACHE, Cache
 from xds.native.compression import COMPRESSION
 from xds.native.cors import CORS, Cors
@@ -65,6 +66,7 @@ class Native:
     split: Split = ()
     mirror: Mirror | None = None
     addresses: Addresses | None = None
+    authorization: str | None = None
     match: Conditions | None = None
     version: Choice | None = None
     deprecated: Deprecated | None = None
@@ -97,6 +99,7 @@ FEATURES: tuple[Feature, ...] = (
     SPLIT,
     MIRROR,
     ADDRESSES,
+    AUTHORIZATION,
     MATCH,
     VERSION,
     DEPRECATED,
