@@ -97,8 +97,9 @@ class Valkey:
 
     def ask(self, *words: str) -> object:
         """One command and its answer: a text, a number, or a list of them."""
+        sent = [word.encode() for word in words]
         with socket.create_connection(("127.0.0.1", self.port), 2) as connection, connection.makefile("rwb") as stream:
-            stream.write(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w.encode()) for w in words))
+            stream.write(b"*%d\r\n" % len(sent) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in sent))
             stream.flush()
             return _answer(stream)
 

@@ -49,6 +49,24 @@ PATHS = {
             parameters=[query("size", default=25, maximum=1000)],
         )
     },
+    "/share": {
+        "get": limited(
+            limit("shares", limit=10, cost="floor(100 / param.size)"),
+            parameters=[query("size", maximum=1000)],
+        )
+    },
+    "/huge": {
+        "get": limited(
+            limit("huge", limit=10, cost="ceil(param.a * param.b * param.c)"),
+            parameters=[query(name, maximum=1e9) for name in "abc"],
+        )
+    },
+    "/half": {"get": limited(limit("halves", limit=3, cost="2.5"))},
+    "/search": {
+        "get": limited(
+            limit("words", by=["param:q"]), parameters=[{"name": "q", "in": "query", "schema": {"type": "string"}}]
+        )
+    },
     "/five": {"get": limited(limit("fives", limit=10, cost=5))},
     "/burst": {"get": limited(limit("bursts", limit=3600, burst=2))},
     "/one": {"get": operation(), "post": operation()},
@@ -148,6 +166,21 @@ def test_spelling_a_path_parameter_otherwise_is_no_way_around(hop: Hop) -> None:
     assert statuses([hop.client.get(target) for target in spelled]) == [200, 200, 200, 429, 429]
 
 
+def test_spelling_a_query_parameter_otherwise_is_no_way_around(hop: Hop) -> None:
+    spelled = ["?q=a+b+c", "?q=a%20b+c", "?q=a+b%20c", "?q=a%20b%20c", "?q=a%20b%20c&x"]
+    assert statuses([hop.client.get(f"/search{target}") for target in spelled[:4]]) == [200, 200, 200, 429]
+
+
+@pytest.mark.parametrize(
+    ("target", "name"), [("/share?size=0", "shares"), ("/huge?a=999999999&b=999999999&c=999999999", "huge")]
+)
+def test_a_cost_that_comes_to_nothing_takes_all_there_is(hop: Hop, target: str, name: str) -> None:
+    """A quotient without end, and a product that no integer holds: no way to a request that is not counted."""
+    first, second = hop.client.get(target), hop.client.get(target)
+    assert (first.status_code, fields(first, "ratelimit")) == (200, [f'"{name}";r=0;t=360'])
+    assert refused_by(second) == name
+
+
 def test_all_must_have_room_and_a_shadow_never_refuses(hop: Hop) -> None:
     """R10: what is only watched is used up at once; the others still count."""
     answers = [hop.client.get("/several") for _ in range(4)]
@@ -175,6 +208,7 @@ def test_a_cost_is_an_expression_of_parameters(hop: Hop) -> None:
     assert left("/cost") == '"pages";r=4;t=0', "where it is left out"
     assert refused_by(hop.client.get("/cost?size=100")) == "pages"
     assert refused_by(hop.client.get("/cost?size=0x1")) == "pages", "what is no number costs all there is"
+    assert statuses([hop.client.get("/half") for _ in range(2)]) == [200, 429], "rounded up"
     answers = [hop.client.get("/five") for _ in range(3)]
     assert (statuses(answers), answers[-1].headers["retry-after"]) == ([200, 200, 429], "1800")
 
@@ -242,6 +276,11 @@ def test_limits_stand_before_the_contract_and_in_the_access_log(hop: Hop) -> Non
         ("{name: a, limit: 1, per: day, cost: '1/0'}", "it divides by zero"),
         ("{name: a, limit: 1, per: day, cost: 'param.limit / (2 - 2)'}", "it divides by zero"),
         ("{name: a, limit: 1, per: day, cost: '4 / 2'}", "a request costs 2, and there is room for 1"),
+        (
+            "{name: a, limit: 10, per: day, cost: 'max(20, param.limit)'}",
+            "a request costs 20 or more, and there is room for 10",
+        ),
+        ("{name: a, limit: 1, per: day, by: ['header:Authorization']}", "it is a credential"),
         ("{name: a, limit: 1, per: day, cots: 2}", "there is no key `cots` here"),
     ],
 )

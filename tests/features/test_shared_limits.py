@@ -32,7 +32,22 @@ def paths() -> dict[str, object]:
         {"name": "small", "by": ["client"], "limit": 2, "per": "day", "store": "shared"},
         {"name": "large", "by": [], "limit": 50, "per": "month", "store": "shared"},
     ]
+    twins = [
+        {"name": "wide", "by": [], "limit": 3, "per": "day", "store": "shared"},
+        {"name": "narrow", "by": ["header:x-t"], "limit": 3, "per": "day", "store": "shared"},
+    ]
+    behind = [
+        {"name": "seen", "by": [], "limit": 1, "per": "day", "store": "shared", "shadow": True},
+        {"name": "kept", "by": [], "limit": 2, "per": "day", "store": "shared"},
+    ]
+    bytes_ = [
+        {"name": "all", "by": [], "limit": 3, "per": "day", "store": "shared", "onFailure": "open"},
+        {"name": "each", "by": ["header:x-t"], "limit": 9, "per": "day", "store": "shared", "onFailure": "open"},
+    ]
     return {
+        "/twins": {"get": operation(x_sidegate={"rateLimits": twins})},
+        "/behind": {"get": operation(x_sidegate={"rateLimits": behind})},
+        "/bytes": {"get": operation(x_sidegate={"rateLimits": bytes_})},
         "/team": {"get": limited("teams", by=["header:x-team", "address"])},
         **{f"/per/{per}": {"get": limited(f"per-{per}", per=per, limit=1000)} for per in PERIODS},
         "/both": {"get": operation(x_sidegate={"rateLimits": both})},
@@ -124,6 +139,30 @@ def test_a_shadow_counts_and_never_refuses(counted: Counted) -> None:
     assert counted.statuses("/shadow", 4) == [200] * 4
     (count,) = (value for key, value in counted.valkey.counters().items() if "watched" in key)
     assert count == 4
+
+
+def test_of_two_alike_all_names_are_the_same(counted: Counted) -> None:
+    refused = [counted.get("/twins") for _ in range(4)][-1]
+    assert refused.status_code == 429
+    assert refused.headers["ratelimit"].startswith(f'"{refused.json()["limit"]}";r=0;')
+
+
+def test_a_shadow_is_never_the_one_that_refused(counted: Counted) -> None:
+    answers = [counted.get("/behind") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert answers[-1].json()["limit"] == "kept"
+
+
+def test_what_is_no_utf_8_is_counted(counted: Counted) -> None:
+    """The service is asked in UTF-8. A question that it cannot be asked would be a way around limits that fail open."""
+    halves = [b"\xff", b"\xc3", b"a" * 255 + "é".encode(), "é".encode()]
+    answers = [counted.hop.client.get("/bytes", headers={"x-t": each}) for each in halves]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    assert [answer.headers["ratelimit"].split(";t=")[0] for answer in answers[:3]] == [
+        f'"all";r={left}' for left in (2, 1, 0)
+    ]
+    counts = {key: value for key, value in counted.valkey.counters().items() if "each" in key}
+    assert sorted(counts.values()) == [1, 3]
 
 
 def test_a_cost_counts_in_the_store(counted: Counted) -> None:

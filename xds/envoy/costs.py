@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 
 from xds.native.costs import Cost
@@ -12,14 +13,15 @@ MOST = 1_000_000_000.0
 
 def constant(cost: Cost) -> int | None:
     """The cost of a request if it is the same for all."""
-    return max(1, int(cost.value)) if cost.op == "number" else None
+    return max(1, math.ceil(cost.value)) if cost.op == "number" else None
 
 
 def cel(cost: Cost, headers: Mapping[str, str], otherwise: int) -> str:
     """The cost as an integer, rounded up and at least 1.
 
     `headers` has for each parameter the header that holds it. A parameter that is no plain number costs
-    `otherwise`, all that there is: what is read differently further on must not be cheap here.
+    `otherwise`, all that there is: what is read differently further on must not be cheap here. Nothing comes out of what
+    overflows in between, or divides by zero: the caller writes `otherwise` before.
     """
     number = _number(cost, headers)
     up = f"(double(int({number})) < {number} ? int({number}) + 1 : int({number}))"

@@ -14,7 +14,7 @@ from xds.headers import IDENTITY, LIMIT, PREFIX
 from xds.model import Operation
 from xds.model.requirement import in_proxy, mixed
 from xds.native.plans import PER_PLAN, most
-from xds.native.rates import PARTS, PER_OPERATION, RateLimit, parameter
+from xds.native.rates import PARTS, PER_OPERATION, SHARED, RateLimit, parameter
 
 LENGTH = 256
 """So many characters of a value count: what a client fills freely must not fill the memory."""
@@ -28,11 +28,14 @@ MAPPED = "%CEL(source.address.startsWith('[::ffff:') ? source.address : '')%"
 
 ARGUMENT = f"{PREFIX}argument-"
 
+WRITTEN = f"{PREFIX}written"
+"""A value as it came, only while a key is made of it."""
+
 PLAN = "sidegate.plan"
 """The namespace in which `xds/program/auth.lua` writes what the consumer's plan counts."""
 
 SHARED_LIMIT = f"{PREFIX}shared"
-"""`<this>-N-key-M`, `-cost`, `-name` and `-quota`: what a request counts for in the Nth shared limit."""
+"""The first shared limit that may refuse; `<this>-N-key-M`, `-cost`, `-name` and `-quota`: what counts in the Nth."""
 
 
 TOLD = f"{PREFIX}told"
@@ -43,6 +46,17 @@ def keys(limit: RateLimit, routed: Routed, prefix: str = LIMIT) -> Iterator[Muta
     """Headers `<prefix>-key-N`, one for each part of what a bucket is for, none of them empty."""
     for index, by in enumerate(limit.by):
         yield from _key(f"{prefix}-key-{index}", by, routed)
+        if limit.store == SHARED:
+            yield from _sound(f"{prefix}-key-{index}")
+
+
+def _sound(header: str) -> Iterator[Mutation]:
+    """The service is asked in UTF-8: of what is none, one bucket; or nothing would be asked, and nothing refused."""
+    written = f"request.headers['{WRITTEN}']"
+    yield set_header(WRITTEN, f"%REQ({header})%")
+    yield set_header(header, "unsound")
+    yield set_header(header, f"%CEL({written}.matches('^(?s:.)*$') ? {written} : '')%")
+    yield Mutation(remove=WRITTEN)
 
 
 def costs(limit: RateLimit, routed: Routed, header: str) -> Iterator[Mutation]:
@@ -62,7 +76,9 @@ def costs(limit: RateLimit, routed: Routed, header: str) -> Iterator[Mutation]:
             values[name] = f"{ARGUMENT}{index}"
             yield Mutation(remove=values[name])
             yield set_header(values[name], f"%QUERY_PARAM({found.name}):16%")
-    yield set_header(header, f"%CEL({cel(limit.cost, values, limit.burst or limit.limit)})%")
+    most = limit.burst or limit.limit
+    yield set_header(header, str(most))  # where the expression comes to nothing, which writes no header
+    yield set_header(header, f"%CEL({cel(limit.cost, values, most)})%")
     yield from (Mutation(remove=name) for name in values.values() if name.startswith(ARGUMENT))
 
 
@@ -78,7 +94,7 @@ def _key(header: str, by: str, routed: Routed) -> Iterator[Mutation]:
         case "header":
             yield set_header(header, f"h:%REQ({name}):{LENGTH}%")
         case _:
-            yield set_header(header, "p:" + _parameter(name, routed.operation))
+            yield from _parameter(header, name, routed.operation)
 
 
 def _client(header: str, routed: Routed) -> Iterator[Mutation]:
@@ -101,17 +117,25 @@ def _claims(name: str, operation: Operation) -> Iterator[str]:
         yield f"%DYNAMIC_METADATA({METADATA}:{payload_key(scheme)}:{name}):{LENGTH}%"
 
 
-def _parameter(name: str, operation: Operation) -> str:
+def _parameter(header: str, name: str, operation: Operation) -> Iterator[Mutation]:
+    """A space has several spellings in a query, and anything in a path, which nothing here decodes: all values with some
+    share a bucket, or each spelling would have one."""
     found = parameter(operation, name)
     match found.location if found else None:
         case "query":
-            return f"%QUERY_PARAM({name}):{LENGTH}%"
+            written = f"request.headers['{WRITTEN}']"
+            yield Mutation(remove=WRITTEN)
+            yield set_header(WRITTEN, f"%QUERY_PARAM({name}):{LENGTH}%")
+            one = f"{written}.matches('[ +]') ? 'many spellings' : {written}"
+            yield set_header(header, f"p:%CEL('{WRITTEN}' in request.headers ? ({one}) : '')%")
+            yield Mutation(remove=WRITTEN)
         case "header":
-            return f"%REQ({name}):{LENGTH}%"
+            yield set_header(header, f"p:%REQ({name}):{LENGTH}%")
         case "path":
-            # one text has many spellings with percent signs, which nothing here decodes: they are one, or each would be new
-            return rf"%CEL(request.url_path.matches(r'\x25') ? 'encoded' : request.url_path):{LENGTH}%"
-    raise ValueError(f"there is no parameter {name} to count by")
+            path = r"request.url_path.matches(r'\x25') ? 'many spellings' : request.url_path"
+            yield set_header(header, f"p:%CEL({path}):{LENGTH}%")
+        case _:
+            raise ValueError(f"there is no parameter {name} to count by")
 
 
 def planned(routed: Routed) -> bool:
@@ -133,9 +157,9 @@ def plan_value(place: str, name: str) -> str:
 
 
 def shared_name() -> str:
-    """In CEL the name of the shared limit that refused: the one whose quota Envoy's older field begins with."""
-    name = f"request.headers['{SHARED_LIMIT}-0-name']"
-    for index in range(2 * PER_OPERATION + PER_PLAN - 1, 0, -1):
+    """In CEL the name of the shared limit that refused: the first whose quota Envoy's older field begins with."""
+    name = f"request.headers['{SHARED_LIMIT}']"
+    for index in range(2 * PER_OPERATION + PER_PLAN - 1, -1, -1):
         header = f"{SHARED_LIMIT}-{index}"
         known = f"'{header}-quota' in request.headers"
         held = f"response.headers['x-ratelimit-limit'].startsWith(request.headers['{header}-quota'])"
@@ -152,6 +176,7 @@ def internal() -> Iterator[str]:
 
 def internal_shared(count: int) -> Iterator[str]:
     """Those of so many shared limits."""
+    yield SHARED_LIMIT
     for limit in range(count):
         yield from (f"{SHARED_LIMIT}-{limit}-{each}" for each in ("name", "quota", "cost", "bucket"))
         yield from (f"{SHARED_LIMIT}-{limit}-key-{index}" for index in range(PARTS))

@@ -67,6 +67,24 @@ def parse_cost(text: str) -> Cost:
     return cost
 
 
+def least(cost: Cost) -> float:
+    """What no request takes less of, whatever its parameters: those are 0 or more."""
+    args = [least(arg) for arg in cost.args]
+    match cost.op:
+        case "number":
+            return cost.value
+        case "param" | "default":
+            return 0.0
+        case "-" | "/":
+            known = constant(cost)
+            return -math.inf if known is None else known
+        case "ceil" | "floor" if math.isinf(args[0]):
+            return args[0]
+        case "*" if min(args) < 0:
+            return -math.inf
+    return float(_RESULTS[cost.op](*args))
+
+
 def constant(cost: Cost) -> float | None:
     """What an expression without parameters comes to, before it is rounded up. Raises ZeroDivisionError."""
     if cost.op == "number":

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from xds.native.costs import ONE, Cost, CostError, constant, parse_cost
+from xds.native.costs import ONE, Cost, CostError, constant, least, parse_cost
 from xds.native.feature import Feature, Problem, Setting, Site
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def _check(value: tuple[RateLimit, ...], operation: Operation, site: Site) -> It
             if wrong := _by_problem(by, operation):
                 yield Problem(wrong, f"/{index}/by/{at}")
         for name in limit.cost.parameters:
-            if wrong := _parameter_problem(name, operation, ("query", "header")):
+            if wrong := _parameter_problem(name, operation, ("query", "header")) or _no_number(name, operation):
                 yield Problem(wrong, f"/{index}/cost")
 
 
@@ -201,8 +201,9 @@ def limit_problems(
             yield Problem(f"`cost`: {error}", "/cost", help_)
     most = limit.limit if limit.burst is None else limit.burst
     cost = constant(limit.cost)
-    if cost is not None and cost > most:
-        yield Problem(f"a request costs {cost:g}, and there is room for {most} at most", "/cost")
+    if (lowest := least(limit.cost)) > most:
+        more = "" if cost is not None else " or more"
+        yield Problem(f"a request costs {lowest:g}{more}, and there is room for {most} at most", "/cost")
     elif cost is not None and cost <= 0:
         help_ = "an operation that costs nothing needs no limit; every request takes 1 at least"
         yield Problem(f"a request costs {cost:g}", "/cost", help_)
@@ -210,9 +211,20 @@ def limit_problems(
 
 def _by_problem(by: str, operation: Operation) -> str | None:
     kind, _, name = by.partition(":")
-    if kind == "claim" and not any(alternative.credentials for alternative in operation.security):
+    asked = [credential for alternative in operation.security for credential in alternative.credentials]
+    if kind == "claim" and not any(credential.kind == "jwt" for credential in asked):
         return f"`{by}`: {operation.method} {operation.path.text} asks for no token"
+    spent = {"authorization", *(each.name for each in asked if each.place == "header")}
+    if kind in ("header", "param") and name.lower() in spent:
+        return f"`{by}`: it is a credential, which nobody sees once it is checked; count by `client`, who it is of"
     return _parameter_problem(name, operation, ("query", "header", "path")) if kind == "param" else None
+
+
+def _no_number(name: str, operation: Operation) -> str | None:
+    found = parameter(operation, name)
+    if found is None or found.shape.types & {"integer", "number"}:
+        return None
+    return f"`{name}` is no number: of a request whose parameter is none, all that there is would be taken"
 
 
 def _parameter_problem(name: str, operation: Operation, locations: tuple[str, ...]) -> str | None:

@@ -90,8 +90,10 @@ def counted(routed: Routed, closed: bool) -> Message | None:
     if not limits and not plans:
         return None
     request = [mutation for index, limit in enumerate(limits) for mutation in _counted(index, limit, routed)]
+    first = next((limit.name for limit in limits if not limit.shadow), None)
+    request += [set_header(SHARED_LIMIT, first)] if first else []
     for slot in range(plans):
-        request += _counted_by_plan(len(limits) + slot, _place(closed, slot))
+        request += _counted_by_plan(len(limits) + slot, _place(closed, slot), first is None)
     response = [*_told(limits, [_place(closed, slot) for slot in range(plans)])]
     return HeaderMutationPerRoute(mutations=Mutations(request_mutations=request, response_mutations=response))
 
@@ -103,18 +105,21 @@ def _place(closed: bool, slot: int) -> str:
 
 def _counted(index: int, limit: RateLimit, routed: Routed) -> Iterator[Mutation]:
     header = f"{SHARED_LIMIT}-{index}"
-    yield set_header(f"{header}-name", limit.name)
-    yield set_header(f"{header}-quota", f"{limit.limit}, ")
+    if not limit.shadow:  # which never is the one that refused
+        yield set_header(f"{header}-name", limit.name)
+        yield set_header(f"{header}-quota", f"{limit.limit}, ")
     yield from keys(limit, routed, header)
     yield from costs(limit, routed, f"{header}-cost")
 
 
-def _counted_by_plan(index: int, place: str) -> Iterator[Mutation]:
+def _counted_by_plan(index: int, place: str, first: bool) -> Iterator[Mutation]:
     """Without a plan there is no bucket, and nothing is asked."""
     header = f"{SHARED_LIMIT}-{index}"
     for name, value in (("name", "name"), ("quota", "first"), ("bucket", "bucket")):
         yield Mutation(remove=f"{header}-{name}")
         yield set_header(f"{header}-{name}", plan_value(place, value))
+    if first:
+        yield set_header(SHARED_LIMIT, f"%REQ({header}-name)%")
     yield set_header(f"{header}-key-0", f"%REQ({IDENTITY})%")
     yield set_header(f"{header}-cost", "1")
 
