@@ -94,6 +94,53 @@ def test_other_values_replace_those_before(bare: str, inject: Inject, tmp_path: 
     assert objects(inject(inject(bare, *flags), *flags, *classic)) == objects(inject(bare, *flags, *classic))
 
 
+PROBED = {
+    "containers": [
+        {
+            "name": "app",
+            "image": "app",
+            "ports": [{"name": "web", "containerPort": 9001}],
+            "readinessProbe": {"httpGet": {"path": "/probe/9001/x", "port": 9001}},
+            "livenessProbe": {"httpGet": {"port": "web"}},
+            "startupProbe": {"httpGet": {"path": "/probe/7/y", "port": 7}},
+        }
+    ]
+}
+
+
+@pytest.mark.parametrize("rewrite", ["true", "false"])
+def test_a_path_that_looks_rewritten_is_the_apps_own(rewrite: str, inject: Inject) -> None:
+    """Each run begins with what the team wrote."""
+    flags = ("--set", "sources.configMaps=[pack]", "--set", "app.port=9001", "--set", f"app.rewriteProbes={rewrite}")
+    once = inject(workload("Pod", {"metadata": {}, "spec": PROBED}), *flags)
+    assert inject(once, *flags) == once
+    (made,) = objects(inject(once, *flags[:4], "--set", "app.rewriteProbes=false"))
+    (app,) = made["spec"]["containers"]
+    assert app == PROBED["containers"][0]
+
+
+def test_what_an_earlier_run_set_can_be_set_otherwise(inject: Inject) -> None:
+    flags = ("--set", "sources.configMaps=[pack]", "--set", "automountServiceAccountToken=true")
+    text = workload("Deployment")
+    assert inject(inject(text, *flags[:2]), *flags) == inject(text, *flags)
+
+
+def test_what_was_changed_after_a_run_stays(inject: Inject) -> None:
+    flags = ("--set", "sources.configMaps=[pack]", "--set", "app.port=9001")
+    (made,) = objects(inject(workload("Pod", {"metadata": {}, "spec": PROBED}), *flags))
+    spec = made["spec"]
+    spec["automountServiceAccountToken"] = True
+    spec["terminationGracePeriodSeconds"] = 300
+    spec["volumes"].append({"name": "sidegate-mine", "emptyDir": {}})
+    spec["containers"][0]["volumeMounts"] = [{"name": "sidegate-mine", "mountPath": "/mine"}]
+    spec["containers"][0]["startupProbe"] = {"httpGet": {"path": "/started", "port": 7}}
+    (again,) = objects(inject(yaml.safe_dump(made), *flags))
+    names = [each["name"] for each in again["spec"]["volumes"]]
+    assert names.count("sidegate-mine") == 1
+    assert len(names) == len(set(names)) == len(spec["volumes"])
+    assert again["spec"] | {"volumes": None} == spec | {"volumes": None}
+
+
 TRICKY = """\
 apiVersion: v1
 kind: ConfigMap
@@ -154,7 +201,9 @@ def test_every_kind_is_the_charts(kind: str, team: Path, inject: Inject, tmp_pat
     app["startupProbe"] = {"exec": {"command": ["true"]}}
     first = {"name": "first", "image": "first", "command": ["true"]}
     data = {"name": "data", "emptyDir": {}}
+    app["lifecycle"] = {"preStop": {"sleep": {"seconds": 15}}}
     spec = {"containers": [app], "initContainers": [first], "volumes": [data], "automountServiceAccountToken": True}
+    spec["terminationGracePeriodSeconds"] = 40
     text = workload(kind, {"metadata": {"annotations": {"own": "1"}}, "spec": spec})
     chart = tmp_path / "catalog"
     shutil.copytree(team, chart)
@@ -197,6 +246,14 @@ REFUSED: dict[str, tuple[str, tuple[str, ...], int, str]] = {
     "a port that is taken": (
         workload("Pod", {"spec": {"containers": [{"name": "a", "ports": [{"containerPort": 9180}]}]}}),
         PACK, 3, "port 9180 is the sidecar's",
+    ),
+    "an end too soon": (
+        workload("Pod", {"spec": {**TEMPLATE["spec"], "terminationGracePeriodSeconds": 30}}),
+        (*PACK, "--set", "drainSeconds=11"), 3, "take 31",
+    ),
+    "not what a run wrote": (
+        workload("Job", {**TEMPLATE, "metadata": {"annotations": {"sidegate.io/injected": "1", "sidegate.io/replaced": "[]"}}}),
+        PACK, 3, "sidegate.io/replaced",
     ),
     "app on the sidecar's port": (workload("Pod"), (*PACK, "--set", "app.port=8080"), 3, "both 8080"),
     "ports that are the same": (workload("Pod"), (*PACK, "--set", "ports.ready=9180"), 3, "have to differ"),

@@ -136,6 +136,11 @@ TEMPLATE_REFUSED = {
         "kind: Pod\nmetadata: {name: one}\nspec: {containers: [{name: a}], volumes: [{name: sidegate-run}]}",
         "volume sidegate-run already",
     ),
+    "an end too soon": (
+        "kind: Pod\nmetadata: {name: one}\nspec: {terminationGracePeriodSeconds: 39, containers: [{name: a}, "
+        "{name: b, lifecycle: {preStop: {sleep: {seconds: 15}}}}]}",
+        "is 39, and the app's preStop, drainSeconds (5) and 20 seconds for requests under way take 40",
+    ),
     "its ports already": (
         "kind: Pod\nmetadata: {name: one}\nspec: {containers: [{name: a, ports: [{containerPort: 9181}]}]}",
         "port 9181 is the sidecar's",
@@ -153,6 +158,12 @@ def test_workloads_that_cannot_have_a_sidecar(case: str, team: Path, tmp_path: P
     with pytest.raises(Refused) as refusal:
         render(chart, {"sidegate": {"containers": "classic"}})
     assert said in str(refusal.value)
+
+
+def test_a_pod_has_the_time_that_its_end_takes(team: Path) -> None:
+    """Set where the team's manifest says nothing: the app's own end, the drain, and requests under way."""
+    assert _pod(render(team))["terminationGracePeriodSeconds"] == 50
+    assert _pod(render(team, {"sidegate": {"drainSeconds": 600}}))["terminationGracePeriodSeconds"] == 645
 
 
 def test_too_much_for_a_config_map_is_told_with_the_way_out(team: Path, tmp_path: Path) -> None:

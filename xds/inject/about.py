@@ -11,7 +11,11 @@ from xds.failure import CannotRun
 from xds.inject.values import Values
 
 NAMES = ("sidegate", "sidegate-envoy", "sidegate-redirect")
-VOLUMES = "sidegate-"
+VOLUMES = tuple(f"sidegate-{what}" for what in ("sources", "image", "tls", "run", "state", "cache"))
+REQUESTS_S = 20
+"""What requests under way have after the drain; `sidegate envoy` knows it as `--grace`."""
+APP_S = 25
+"""What the app's own end has, its preStop included, where the pod does not say how long it may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,7 @@ def refuse(spec: Mapping[str, Any], values: Values) -> None:
     """Raises CannotRun for a pod that has what would be the sidecar's."""
     if spec.get("hostNetwork"):
         raise CannotRun("a pod with hostNetwork has no ports of its own; the sidecar's would be the node's")
+    _refuse_haste(spec, values["drainSeconds"])
     own = {values["port"], *values["ports"].values()}
     for container in (*_all(spec, "initContainers"), *_all(spec, "containers")):
         if container["name"] in NAMES:
@@ -85,8 +90,20 @@ def refuse(spec: Mapping[str, Any], values: Values) -> None:
                 where = f"the container {container['name']} has it"
                 raise CannotRun(f"port {port['containerPort']} is the sidecar's, and {where}")
     for volume in _all(spec, "volumes"):
-        if str(volume["name"]).startswith(VOLUMES):
+        if volume["name"] in VOLUMES:
             raise CannotRun(f"the pod has a volume {volume['name']} already")
+
+
+def _refuse_haste(spec: Mapping[str, Any], drain: int) -> None:
+    """Raises CannotRun if the kubelet would kill Envoy before its time."""
+    hooks = [(each.get("lifecycle") or {}).get("preStop") or {} for each in _all(spec, "containers")]
+    sleeps = [int((hook.get("sleep") or {}).get("seconds") or 0) for hook in hooks]
+    needed = drain + REQUESTS_S + max(sleeps, default=0)
+    if (given := spec.get("terminationGracePeriodSeconds")) is not None and int(given) < needed:
+        raise CannotRun(
+            f"terminationGracePeriodSeconds is {given}, and the app's preStop, drainSeconds ({drain}) and {REQUESTS_S} seconds "
+            f"for requests under way take {needed}"
+        )
 
 
 def _all(part: Mapping[str, Any], key: str) -> Iterable[Mapping[str, Any]]:

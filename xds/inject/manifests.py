@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from yaml import Node
 
 from xds import __version__
 from xds.failure import CannotRun
 from xds.inject import nodes, probes
-from xds.inject.about import NAMES, VOLUMES, About, check, refuse
+from xds.inject.about import APP_S, NAMES, REQUESTS_S, VOLUMES, About, check, refuse
 from xds.inject.containers import containers, redirect
 from xds.inject.sources import config_map, keys
 from xds.inject.values import Values
@@ -27,6 +29,8 @@ POD = {
     "Pod": (),
 }
 DONE, DEFAULT = "sidegate.io/injected", "kubectl.kubernetes.io/default-container"
+REPLACED = "sidegate.io/replaced"
+"""What a run put in the place of something, or of nothing, as JSON: the next one takes it back."""
 OFF = "sidegate.io/inject"
 
 
@@ -80,7 +84,7 @@ def _injected(document: Node, kind: str, name: str, wanted: Wanted) -> list[Node
     _take_out(pod, spec)
     refuse(nodes.value(spec), wanted.values)
     _mark(pod, spec, about)
-    _put_in(spec, about)
+    _put_in(pod, spec, about)
     if not files:
         return []
     namespace = nodes.text(nodes.get(document, "metadata"), "namespace")
@@ -98,14 +102,25 @@ def _pod(document: Node, kind: str) -> Node:
 
 
 def _take_out(pod: Node, spec: Node) -> None:
-    """What an earlier run put in."""
-    if not nodes.text(nodes.get(nodes.get(pod, "metadata") or pod, "annotations"), DONE):
+    """What an earlier run put in; of what was changed since, nothing."""
+    annotations = nodes.get(nodes.get(pod, "metadata") or pod, "annotations")
+    if not nodes.text(annotations, DONE):
         return
-    for key, own in (("initContainers", NAMES), ("containers", NAMES)):
+    for key, own in (("initContainers", NAMES), ("containers", NAMES), ("volumes", VOLUMES)):
         nodes.replace(spec, key, [each for each in nodes.items(spec, key) if nodes.text(each, "name") not in own])
-    kept = [each for each in nodes.items(spec, "volumes") if not nodes.text(each, "name").startswith(VOLUMES)]
-    nodes.replace(spec, "volumes", kept)
-    probes.restore(nodes.items(spec, "containers"))
+    given, before = _replaced(nodes.text(annotations, REPLACED))
+    for key, value in given.items():
+        if (there := nodes.get(spec, key)) is not None and nodes.value(there) == value:
+            nodes.drop(spec, key)
+    probes.restore(nodes.items(spec, "containers"), before)
+
+
+def _replaced(text: str) -> tuple[Mapping[str, Any], probes.Before]:
+    try:
+        found = json.loads(text or "{}")
+        return dict(found.get("given", {})), {name: dict(was) for name, was in found.get("probes", {}).items()}
+    except (ValueError, TypeError, AttributeError):
+        raise CannotRun(f"its annotation {REPLACED} is not what an earlier run wrote") from None
 
 
 def _mark(pod: Node, spec: Node, about: About) -> None:
@@ -117,13 +132,22 @@ def _mark(pod: Node, spec: Node, about: About) -> None:
         nodes.put(annotations, DEFAULT, nodes.node(nodes.text(nodes.items(spec, "containers")[0], "name")))
 
 
-def _put_in(spec: Node, about: About) -> None:
+def _put_in(pod: Node, spec: Node, about: About) -> None:
     values = about.values
-    if nodes.get(spec, "automountServiceAccountToken") is None:
-        nodes.put(spec, "automountServiceAccountToken", nodes.node(values["automountServiceAccountToken"]))
+    wanted = {
+        "automountServiceAccountToken": values["automountServiceAccountToken"],
+        "terminationGracePeriodSeconds": values["drainSeconds"] + REQUESTS_S + APP_S,
+    }
+    given = {key: value for key, value in wanted.items() if nodes.get(spec, key) is None}
+    for key, value in given.items():
+        nodes.put(spec, key, nodes.node(value))
     app = nodes.items(spec, "containers")
+    before: probes.Before = {}
     if values["app"]["rewriteProbes"]:
-        about = replace(about, probes=probes.lead(app, values))
+        asked, before = probes.lead(app, values)
+        about = replace(about, probes=asked)
+    replaced = json.dumps({"given": given, "probes": before}, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+    nodes.put(nodes.mapping(nodes.mapping(pod, "metadata"), "annotations"), REPLACED, nodes.node(replaced))
     first = [redirect(about)] if values["traffic"] == "redirect" else []
     sidecars = containers(about)
     if values["containers"] == "native":

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from yaml import Node
 
@@ -11,39 +12,47 @@ from xds.inject.values import Values
 
 _KINDS = ("startupProbe", "readinessProbe", "livenessProbe")
 _PREFIX = "/probe/"
+_REWRITTEN = ("path", "port")
+Before = Mapping[str, Mapping[str, Any]]
+"""What was rewritten, by `CONTAINER/KIND`."""
 
 
-def lead(containers: Iterable[Node], values: Values) -> tuple[str, ...]:
-    """Rewrite the probes of the app's port, in place. Returns what they ask, `PORT/path`."""
+def lead(containers: Iterable[Node], values: Values) -> tuple[tuple[str, ...], Before]:
+    """Rewrite the probes of the app's port, in place. Returns what they ask, `PORT/path`, and what stood there before."""
     asked: dict[str, None] = {}
+    before: dict[str, dict[str, Any]] = {}
+    for name, container, get in _gets(containers):
+        if nodes.text(get, "host") or nodes.text(get, "scheme") not in ("", "HTTP"):
+            continue
+        if _port(container, get) != str(values["app"]["port"]):
+            continue
+        probe = f"{values['app']['port']}/{nodes.text(get, 'path').removeprefix('/')}"
+        asked[probe] = None
+        before[name] = {key: value for key, value in nodes.value(get).items() if key in _REWRITTEN}
+        nodes.put(get, "path", nodes.node(_PREFIX + probe))
+        nodes.put(get, "port", nodes.node(values["ports"]["management"]))
+    return tuple(asked), before
+
+
+def restore(containers: Iterable[Node], before: Before) -> None:
+    """Take a rewriting back, in place. A probe that was changed since stays as it is."""
+    for name, _, get in _gets(containers):
+        if name not in before or not nodes.text(get, "path").startswith(_PREFIX):
+            continue
+        for key in _REWRITTEN:
+            if key in before[name]:
+                nodes.put(get, key, nodes.node(before[name][key]))
+            else:
+                nodes.drop(get, key)
+
+
+def _gets(containers: Iterable[Node]) -> Iterator[tuple[str, Node, Node]]:
+    """`CONTAINER/KIND`, the container and the probe's `httpGet`."""
     for container in containers:
-        for get in _gets(container):
-            if nodes.text(get, "host") or nodes.text(get, "scheme") not in ("", "HTTP"):
-                continue
-            if _port(container, get) != str(values["app"]["port"]):
-                continue
-            probe = f"{values['app']['port']}/{nodes.text(get, 'path').removeprefix('/')}"
-            asked[probe] = None
-            nodes.put(get, "path", nodes.node(_PREFIX + probe))
-            nodes.put(get, "port", nodes.node(values["ports"]["management"]))
-    return tuple(asked)
-
-
-def restore(containers: Iterable[Node]) -> None:
-    """Take a rewriting back, in place."""
-    for container in containers:
-        for get in _gets(container):
-            port, slash, path = nodes.text(get, "path").removeprefix(_PREFIX).partition("/")
-            if nodes.text(get, "path").startswith(_PREFIX) and slash and port.isdigit():
-                nodes.put(get, "path", nodes.node(f"/{path}"))
-                nodes.put(get, "port", nodes.node(int(port)))
-
-
-def _gets(container: Node) -> Iterable[Node]:
-    for kind in _KINDS:
-        probe = nodes.get(container, kind)
-        if probe is not None and (get := nodes.get(probe, "httpGet")) is not None:
-            yield get
+        for kind in _KINDS:
+            probe = nodes.get(container, kind)
+            if probe is not None and (get := nodes.get(probe, "httpGet")) is not None:
+                yield f"{nodes.text(container, 'name')}/{kind}", container, get
 
 
 def _port(container: Node, get: Node) -> str:

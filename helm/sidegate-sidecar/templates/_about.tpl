@@ -60,6 +60,14 @@ image: {{ printf "%s%s" $values.image.repository $tag | quote }}
 {{- if get $spec "hostNetwork" -}}
 {{- fail "sidegate-sidecar: a pod with hostNetwork has no ports of its own; the sidecar's would be the node's" -}}
 {{- end -}}
+{{- $needed := add $values.drainSeconds 20 -}}
+{{- range $spec.containers -}}
+{{- $hook := get (get . "lifecycle" | default dict) "preStop" | default dict -}}
+{{- $needed = max $needed (add $values.drainSeconds 20 (get (get $hook "sleep" | default dict) "seconds" | default 0)) -}}
+{{- end -}}
+{{- if lt (get $spec "terminationGracePeriodSeconds" | default $needed | int) ($needed | int) -}}
+{{- fail (printf "sidegate-sidecar: terminationGracePeriodSeconds is %d, and the app's preStop, drainSeconds (%d) and 20 seconds for requests under way take %d" ($spec.terminationGracePeriodSeconds | int) ($values.drainSeconds | int) ($needed | int)) -}}
+{{- end -}}
 {{- $own := list ($values.port | int) ($values.ports.management | int) ($values.ports.ready | int) -}}
 {{- range concat (get $spec "initContainers" | default list) $spec.containers -}}
 {{- if has .name (list "sidegate" "sidegate-envoy" "sidegate-redirect") -}}
@@ -73,7 +81,7 @@ image: {{ printf "%s%s" $values.image.repository $tag | quote }}
 {{- end -}}
 {{- end -}}
 {{- range get $spec "volumes" | default list -}}
-{{- if hasPrefix "sidegate-" .name -}}
+{{- if has .name (list "sidegate-sources" "sidegate-image" "sidegate-tls" "sidegate-run" "sidegate-state" "sidegate-cache") -}}
 {{- fail (printf "sidegate-sidecar: the pod has a volume %s already" .name) -}}
 {{- end -}}
 {{- end -}}

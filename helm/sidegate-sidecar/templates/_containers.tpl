@@ -172,14 +172,16 @@ volumeMounts:
 {{- end -}}
 
 {{- /*
-HTTP probes of an app's container to the sidecar's management port, in place. Gives what they asked, as `PORT/path`.
+HTTP probes of an app's container to the sidecar's management port, in place. Gives what they `asked`, as `PORT/path`, and what
+stood there `before`, by `CONTAINER/KIND`.
 */ -}}
 {{- define "sidegate-sidecar.rewriteProbes" -}}
 {{- $container := first . -}}
 {{- $values := (index . 1).values -}}
 {{- $asked := list -}}
-{{- range list "startupProbe" "readinessProbe" "livenessProbe" -}}
-{{- $probe := get $container . | default dict -}}
+{{- $before := dict -}}
+{{- range $kind := list "startupProbe" "readinessProbe" "livenessProbe" -}}
+{{- $probe := get $container $kind | default dict -}}
 {{- $get := get $probe "httpGet" | default dict -}}
 {{- if and $get (not (get $get "host")) (eq (get $get "scheme" | default "HTTP") "HTTP") -}}
 {{- $port := $get.port -}}
@@ -191,10 +193,11 @@ HTTP probes of an app's container to the sidecar's management port, in place. Gi
 {{- if eq ($port | int) ($values.app.port | int) -}}
 {{- $path := printf "%d/%s" ($port | int) (get $get "path" | default "/" | trimPrefix "/") -}}
 {{- $asked = append $asked $path -}}
-{{- $_ := set $get "path" (printf "/probe/%s" $path) -}}
+{{- $_ := set $before (printf "%s/%s" $container.name $kind) (pick $get "path" "port") -}}
+{{- $_ = set $get "path" (printf "/probe/%s" $path) -}}
 {{- $_ = set $get "port" ($values.ports.management | int) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
-{{ toJson $asked }}
+{{ dict "asked" $asked "before" $before | toJson }}
 {{- end -}}

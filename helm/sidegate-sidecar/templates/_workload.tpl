@@ -58,16 +58,25 @@ spec.jobTemplate.spec.template
 {{- $_ = set $metadata "labels" $labels -}}
 {{- $_ = set $metadata "annotations" $annotations -}}
 {{- $_ = set $pod "metadata" $metadata -}}
-{{- if not (hasKey $spec "automountServiceAccountToken") -}}
-{{- $_ = set $spec "automountServiceAccountToken" $values.automountServiceAccountToken -}}
+{{- $given := dict -}}
+{{- range $key, $value := dict "automountServiceAccountToken" $values.automountServiceAccountToken "terminationGracePeriodSeconds" (add $values.drainSeconds 45) -}}
+{{- if not (hasKey $spec $key) -}}
+{{- $_ = set $spec $key $value -}}
+{{- $_ = set $given $key $value -}}
+{{- end -}}
 {{- end -}}
 {{- $probes := list -}}
+{{- $before := dict -}}
 {{- if $values.app.rewriteProbes -}}
 {{- range $spec.containers -}}
-{{- $probes = concat $probes (include "sidegate-sidecar.rewriteProbes" (list . $about) | fromYamlArray) -}}
+{{- $rewritten := include "sidegate-sidecar.rewriteProbes" (list . $about) | fromJson -}}
+{{- $probes = concat $probes $rewritten.asked -}}
+{{- $before = merge $before $rewritten.before -}}
 {{- end -}}
 {{- end -}}
 {{- $about = set $about "probes" ($probes | uniq) -}}
+{{- /* What `sidegate inject` takes back when it is run on this pod. */ -}}
+{{- $_ = set $annotations "sidegate.io/replaced" (dict "given" $given "probes" $before | toRawJson) -}}
 {{- $initial := get $spec "initContainers" | default list -}}
 {{- $sidecars := include "sidegate-sidecar.containers" $about | fromYamlArray -}}
 {{- if eq $values.traffic "redirect" -}}
