@@ -74,8 +74,7 @@ def gone(gateway: Gateway, version: Version, operation: Operation) -> Response:
     named = {"sunset": sunset.text if sunset else None, "successor": following.shown if following else None}
     status, detail = REFUSALS["gone"]
     plain = respond.problem(status, "gone", detail, operation=operation.name, version=version.name, trace_id=None)
-    own = respond.worded(plain, operation)
-    return _with(plain, named) if own is plain else own  # what the contract words says no more than that
+    return respond.worded(_with(plain, named), operation)
 
 
 def _with(answer: Response, more: Mapping[str, Any]) -> Response:

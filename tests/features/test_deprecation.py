@@ -70,7 +70,21 @@ def hop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hop]:
         "v2": contract({
             "/things": {"get": operation(operationId="new")},
             "/marked": {"get": operation(deprecated=True)},
+            "/over": {
+                "deprecated": True, "get": operation(operationId="under"),
+                "put": operation(operationId="not", x_sidegate={"deprecated": False}),
+            },
         }, servers=[{"url": "/v2"}]),
+        "v0": contract({
+            "/things": {"get": operation(operationId="oldest")},
+            "/ended": {"x-sunset": PAST, "get": operation(operationId="ended")},
+            "/worded": {"x-sunset": PAST, "get": operation(operationId="worded", x_sidegate={
+                "errors": {"default": {"detail": "Ask for ${successor} since ${sunset}."}},
+            })},
+            "/own": {"x-sunset": PAST, "get": operation(operationId="own", x_sidegate={
+                "errors": {"gone": {"body": "over since ${sunset}: ${successor}, ${traceId}", "mediaType": "text/plain"}},
+            })},
+        }, servers=[{"url": "/v0"}], **{"deprecated": True, "x-sunset": FUTURE}),
     }  # fmt: skip
     with serve(tmp_path_factory.mktemp("deprecation"), documents) as running:
         yield running
@@ -125,6 +139,16 @@ def test_openapis_own_word_is_enough(hop: Hop) -> None:
     assert told(hop.client.get("/v2/marked").headers) == {"deprecation": "@0"}
 
 
+def test_openapis_word_over_operations(hop: Hop) -> None:
+    """`deprecated: true` on a document or a path is that of each operation in it."""
+    assert told(hop.client.get("/v2/over").headers) == {"deprecation": "@0"}
+    assert told(hop.client.put("/v2/over").headers) == {}
+    whole = {"deprecation": "@0", "sunset": TOLD["sunset"], "link": '</v1>; rel="successor-version"'}
+    assert told(hop.client.get("/v0/things").headers) == whole
+    gone = hop.client.get("/v0/ended")
+    assert (gone.status_code, gone.json()["successor"]) == (410, "/v1")
+
+
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_after_the_date_it_is_gone(hop: Hop, method: str) -> None:
     """Before the token and the body are looked at."""
@@ -141,6 +165,14 @@ def test_after_the_date_it_is_gone(hop: Hop, method: str) -> None:
     assert answer.headers["content-type"] == "application/problem+json"
     assert len(hop.server.log) == before
     assert hop.client.put("/v1/gone").status_code == 200
+
+
+def test_whatever_it_says_it_names_what_is_to_be_used_instead(hop: Hop) -> None:
+    worded = hop.client.get("/v0/worded").json()
+    assert (worded["detail"], worded["sunset"], worded["successor"]) == (f"Ask for /v1 since {PAST}.", PAST, "/v1")
+    own = hop.client.get("/v0/own")
+    assert (own.status_code, own.headers["content-type"]) == (410, "text/plain")
+    assert re.fullmatch(rf"over since {PAST}: /v1, [0-9a-f]{{32}}", own.text)
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +195,14 @@ def counted(tmp_path_factory: pytest.TempPathFactory, keys: dict[str, str]) -> I
     documents = {}
     for number, more in (("1", {"deprecated": PAST}), ("2", {})):
         version = {"header": "api-version", "value": number, "default": number == "1"}
-        paths = {"/things": asked, "/only": only, "/open": {"get": operation(operationId="open")}}
+        few = {"rateLimits": [{"name": "few", "by": ["client"], "limit": 1, "per": "hour"}]}
+        paths = {
+            "/things": asked,
+            "/only": only,
+            "/open": {"get": operation(operationId="open")},
+            "/few": {"get": operation(operationId="few", security=[{"bearer": []}, {"key": []}], x_sidegate=few)},
+            "/scoped": {"get": operation(operationId="scoped", security=[{"bearer": ["admin"]}, {"key": []}])},
+        }
         own = {"x-sidegate": {"version": version, **more}, "components": {"securitySchemes": schemes}}
         documents[f"v{number}"] = contract(paths, **own)
     settings = {"security": {"key": {"keys": {"file": "keys/consumers.yaml"}}}}
@@ -199,6 +238,25 @@ def test_who_still_asks_is_counted(counted: Hop, keys: dict[str, str]) -> None:
     expected = Counter(("v1", *labels) for _, _, labels in asked)
     until(lambda: {k: v - before.get(k, 0) for k, v in _used(counted).items()} == expected, 15)
     assert not any("x-sidegate-caller" in request.headers for request in counted.reached(since))
+
+
+def test_who_is_refused_still_asks(counted: Hop, keys: dict[str, str]) -> None:
+    """A client that is refused behind authentication has not moved, whatever it is refused for."""
+    get, app = counted.client.get, counted.issuer.token(client_id="shop-app")
+    before = _used(counted)
+    assert [get("/few", headers={"x-key": keys["mobile"]}).status_code for _ in range(3)] == [200, 429, 429]
+    assert get("/scoped", headers={"authorization": f"Bearer {app}"}).status_code == 403
+    assert get("/scoped", headers={"authorization": f"Bearer {app}", "x-key": keys["batch"]}).status_code == 200
+    expected = {
+        ("v1", "few", "mobile", "200"): 1,
+        ("v1", "few", "mobile", "429"): 2,
+        ("v1", "scoped", "client:shop-app", "403"): 1,
+        ("v1", "scoped", "batch", "200"): 1,
+    }
+    until(
+        lambda: {k: v - before.get(k, 0) for k, v in _used(counted).items() if k[1] in ("few", "scoped")} == expected,
+        15,
+    )
 
 
 def test_a_refused_credential_is_nobodys_use(counted: Hop) -> None:
@@ -257,6 +315,8 @@ def test_the_proxy_keeps_the_date_by_itself(tmp_path: Path) -> None:
         ("x-sunset: 20261231", "", "extension-value", "/x-sunset", "410"),
         ("", "x-sidegate: {deprecated: 2026-13-01}", "extension-value", "/get/x-sidegate/deprecated", "is no date"),
         ("", "x-sidegate: {deprecated: 7}", "extension-value", "/get/x-sidegate/deprecated", "since when"),
+        ("deprecated: 2026-01-01", "", "wrong-type", "/deprecated", "true or false"),
+        ("deprecatd: true", "", "unknown-field", "/deprecatd", "did you mean `deprecated`"),
         ("x-sunset: 2026-01-01", "", "sunset-undeprecated", "/x-sunset", "without a deprecation"),
         ("x-sunset: 2026-01-01", "x-sidegate: {deprecated: 2026-06-01}", "sunset-early", "/x-sunset", "before"),
         (

@@ -52,6 +52,9 @@ def _matched() -> dict[str, Any]:
         "/gone": {"get": operation(operationId="gone", x_sidegate=old)},
         "/soon": {"get": operation(operationId="soon", x_sidegate=soon)},
         "/worded": {"get": operation(operationId="worded", x_sidegate={**old, "errors": {"gone": {"detail": "Ask for v2."}}})},
+        "/own": {"get": operation(operationId="own", x_sidegate={**old, "errors": {"410": {
+            "body": {"over": "${sunset}", "go": "to ${successor}", "trace": "${traceId}"}, "mediaType": "application/json",
+        }}})},
     }, servers=[{"url": "/matched"}])  # fmt: skip
 
 
@@ -99,7 +102,7 @@ def test_the_same_version_is_meant(asked: tuple[Hop, Verdicts]) -> None:
 
 @pytest.mark.parametrize("asked", ["header"], indirect=True)
 def test_conditions_and_sunsets(asked: tuple[Hop, Verdicts]) -> None:
-    paths = [f"/matched/{name}" for name in ("only", "gone", "soon", "worded")]
+    paths = [f"/matched/{name}" for name in ("only", "gone", "soon", "worded", "own")]
     requests = [
         (m, path, h, b"") for path in paths for m in ("GET", "PUT") for h in ((), [("x-beta", "1")], [("x-beta", "2")])
     ]

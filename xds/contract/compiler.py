@@ -11,7 +11,7 @@ from xds.model import Operation, Place, Schemas
 
 from . import servers
 from .dialects import COMPONENTS, Dialect, dialect
-from .extension import DEFAULTS, read
+from .extension import DEFAULTS, OURS, read
 from .library import Library
 from .memory import Cache, Frame, Item, Memory
 from .node import Node
@@ -108,7 +108,7 @@ class _Compilation:
 
     def contract(self, service: str, version: str) -> Contract:
         root, report = self.root, self.report
-        report.fields(root, self.dialect.document | {"x-sidegate"}, "an OpenAPI document")
+        report.fields(root, self.dialect.document | OURS, "an OpenAPI document")
         lowering.check_dialect(root.get("jsonSchemaDialect"), report)
         info = report.mapping(root, "info")
         title = report.text(info, "title") if info is not None else ""

@@ -18,6 +18,11 @@ from .report import Report, suggestion
 _RULE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:/[A-Za-z_][A-Za-z0-9_]*)+")
 
 
+OURS = frozenset({"x-sidegate", "deprecated"})
+"""Fields of documents and path items that OpenAPI does not have there. `deprecated` it has in operations only, and whoever
+writes it over them means them all."""
+
+
 @dataclass(frozen=True, slots=True)
 class Extension:
     """What holds for an operation; an inner object's keys win over those around it, one by one."""
@@ -29,7 +34,7 @@ class Extension:
 
 
 def read(node: Node, outer: Extension, report: Report) -> Extension:
-    """`outer` with what the object's own `x-sidegate` and `x-sunset` say instead."""
+    """`outer` with what the object's own `x-sidegate`, `x-sunset` and `deprecated` say instead."""
     child, sunset = node.get("x-sidegate"), node.get(SUNSET_EXTENSION)
     changes, settings = ({}, {}) if child is None else _own(child, report)
     if sunset is not None:
@@ -39,6 +44,8 @@ def read(node: Node, outer: Extension, report: Report) -> Extension:
             )
         if (setting := _setting("sunset", sunset, report)) is not None:
             settings["sunset"] = setting
+    if "deprecated" not in settings and (marked := _marked(node, outer, report)) is not None:
+        settings["deprecated"] = marked
     if settings:
         changes["settings"] = {**outer.settings, **settings}
     return replace(outer, **changes) if changes else outer
@@ -66,15 +73,14 @@ def _own(child: Node, report: Report) -> tuple[dict[str, Any], dict[str, Setting
     return changes, settings
 
 
-def marked(own: Extension, outer: Extension, node: Node, report: Report) -> Mapping[str, Setting]:
-    """An operation's settings with what its own `deprecated: true` says; whatever else is said there says more."""
-    settings, inherited = own.settings, outer.settings.get("deprecated")
-    if not report.flag(node, "deprecated") or settings.get("deprecated") is not inherited:
-        return settings
+def _marked(node: Node, outer: Extension, report: Report) -> Setting | None:
+    """What `deprecated: true` says, unless what stands around it says more. OpenAPI has the field in operations; a document and
+    a path item may have it too."""
+    inherited = outer.settings.get("deprecated")
+    if not report.flag(node, "deprecated") or (inherited is not None and inherited.value is not False):
+        return None
     flag = node.get("deprecated")
-    if flag is None or (inherited is not None and inherited.value is not False):
-        return settings
-    return {**settings, "deprecated": Setting(True, flag.place)}
+    return Setting(True, flag.place) if flag is not None else None
 
 
 def _setting(key: str, node: Node, report: Report) -> Setting | None:

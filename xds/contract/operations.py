@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from xds.model import Alternative, Location, Name, Operation, Parameter, PathTemplate
 
 from . import bodies, parameters, paths, responses, servers
-from .extension import Extension, marked, read
+from .extension import OURS, Extension, read
 from .node import Node
 from .report import Report, suggestion
 from .scope import Scope
@@ -34,7 +34,7 @@ def operations(key: str, entry: Node, around: Surroundings, scope: Scope) -> lis
     if item is None:
         return []
     report = scope.report
-    report.fields(item, scope.dialect.path_item | {"x-sidegate"}, "a Path Item Object")
+    report.fields(item, scope.dialect.path_item | OURS, "a Path Item Object")
     extension = read(item, around.extension, report)
     found: list[Operation] = []
     item_bases = servers.bases(item, report)
@@ -49,7 +49,6 @@ def operations(key: str, entry: Node, around: Surroundings, scope: Scope) -> lis
         bases = next(b for b in (bases, item_bases, around.bases) if b is not None)
         templates = [t for base in bases if (t := paths.below(base, template, entry, report)) is not None]
         own = read(operation, extension, report)
-        own = replace(own, settings=marked(own, extension, operation, report))
         found += _operation(method, item, operation, templates, own, around, scope)
     return found
 

@@ -250,7 +250,8 @@ def _metadata(routed: Routed) -> Metadata:
     """Written as bytes: as messages, these would be most of what is made for a route."""
     version, operation = routed.version, routed.operation
     members = (_known_member("digest", version.digest), *_names(version, operation))
-    said = {**mock.metadata(operation), **wordings.metadata(operation, version.name), **_retirement(routed)}
+    ending = _retirement(routed)
+    said = {**mock.metadata(operation), **wordings.metadata(operation, version.name, ending), **ending}
     more = encode(struct(said)) if said else b""
     return encoded(Metadata, entry(1, names.METADATA, b"".join((*members, more))))
 

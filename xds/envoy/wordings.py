@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from types import MappingProxyType
 
 from envoy_data_plane.envoy.config.core.v3 import DataSource, SubstitutionFormatString
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import ResponseMapper
@@ -19,6 +20,8 @@ from xds.envoy.replies import ANY, KEPT, PROBLEM, REPLIES, Reply, added, when
 from xds.envoy.typed import overwrite
 from xds.model import Operation
 from xds.native.errors import (
+    ENDING,
+    GONE,
     OF_PATHS,
     SERVICE,
     UNROUTED,
@@ -35,6 +38,7 @@ _GUARD = f"'errors' in xds.route_metadata.filter_metadata['{METADATA}']"
 _TRACE = "0sidegate0trace0id0"
 _STATUS = 987654321
 """Stand for what only the request knows, in JSON and in any other text."""
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 def text_of_path(operations: Sequence[Operation], status: int) -> Mapping[str, object]:
@@ -59,21 +63,23 @@ def _said(reply: Reply, own: Wording, declared: str) -> Mapping[str, object]:
 _REPLIES = {reply.status: reply for reply in REPLIES if reply.code in OF_PATHS}
 
 
-def texts(operation: Operation, version: str) -> dict[str, dict[str, str]]:
-    """What an operation's route says of refusals, by code."""
+def texts(operation: Operation, version: str, ending: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """What an operation's route says of refusals, by code. `ending` is what the one after a sunset names."""
     if not operation.native.errors:
         return {}
     found = {
-        reply.code: _text(operation, version, reply) for reply in REPLIES if reply.code not in (*UNROUTED, *OF_PATHS)
+        reply.code: _text(operation, version, reply, {**dict.fromkeys(ENDING), **ending} if reply.code == GONE else {})
+        for reply in REPLIES
+        if reply.code not in (*UNROUTED, *OF_PATHS)
     }
     found[SERVICE] = service_error(operation, version)
     return {code: text for code, text in found.items() if text is not None}
 
 
-def _text(operation: Operation, version: str, reply: Reply) -> dict[str, str] | None:
+def _text(operation: Operation, version: str, reply: Reply, more: Mapping[str, str | None]) -> dict[str, str] | None:
     fault = operation.native.fault
     status = (fault.abort if fault else None) or 503 if reply.status == ANY else reply.status
-    return _pieces(operation, version, reply.code, status, reply.title, reply.detail)
+    return _pieces(operation, version, reply.code, status, reply.title, reply.detail, more)
 
 
 def service_error(operation: Operation, version: str) -> dict[str, str] | None:
@@ -85,12 +91,18 @@ def service_error(operation: Operation, version: str) -> dict[str, str] | None:
 
 
 def _pieces(
-    operation: Operation, version: str, code: str, status: int, title: str, detail: str
+    operation: Operation,
+    version: str,
+    code: str,
+    status: int,
+    title: str,
+    detail: str,
+    more: Mapping[str, str | None] = _NOTHING,
 ) -> dict[str, str] | None:
     own = wording(operation.native.errors, code, status)
     if own is None:
         return None
-    document = _document(code, status, title, detail, operation.name, version)
+    document = {**_document(code, status, title, detail, operation.name, version), **more}
     return _split(*worded(own, document, declared_media(operation, 500 if status == _STATUS else status)))
 
 
@@ -168,7 +180,7 @@ def _by_status(replies: Sequence[Reply], statuses: Sequence[int]) -> str:
     return f"(response.code == {statuses[0]} ? {text} : '')"
 
 
-def metadata(operation: Operation, version: str) -> Mapping[str, object]:
-    """The member of the route's metadata, if there is one."""
-    found = texts(operation, version)
+def metadata(operation: Operation, version: str, ending: Mapping[str, str] = _NOTHING) -> Mapping[str, object]:
+    """The member of the route's metadata, if there is one. `ending` is what the refusal after a sunset names."""
+    found = texts(operation, version, ending)
     return {"errors": found} if found else {}

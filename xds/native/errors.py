@@ -23,7 +23,13 @@ DEFAULT = "default"
 SERVICE = "service-error"
 """The key of the service's own 5xx answers: their bodies are replaced only if it is there."""
 
-WORDS = ("code", "status", "title", "detail", "operationId", "version", "traceId", "errors")
+ENDING = ("sunset", "successor")
+"""Members that the refusal after a sunset has beside those of all."""
+
+WORDS = ("code", "status", "title", "detail", "operationId", "version", "traceId", "errors", *ENDING)
+
+GONE = "gone"
+"""The code of requests that come after a sunset."""
 
 UNROUTED = ("unknown-version",)
 """Codes that no contract words: the document lists what only the gateway knows."""
@@ -104,8 +110,8 @@ def _filled(value: Any, document: Mapping[str, Any], quote: Any) -> Any:
         return value
     whole = PLACEHOLDER.fullmatch(value)
     if whole and quote is not html.escape and quote is not str:
-        return document[whole[1]]
-    return PLACEHOLDER.sub(lambda found: quote(_text(document[found[1]])), value)
+        return document.get(whole[1])
+    return PLACEHOLDER.sub(lambda found: quote(_text(document.get(found[1]))), value)
 
 
 def _text(value: Any) -> str:
