@@ -105,7 +105,8 @@ class Central:
     async def news(self, timeout: float) -> None:
         """Wait until any replica says something, comes or goes; or so many seconds."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._news.wait(), timeout)
+            async with asyncio.timeout(timeout):
+                await self._news.wait()
         self._news.clear()
 
     async def close(self) -> None:

@@ -116,7 +116,8 @@ class Lane:
                 self._sent = report, number + 1
                 await call.write(b'{"report": ' + report + b"}")
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._due.wait(), self._every)
+                async with asyncio.timeout(self._every):
+                    await self._due.wait()
                 self._due.clear()
                 continue
             await call.write(b"{}")

@@ -118,7 +118,8 @@ class Collector:
         async with httpx.AsyncClient(timeout=5.0, trust_env=False) as client:
             while not self._closing.is_set():
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._closing.wait(), self._interval)
+                    async with asyncio.timeout(self._interval):
+                        await self._closing.wait()
                 try:
                     await self._send_all(client)
                     self._away = False

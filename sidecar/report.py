@@ -94,7 +94,8 @@ class Reporter:
         try:
             while True:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._changed.wait(), 0.2 if away else EVERY_S)
+                    async with asyncio.timeout(0.2 if away else EVERY_S):
+                        await self._changed.wait()
                 self._changed.clear()
                 if not self.current.plan.held:
                     continue

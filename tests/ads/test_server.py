@@ -274,3 +274,23 @@ def test_a_slow_reader_keeps_its_place_for_a_moment_only() -> None:
         await blocked
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("turns", range(5))
+def test_whoever_waits_for_proxies_can_be_stopped_at_any_moment(turns: int) -> None:
+    """Also in the one in which something comes: a process that is told to end would wait for the rest of the time."""
+
+    async def run() -> None:
+        async with server() as (ads, _, _events):
+            ads.publish("g", ONE)
+            waiting = asyncio.create_task(ads.live("g", 600))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            ads.publish("g", TWO)
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            waiting.cancel()
+            await asyncio.wait([waiting], timeout=30)
+            assert waiting.cancelled()
+
+    asyncio.run(run())

@@ -134,7 +134,8 @@ class AdsServer:
         end = time.monotonic() + timeout
         while (missing := self._missing(group)) and (left := end - time.monotonic()) > 0:
             try:
-                await asyncio.wait_for(self._pulse.wait(), left)
+                async with asyncio.timeout(left):
+                    await self._pulse.wait()
             except TimeoutError:
                 continue
         return missing

@@ -48,7 +48,8 @@ async def changes(
                 watch.done() for watch in watches
             ):
                 try:
-                    await asyncio.wait_for(tick.wait(), RECHECK_S)
+                    async with asyncio.timeout(RECHECK_S):
+                        await tick.wait()
                 except TimeoutError:
                     continue
                 tick.clear()
