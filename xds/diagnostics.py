@@ -191,7 +191,9 @@ CODES: dict[str, Code] = {
     "upstream-missing": Code(_E, "A service version has no upstream in sidegate.yaml."),
     "service-unknown": Code(_W, "sidegate.yaml names a service or version that has no contract."),
     "scheme-unconfigured": Code(_E, "A contract asks for a security scheme that sidegate.yaml does not configure."),
-    "path-collision": Code(_E, "Two service versions claim the same path on the same host."),
+    "path-collision": Code(
+        _E, "Two service versions claim the same path on the same host, or one takes requests of another owner's."
+    ),
     "scheme-mismatch": Code(_E, "A security scheme is of one type in a contract, and of another in sidegate.yaml."),
     "policy-unbound": Code(_W, "No policy decides an operation, so it refuses every request."),
     "envoy-rejected": Code(_E, "A proxy refused resources that were compiled for it."),

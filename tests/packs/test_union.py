@@ -111,6 +111,12 @@ def broken_policy(files: Files) -> None:
     files["policies/dogs/authz.rego"] = "package dogs.authz\n\nallow if {"
 
 
+def anothers_paths(files: Files) -> None:
+    login = 'login: {clientId: a, secret: {file: login.txt}, redirect: "/cats/v1/pets"}'
+    files["sidegate.yaml"] = files["sidegate.yaml"].replace("file: keys.json}", "file: keys.json}, " + login)
+    files["login.txt"] = "hush"
+
+
 WRONG: list[tuple[Callable[[Files], None], str, str]] = [
     (without_contract, "pack-forbidden", "dogs.zip"),
     (anothers_policy, "pack-forbidden", "dogs.zip/policies/cats/more.rego"),
@@ -118,6 +124,7 @@ WRONG: list[tuple[Callable[[Files], None], str, str]] = [
     (anothers_settings, "pack-forbidden", "dogs.zip/sidegate.yaml:1:12"),
     (broken_settings, "yaml-syntax", "dogs.zip/sidegate.yaml:2:1"),
     (wrong_settings, "upstream-invalid", "dogs.zip/sidegate.yaml:1:19"),
+    (anothers_paths, "pack-forbidden", "dogs.zip/sidegate.yaml:2:"),
     (listed_settings, "settings-invalid", "dogs.zip/sidegate.yaml:1:1"),
     (anothers_service, "pack-collision", "dogs.zip/contracts/cats/v2.yaml"),
     (anothers_scheme, "pack-collision", "dogs.zip/sidegate.yaml:2:12"),

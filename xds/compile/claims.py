@@ -1,54 +1,39 @@
-"""Services -> those that claim paths of others, which no request could tell apart."""
+"""Services -> those whose requests are claimed twice, and what is said of it.
+
+Between versions of a service, equal paths are an error unless a request tells which is meant. Between services, whoever answers
+a request goes on answering it (`contest`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 
+from xds.contract.trie import Keys
 from xds.diagnostics import Diagnostic
 from xds.model import Operation, Service, Version
 from xds.native.matching import NONE, apart, conditions_of
 from xds.source import span
 
-from .compilation import Compilation
+from .outlines import Outlines
 
 
-def collisions(
-    services: Mapping[str, Service], previous: Compilation | None, files: Mapping[str, bytes]
+def shared_by_versions(
+    service: Service, outlines: Outlines, files: Mapping[str, bytes]
 ) -> Iterator[tuple[str, Diagnostic]]:
-    """Services that claim a path another one has, each with its diagnostic. Who is served already keeps the path."""
-    served = {s.name for s in previous.gateway.services} if previous else set()
-    owners: dict[str, list[_Claim]] = {}
-    for name in sorted(services, key=lambda n: (n not in served, n)):
-        claims = list(_claims(services[name]))
-        mine: dict[str, list[_Claim]] = {}
-        for claim in claims:
-            others = [c for c in owners.get(claim.shape, ()) if _share_host(claim.service, c.service)]
-            before = mine.setdefault(claim.shape, [])
-            others += [c for c in before if c.version is not claim.version and not _apart(claim.operation, c.operation)]
-            before.append(claim)
-            if others:
-                yield name, _collision(claim, others[0], files)
-                break
-        else:
-            for claim in claims:
-                owners.setdefault(claim.shape, []).append(claim)
-
-
-@dataclass(frozen=True, slots=True)
-class _Claim:
-    """A path that an operation claims. `shape` is the template without its variables' names: equal shapes match alike."""
-
-    shape: str
-    service: Service
-    version: Version
-    operation: Operation
-
-
-def _claims(service: Service) -> Iterator[_Claim]:
+    """The first path that two versions of a service have and no request tells apart. Code: `path-collision`."""
+    each = [outlines.of(version).keys for version in service.versions] if len(service.versions) > 1 else []
+    if sum(map(len, each)) == len(set[Keys]().union(*each)):
+        return
+    before: dict[Keys, list[tuple[Version, Operation]]] = {}
     for version in service.versions:
+        paths = outlines.of(version).paths
         for operation in version.operations:
-            yield _Claim(shape(operation), service, version, operation)
+            others = before.setdefault(paths[operation.path.text][0], [])
+            for other, theirs in others:
+                if other is not version and not _apart(operation, theirs):
+                    yield service.name, collision((version, operation), (other, theirs), files)
+                    return
+            others.append((version, operation))
 
 
 def _apart(one: Operation, other: Operation) -> bool:
@@ -60,49 +45,24 @@ def _apart(one: Operation, other: Operation) -> bool:
     return (not named and one.method != other.method) or apart(mine, theirs)
 
 
-def _collision(claim: _Claim, other: _Claim, files: Mapping[str, bytes]) -> Diagnostic:
-    mine, theirs = claim.version, other.version
+def collision(
+    mine: tuple[Version, Operation], theirs: tuple[Version, Operation], files: Mapping[str, bytes]
+) -> Diagnostic:
+    """Two versions, whosever they are, have one path."""
+    (version, operation), (other, taken) = mine, theirs
     message = (
-        f"{claim.operation.path.text} of {mine.service} {mine.name} is also a path of {theirs.service} {theirs.name}"
-        f" ({other.operation.path.text})"
+        f"{operation.path.text} of {version.service} {version.name} is also a path of {other.service} {other.name}"
+        f" ({taken.path.text})"
     )
     help_ = (
         "give the versions different `servers` paths, or all of them a `version` with one selector, different values and at"
         " most one default, or a `match` that tells them apart; or the services different hosts"
     )
-    also = ((span(files, other.operation.place), "the other one"),)
-    return Diagnostic("path-collision", message, span(files, claim.operation.place), help_, also)
+    also = ((span(files, taken.place), "the other one"),)
+    return Diagnostic("path-collision", message, span(files, operation.place), help_, also)
 
 
 def shape(operation: Operation) -> str:
     """A path template with its variables' names taken out: equal shapes match the same paths."""
     segments = ("".join(p if isinstance(p, str) else "{}" for p in s.parts) for s in operation.path.segments)
     return "/".join(segments)
-
-
-def _share_host(one: Service, other: Service) -> bool:
-    return not one.hosts or not other.hosts or bool(set(one.hosts) & set(other.hosts))
-
-
-@dataclass(slots=True)
-class Shapes:
-    """The shapes of all paths, kept from one compilation to the next: most paths are as they were."""
-
-    _known: dict[str, str] = field(default_factory=dict)
-
-    def shared(self, services: Mapping[str, Service]) -> bool:
-        """Whether a path is in two versions, whosever they are: only then are claims worth comparing."""
-        versions = [version for service in services.values() for version in service.versions]
-        if len(versions) < 2:
-            return False
-        before, self._known = self._known, {}
-        paths: set[str] = set()
-        count = 0
-        for version in versions:
-            own = {operation.path.text: operation for operation in version.operations}
-            shapes = {text: before.get(text) or shape(operation) for text, operation in own.items()}
-            self._known |= shapes
-            distinct = set(shapes.values())
-            count += len(distinct)
-            paths |= distinct
-        return count > len(paths)

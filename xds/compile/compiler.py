@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -20,11 +20,13 @@ from xds.settings.tls import now
 from xds.source import Tree
 from xds.source.packs import pack_of
 
-from .claims import Shapes, collisions
+from .claims import shared_by_versions
 from .compilation import Compilation
 from .consents import consents
+from .contest import Parties, Standing, contested
 from .digests import Hashes, digest_of
 from .layout import Layout, lay_out, services_of
+from .outlines import Outlines
 from .problems import policy_problems, setting_problems, unknown_services, unmatched_patches, version_problems
 
 
@@ -40,7 +42,7 @@ class Compiler:
     configurer: Configurer = field(default_factory=Configurer)
     _versions: dict[str, tuple[str, Version]] = field(default_factory=dict)
     _hashes: Hashes = field(default_factory=Hashes)
-    _shapes: Shapes = field(default_factory=Shapes)
+    _outlines: Outlines = field(default_factory=Outlines)
     closed: bool = False
     clock: Callable[[], datetime] | None = now
 
@@ -63,7 +65,7 @@ class Compiler:
             said.extend(problems)
             if service and not broken & {name, "platform"}:
                 services[name], bundles[name] = service, bundle
-        said.extend(self._refuse_claimed(services, previous, tree))
+        said.extend(self._refuse_claimed(services, names, previous, tree))
         self._let_go(layout, tree)
         gateway = _gateway(services, settings, secrets)
         refused = frozenset(names) - services.keys()
@@ -71,13 +73,32 @@ class Compiler:
         policies = {name: bundle for name, bundle in bundles.items() if bundle and name in services}
         return Compilation(gateway, policies, refused, tuple(map(tree.named, said)), settings)
 
+    def uphold(self, compiled: Compilation, before: Compilation, tree: Tree) -> Compilation:
+        """The compilation without services that claim requests of those in `before` which were refused since."""
+        services = {service.name: service for service in compiled.gateway.services}
+        names = [*services, *compiled.refused]
+        said = [tree.named(d) for d in self._refuse_claimed(services, names, before, tree) if d.is_error]
+        return replace(
+            compiled,
+            gateway=replace(compiled.gateway, services=tuple(services.values())),
+            bundles={name: bundle for name, bundle in compiled.bundles.items() if name in services},
+            refused=frozenset(names) - services.keys(),
+            diagnostics=(*compiled.diagnostics, *said),
+        )
+
     def _refuse_claimed(
-        self, services: dict[str, Service], previous: Compilation | None, tree: Tree
+        self, services: dict[str, Service], names: Collection[str], previous: Compilation | None, tree: Tree
     ) -> Iterator[Diagnostic]:
-        """Take out the services that claim paths of others."""
-        found = tuple(collisions(services, previous, tree.files)) if self._shapes.shared(services) else ()
-        for name, problem in found:
+        """Take out the services that claim requests of others."""
+        before = {service.name: service for service in previous.gateway.services} if previous else {}
+        self._outlines.keep(names)
+        for name, problem in [f for s in services.values() for f in shared_by_versions(s, self._outlines, tree.files)]:
             services.pop(name, None)
+            yield problem
+        kept = {name: before[name] for name in names if name in before and name not in services}
+        for name, problem in contested(Parties(services, before, kept, _standings(tree), tree.files), self._outlines):
+            if problem.is_error:
+                services.pop(name, None)
             yield problem
 
     def _let_go(self, layout: Layout, tree: Tree) -> None:
@@ -173,6 +194,16 @@ class _Company:
 
 
 _UNCONFIGURED = ServiceSettings()
+
+
+def _standings(tree: Tree) -> dict[str, Standing]:
+    """Whose services are: the project's own, or their pack's, which is that of its namespace if it has one."""
+    found: dict[str, Standing] = {}
+    for order, (name, member) in enumerate(tree.members.items(), 1):
+        pack = tree.packs.get(name)
+        owner = (pack and pack.origin.namespace) or name
+        found |= dict.fromkeys(member.services, Standing(owner, order))
+    return found
 
 
 def _gateway(services: Mapping[str, Service], settings: Settings, secrets: tuple[Secret, ...]) -> Gateway:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from xds.compile import Compilation, Compiler
-from xds.model import Service
+from xds.model import Gateway, Service
 from xds.model.listeners import Secret
 from xds.packs.archive import packed, unpacked
 from xds.project.building import building
@@ -91,7 +91,9 @@ class Project:
             before = self._tree or Tree({}, members=self._members_kept())
             self._tree = _under(self._read(before), self._over)
             fresh = self._compiler.compile(self._tree, self._last)
-            fresh = self.compatibility.judge(fresh, self._tree, self._compiler.cache)
+            if self._last is None and (before_restart := self._served_before(fresh)):
+                fresh = self._compiler.compile(self._tree, before_restart)
+            fresh = self._upheld(self.compatibility.judge(fresh, self._tree, self._compiler.cache))
             self._last = self._with_last_good(fresh)
         self._keep(fresh)
         self._forget(fresh)
@@ -144,6 +146,24 @@ class Project:
             secrets=tuple(secrets[n] for n in sorted(secrets)),
         )
         return replace(fresh, gateway=gateway, bundles=bundles, refused=frozenset(refused), settings=settings)
+
+    def _served_before(self, fresh: Compilation) -> Compilation | None:
+        """What was served before a restart, as far as it matters to what others may claim: of the services that are refused,
+        or of all if requests are claimed twice."""
+        contested = any(d.code == "path-collision" for d in fresh.diagnostics)
+        names = self._names_kept() if contested else sorted(fresh.refused)
+        found = [old.service(name) for name in names if (old := self._recall(name))]
+        return Compilation(Gateway(_sorted({s.name: s for s in found if s}), ())) if found else None
+
+    def _upheld(self, fresh: Compilation) -> Compilation:
+        """The compilation without services that claim requests of those which are held back and go on as they were."""
+        before = self._last or (self._served_before(fresh) if fresh.withheld else None)
+        if not fresh.withheld or before is None:
+            return fresh
+        upheld = self._compiler.uphold(fresh, before, self.tree)
+        for name in upheld.refused - fresh.refused:
+            self.compatibility.forget(name)
+        return upheld
 
     def _recall(self, name: str) -> Compilation | None:
         """The compilation that last held a service: the one before this, else the one on disk."""

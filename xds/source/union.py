@@ -135,6 +135,11 @@ def _forbidden_settings(pack: Pack, document: Document) -> Iterator[Diagnostic]:
         if name not in pack.services:
             message = f"the pack has no contract of the service '{name}' that it configures"
             yield Diagnostic("pack-forbidden", message, document.span(f"/services/{escape(name)}"))
+    for name, scheme in _section(document, "security").items():
+        if isinstance(scheme, dict) and "login" in scheme:
+            message = "a pack among others cannot say `login`: its paths are taken from everybody"
+            help_ = f"write the scheme '{name}' into the project's own sidegate.yaml"
+            yield Diagnostic("pack-forbidden", message, document.span(f"/security/{escape(name)}/login"), help_)
 
 
 def _namespaces(own: Mapping[str, bytes], env: str | None) -> Mapping[str, Any] | None:
