@@ -220,6 +220,39 @@ def test_lists_and_several_workloads(inject: Inject) -> None:
     assert [each["kind"] for each in made] == ["Deployment", "Job"]
 
 
+@pytest.mark.parametrize("depth", [1, 2])
+def test_lists_of_lists(depth: int, inject: Inject) -> None:
+    """And the API's own lists, whose objects do not say what they are."""
+    one = yaml.safe_load(workload("Deployment"))
+    one = {key: value for key, value in one.items() if key not in ("kind", "apiVersion")}
+    found: Object = {"apiVersion": "apps/v1", "kind": "DeploymentList", "items": [one]}
+    for _ in range(depth):
+        found = {"kind": "List", "items": [found]}
+    (made,) = objects(inject(yaml.safe_dump(found), *PACK))
+    assert (made["apiVersion"], made["kind"]) == ("apps/v1", "Deployment")
+    assert "sidegate.io/injected" in made["spec"]["template"]["metadata"]["annotations"]
+
+
+def test_hooks_are_left_alone(inject: Inject) -> None:
+    hook = yaml.safe_load(workload("Pod"))
+    hook["metadata"]["annotations"] = {"helm.sh/hook": "test"}
+    both = yaml.safe_dump(hook) + "---\n" + workload("Deployment")
+    assert objects(inject(both, *PACK))[0] == hook
+    assert "no workload" in inject(yaml.safe_dump(hook), *PACK, code=3)
+
+
+def test_an_equals_sign_is_text(inject: Inject) -> None:
+    text = "kind: Pod\nmetadata: {name: one}\nspec: {containers: [{name: app, args: [=, a]}]}\n"
+    assert "args: [=, a]" in inject(text, *PACK)
+
+
+def test_a_config_map_of_that_name_is_not_doubled(inject: Inject, tmp_path: Path) -> None:
+    (tmp_path / "sidegate.yaml").write_text("services: {}\n")
+    theirs = "kind: ConfigMap\nmetadata: {name: one-sidegate}\n---\n"
+    said = inject(theirs + workload("Deployment"), "--sources", str(tmp_path), code=3)
+    assert "ConfigMap one-sidegate already" in said
+
+
 def test_a_pod_that_says_no_is_left_alone(inject: Inject) -> None:
     text = workload("Deployment", {**TEMPLATE, "metadata": {"annotations": {"sidegate.io/inject": "false"}}})
     assert objects(inject(text, "--set", "sources.configMaps=[pack]")) == objects(text)
@@ -247,6 +280,23 @@ REFUSED: dict[str, tuple[str, tuple[str, ...], int, str]] = {
         workload("Pod", {"spec": {"containers": [{"name": "a", "ports": [{"containerPort": 9180}]}]}}),
         PACK, 3, "port 9180 is the sidecar's",
     ),
+    "a container without a name": ("kind: Pod\nmetadata: {name: one}\nspec: {containers: [{image: a}]}", PACK, 3, "no name"),
+    "a container that is none": (
+        "kind: Pod\nmetadata: {name: one}\nspec: {containers: [a]}", PACK, 3, "containers are no list of mappings",
+    ),
+    "ports that are no list": (
+        "kind: Pod\nmetadata: {name: one}\nspec: {containers: [{name: a, ports: {b: 1}}]}", PACK, 3, "ports are no list",
+    ),
+    "a port that is taken, as a text": (
+        workload("Pod", {"spec": {"containers": [{"name": "a", "ports": [{"containerPort": "9180"}]}]}}),
+        PACK, 3, "port 9180 is the sidecar's",
+    ),
+    "no number": ("kind: Pod\nmetadata: {name: one}\nspec: {containers: [{name: a, x: !!int y}]}", PACK, 3, "no YAML"),
+    "a label that is no service": (
+        "kind: Pod\nmetadata: {name: one, labels: {app.kubernetes.io/name: 9 x}}\nspec: {containers: [{name: a}]}",
+        PACK, 3, "'9 x' is no name of a service",
+    ),
+    "the sidecar's own variable": (workload("Pod"), (*PACK, "--set", "env=[{name: SIDEGATE_NODE}]"), 3, "SIDEGATE_NODE"),
     "an end too soon": (
         workload("Pod", {"spec": {**TEMPLATE["spec"], "terminationGracePeriodSeconds": 30}}),
         (*PACK, "--set", "drainSeconds=11"), 3, "take 31",
@@ -278,6 +328,26 @@ def test_too_much_for_a_config_map(inject: Inject, tmp_path: Path) -> None:
     said = inject(workload("Pod"), "--sources", str(tmp_path), code=3)
     assert "1048586 bytes" in said
     assert "sources.image" in said
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{metadata: {name: one, labels: [a]}, spec: {containers: [{name: a}]}}",
+        "{metadata: {name: one, annotations: a}, spec: {containers: [{name: a, lifecycle: 1}]}}",
+        "{metadata: {name: one}, spec: {containers: [{name: a, lifecycle: {preStop: {sleep: {seconds: x}}}}]}}",
+        "{metadata: {name: one}, spec: {containers: [{name: a, readinessProbe: {httpGet: []}}]}}",
+        "{metadata: {name: one}, spec: {containers: [{name: a}], terminationGracePeriodSeconds: []}}",
+    ],
+)
+def test_what_is_odd_is_for_the_api_to_refuse(text: str, inject: Inject, tmp_path: Path) -> None:
+    (tmp_path / "sidegate.yaml").write_text("services: {}\n")
+    assert "sidegate-envoy" in inject(text.replace("{metadata", "{kind: Pod, metadata", 1), "--sources", str(tmp_path))
+
+
+def test_a_port_without_a_number_is_for_the_api_to_refuse(inject: Inject) -> None:
+    text = workload("Pod", {"spec": {"containers": [{"name": "a", "ports": [{"name": "web"}]}]}})
+    assert "sidegate-envoy" in inject(text, *PACK)
 
 
 def test_two_files_of_one_key(inject: Inject, tmp_path: Path) -> None:

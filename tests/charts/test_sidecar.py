@@ -112,6 +112,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "probes on Envoy's port": ({"ports": {"ready": 8080}}, "have to differ"),
     "no sources": ({"sources": {"folder": ""}}, "no sources"),
     "a folder that is not there": ({"sources": {"folder": "elsewhere"}}, 'nothing in the chart\'s folder "elsewhere"'),
+    "the sidecar's own variable": ({"env": [{"name": "SIDEGATE_NODE"}]}, "SIDEGATE_NODE"),
     "central without a secret": ({"control": "central"}, "central.secret"),
 }
 
@@ -158,6 +159,16 @@ def test_workloads_that_cannot_have_a_sidecar(case: str, team: Path, tmp_path: P
     with pytest.raises(Refused) as refusal:
         render(chart, {"sidegate": {"containers": "classic"}})
     assert said in str(refusal.value)
+
+
+def test_a_charts_name_that_is_no_services(team: Path, tmp_path: Path) -> None:
+    chart = tmp_path / "catalog"
+    shutil.copytree(team, chart)
+    about = chart / "Chart.yaml"
+    about.write_text(about.read_text().replace("name: catalog", "name: 9catalog"))
+    with pytest.raises(Refused, match=r"9catalog.* is no name of a service"):
+        render(chart)
+    assert render(chart, {"sidegate": {"service": "catalog"}})
 
 
 def test_a_pod_has_the_time_that_its_end_takes(team: Path) -> None:

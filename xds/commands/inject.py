@@ -24,6 +24,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.epilog = (
         "Values are those of the chart sidegate-sidecar. Manifests that have the sidecar already get it anew. "
+        'Left alone are pods with the annotation sidegate.io/inject: "false", and hooks of Helm. '
         "Exit codes: 0 written, 2 usage, 3 could not be done: nothing is written then."
     )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +13,7 @@ from xds.inject.values import Values
 
 NAMES = ("sidegate", "sidegate-envoy", "sidegate-redirect")
 VOLUMES = tuple(f"sidegate-{what}" for what in ("sources", "image", "tls", "run", "state", "cache"))
+_SERVICE = re.compile(r"[a-z][a-z0-9-]{0,62}")
 REQUESTS_S = 20
 """What requests under way have after the drain; `sidegate envoy` knows it as `--grace`."""
 APP_S = 25
@@ -67,6 +69,10 @@ def check(about: About) -> None:
         raise CannotRun(f"app.port and port are both {port}; the app listens on a port of its own, on 127.0.0.1")
     if len({app, port, *values["ports"].values()}) < 4:
         raise CannotRun("port, app.port, ports.management and ports.ready have to differ")
+    if not _SERVICE.fullmatch(about.service):
+        raise CannotRun(f"{about.service!r} is no name of a service (a letter, then a-z, 0-9 and -); set service")
+    if any(variable["name"] == "SIDEGATE_NODE" for variable in values["env"]):
+        raise CannotRun("env: SIDEGATE_NODE is the sidecar's own")
     sources = values["sources"]
     if not (about.central or about.files or sources["configMaps"] or sources["image"]):
         raise CannotRun("no sources: name a folder (--sources), sources.configMaps or sources.image")
@@ -81,30 +87,47 @@ def refuse(spec: Mapping[str, Any], values: Values) -> None:
     if spec.get("hostNetwork"):
         raise CannotRun("a pod with hostNetwork has no ports of its own; the sidecar's would be the node's")
     _refuse_haste(spec, values["drainSeconds"])
-    own = {values["port"], *values["ports"].values()}
+    own = {str(values["port"]), *map(str, values["ports"].values())}
     for container in (*_all(spec, "initContainers"), *_all(spec, "containers")):
-        if container["name"] in NAMES:
-            raise CannotRun(f"the pod has a container {container['name']} already")
+        name = container.get("name")
+        if not name or not isinstance(name, str):
+            raise CannotRun("one of its containers has no name")
+        if name in NAMES:
+            raise CannotRun(f"the pod has a container {name} already")
         for port in _all(container, "ports"):
-            if port["containerPort"] in own:
-                where = f"the container {container['name']} has it"
-                raise CannotRun(f"port {port['containerPort']} is the sidecar's, and {where}")
+            if str(number := port.get("containerPort")) in own:
+                raise CannotRun(f"port {number} is the sidecar's, and the container {name} has it")
     for volume in _all(spec, "volumes"):
-        if volume["name"] in VOLUMES:
+        if volume.get("name") in VOLUMES:
             raise CannotRun(f"the pod has a volume {volume['name']} already")
 
 
 def _refuse_haste(spec: Mapping[str, Any], drain: int) -> None:
     """Raises CannotRun if the kubelet would kill Envoy before its time."""
-    hooks = [(each.get("lifecycle") or {}).get("preStop") or {} for each in _all(spec, "containers")]
-    sleeps = [int((hook.get("sleep") or {}).get("seconds") or 0) for hook in hooks]
-    needed = drain + REQUESTS_S + max(sleeps, default=0)
-    if (given := spec.get("terminationGracePeriodSeconds")) is not None and int(given) < needed:
+    hooks = [_inner(each, "lifecycle", "preStop", "sleep") for each in _all(spec, "containers")]
+    needed = drain + REQUESTS_S + max((_seconds(hook, "seconds") or 0 for hook in hooks), default=0)
+    if (given := _seconds(spec, "terminationGracePeriodSeconds")) is not None and given < needed:
         raise CannotRun(
             f"terminationGracePeriodSeconds is {given}, and the app's preStop, drainSeconds ({drain}) and {REQUESTS_S} seconds "
             f"for requests under way take {needed}"
         )
 
 
-def _all(part: Mapping[str, Any], key: str) -> Iterable[Mapping[str, Any]]:
-    return part.get(key) or ()
+def _all(part: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    """The mappings of a list. Raises CannotRun for anything else."""
+    found = part.get(key) or []
+    if not isinstance(found, list) or not all(isinstance(each, Mapping) for each in found):
+        raise CannotRun(f"its {key} are no list of mappings")
+    return found
+
+
+def _inner(part: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
+    for key in keys:
+        found = part.get(key)
+        part = found if isinstance(found, Mapping) else {}
+    return part
+
+
+def _seconds(part: Mapping[str, Any], key: str) -> int | None:
+    """A number of seconds; what is none is for the API to refuse."""
+    return found if isinstance(found := part.get(key), int) else None

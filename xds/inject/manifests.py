@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from yaml import Node
+from yaml import MappingNode, Node
 
 from xds import __version__
 from xds.failure import CannotRun
@@ -45,8 +45,8 @@ class Wanted:
 def inject(text: str, wanted: Wanted) -> str:
     """The same documents in the same order; a workload's ConfigMap of sources follows it.
 
-    A pod with the annotation `sidegate.io/inject: "false"` is left alone. Raises CannotRun that names the workload for what
-    cannot be done, and where there is no workload at all.
+    Left alone are pods with the annotation `sidegate.io/inject: "false"`, and Helm's hooks, such as the pod of `helm test`.
+    Raises CannotRun that names the workload for what cannot be done, and where there is no workload at all.
     """
     made: list[Node] = []
     found = 0
@@ -54,7 +54,7 @@ def inject(text: str, wanted: Wanted) -> str:
     for document in documents:
         made.append(document)
         kind = nodes.text(document, "kind")
-        if kind not in POD:
+        if kind not in POD or _is_hook(document):
             continue
         found += 1
         name = nodes.text(nodes.get(document, "metadata"), "name")
@@ -88,7 +88,7 @@ def _injected(document: Node, kind: str, name: str, wanted: Wanted) -> list[Node
     if not files:
         return []
     namespace = nodes.text(nodes.get(document, "metadata"), "namespace")
-    known = nodes.value(labels) if labels is not None else {}
+    known = nodes.value(labels) if isinstance(labels, MappingNode) else {}
     return [nodes.node(config_map(about, wanted.files, known, namespace))]
 
 
@@ -158,19 +158,38 @@ def _put_in(pod: Node, spec: Node, about: About) -> None:
     nodes.replace(spec, "volumes", [*nodes.items(spec, "volumes"), *map(nodes.node, volumes(about))])
 
 
-def _flat(document: Node) -> list[Node]:
-    """The objects of a `List`, as documents of their own."""
-    return nodes.items(document, "items") if nodes.text(document, "kind") == "List" else [document]
+def _is_hook(document: Node) -> bool:
+    metadata = nodes.get(document, "metadata")
+    return bool(metadata and nodes.text(nodes.get(metadata, "annotations"), "helm.sh/hook"))
+
+
+def _flat(document: Node) -> Iterator[Node]:
+    """The objects of a `List`, or of a `DeploymentList` and its like, as documents of their own."""
+    of = nodes.text(document, "kind").removesuffix("List")
+    if of == nodes.text(document, "kind") or (of and of not in POD):
+        yield document
+        return
+    for item in nodes.items(document, "items"):
+        if of and nodes.get(item, "kind") is None:  # the API leaves out of a list's objects what the list says
+            nodes.put(item, "apiVersion", nodes.node(nodes.text(document, "apiVersion")))
+            nodes.put(item, "kind", nodes.node(of))
+        yield from _flat(item)
 
 
 def _once(documents: list[Node]) -> list[Node]:
-    """Of ConfigMaps of sources with one name the last, in the place of the first."""
+    """Of ConfigMaps of sources with one name the last, in the place of the first. Raises CannotRun if another has the name."""
     made: dict[tuple[str, ...], Node] = {}
+    theirs: set[tuple[str, ...]] = set()
     for at, document in enumerate(documents):
         metadata = nodes.get(document, "metadata")
-        ours = nodes.text(document, "kind") == "ConfigMap" and nodes.text(
-            nodes.get(metadata, "labels") if metadata is not None else None, "sidegate.io/sources"
+        name = (nodes.text(metadata, "namespace"), nodes.text(metadata, "name"))
+        is_map = nodes.text(document, "kind") == "ConfigMap"
+        ours = is_map and nodes.text(nodes.get(metadata, "labels") if metadata else None, "sidegate.io/sources")
+        if is_map and not ours:
+            theirs.add(name)
+        made[name if ours else (str(at),)] = document
+    if taken := theirs & made.keys():
+        raise CannotRun(
+            f"there is a ConfigMap {min(taken)[1]} already, and that of a workload's sources would have its name"
         )
-        key = (nodes.text(metadata, "namespace"), nodes.text(metadata, "name")) if ours else (str(at),)
-        made[key] = document
     return list(made.values())

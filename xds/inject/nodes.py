@@ -21,10 +21,12 @@ _MAX_NODES = 1_000_000
 
 
 class _Reader(yaml.SafeLoader):
-    """Plain scalars as Kubernetes reads them: no dates, and no numbers to the base of 60."""
+    """Plain scalars as Kubernetes reads them: no dates, no `=` of its own kind, and no numbers to the base of 60."""
 
 
 _READ_AS_TEXT = re.compile(r"[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?")
+
+_READ_AS_TEXT_TOO = ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:value")
 
 
 class _Number:
@@ -38,7 +40,7 @@ class _Number:
 
 
 _Reader.yaml_implicit_resolvers = {
-    first: [(tag, _Number(pattern)) for tag, pattern in rows if tag != "tag:yaml.org,2002:timestamp"]
+    first: [(tag, _Number(pattern)) for tag, pattern in rows if tag not in _READ_AS_TEXT_TOO]
     for first, rows in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 
@@ -73,7 +75,7 @@ def value(node: Node) -> Any:
     reader = _Reader("")
     try:
         return reader.construct_document(_unshared(node, [_MAX_NODES]))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, TypeError) as error:  # the latter of `!!int x` and unhashable keys
         raise CannotRun(f"the manifests are no YAML: {error}") from error
 
 

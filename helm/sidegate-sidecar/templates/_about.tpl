@@ -32,6 +32,14 @@ image: {{ printf "%s%s" $values.image.repository $tag | quote }}
 {{- if eq ($values.app.port | int) ($values.port | int) -}}
 {{- fail (printf "sidegate-sidecar: app.port and port are both %d; the app listens on a port of its own, on 127.0.0.1" ($values.port | int)) -}}
 {{- end -}}
+{{- if not (regexMatch "^[a-z][a-z0-9-]{0,62}$" .service) -}}
+{{- fail (printf "sidegate-sidecar: %s is no name of a service (a letter, then a-z, 0-9 and -); set service" (.service | quote)) -}}
+{{- end -}}
+{{- range $values.env -}}
+{{- if eq .name "SIDEGATE_NODE" -}}
+{{- fail "sidegate-sidecar: env: SIDEGATE_NODE is the sidecar's own" -}}
+{{- end -}}
+{{- end -}}
 {{- $own := list ($values.ports.management | int) ($values.ports.ready | int) -}}
 {{- if or (has ($values.port | int) $own) (has ($values.app.port | int) $own) (eq (first $own) (last $own)) -}}
 {{- fail "sidegate-sidecar: port, app.port, ports.management and ports.ready have to differ" -}}
