@@ -12,7 +12,19 @@ import pytest
 import yaml
 
 from tests.charts.rendering import EXAMPLES, Object, objects, one, render
-from tests.charts.test_sidecar import CASES, ODD, SECRETS, changed, held, mounted, odd
+from tests.charts.test_sidecar import (
+    CASES,
+    HEARD,
+    ODD,
+    SECRETS,
+    UNHEARD,
+    changed,
+    held,
+    mounted,
+    odd,
+    probed,
+    with_workload,
+)
 from xds.cli import main
 
 CATALOG = EXAMPLES / "catalog"
@@ -205,10 +217,7 @@ def test_every_kind_is_the_charts(kind: str, team: Path, inject: Inject, tmp_pat
     spec = {"containers": [app], "initContainers": [first], "volumes": [data], "automountServiceAccountToken": True}
     spec["terminationGracePeriodSeconds"] = 40
     text = workload(kind, {"metadata": {"annotations": {"own": "1"}}, "spec": spec})
-    chart = tmp_path / "catalog"
-    shutil.copytree(team, chart)
-    defined = '{{ define "catalog.deployment" }}\n' + text + '\n{{ end }}{{ include "sidegate-sidecar.workload" '
-    (chart / "templates" / "deployment.yaml").write_text(defined + '(list . "catalog.deployment") }}')
+    chart = with_workload(team, tmp_path, text)
     wanted = [each for each in render(chart) if each["metadata"]["name"] in ("one", "one-sidegate")]
     flags = ["--values", values_file(tmp_path, {}), "--sources", str(team / "sidegate")]
     assert objects(inject(text, *flags)) == wanted
@@ -343,6 +352,24 @@ def test_too_much_for_a_config_map(inject: Inject, tmp_path: Path) -> None:
 def test_what_is_odd_is_for_the_api_to_refuse(text: str, inject: Inject, tmp_path: Path) -> None:
     (tmp_path / "sidegate.yaml").write_text("services: {}\n")
     assert "sidegate-envoy" in inject(text.replace("{metadata", "{kind: Pod, metadata", 1), "--sources", str(tmp_path))
+
+
+@pytest.mark.parametrize("case", UNHEARD)
+def test_what_the_app_would_not_hear_is_refused(case: str, inject: Inject) -> None:
+    flags = (*PACK, "--set", "app.port=9001")
+    said = inject(probed(UNHEARD[case]), *flags, code=3)
+    assert "where the kubelet is not heard" in said
+    assert "sidegate-envoy" in inject(probed(UNHEARD[case]), *flags, "--set", "app.rewriteProbes=false")
+    redirected = inject(probed(UNHEARD[case]), *flags, "--set", "traffic=redirect", code=0 if "tcp" in case else 3)
+    assert ("sidegate-envoy" in redirected) == ("tcp" in case)
+
+
+@pytest.mark.parametrize("case", HEARD)
+def test_what_is_heard_is_not_refused(case: str, team: Path, inject: Inject, tmp_path: Path) -> None:
+    chart = with_workload(team, tmp_path, probed(HEARD[case]))
+    flags = ("--values", values_file(tmp_path, {}), "--sources", str(chart / "sidegate"))
+    (wanted,) = [m for m in render(chart) if m["kind"] == "Pod" and m["metadata"]["name"] == "one"]
+    assert objects(inject(probed(HEARD[case]), *flags))[0] == wanted
 
 
 def test_a_port_without_a_number_is_for_the_api_to_refuse(inject: Inject) -> None:

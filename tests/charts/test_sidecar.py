@@ -149,13 +149,58 @@ TEMPLATE_REFUSED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("case", TEMPLATE_REFUSED)
-def test_workloads_that_cannot_have_a_sidecar(case: str, team: Path, tmp_path: Path) -> None:
-    text, said = TEMPLATE_REFUSED[case]
-    chart = tmp_path / "catalog"
+UNHEARD = {
+    "tcp": "readinessProbe: {tcpSocket: {port: web}}",
+    "grpc": "livenessProbe: {grpc: {port: 9001}}",
+    "https": "startupProbe: {httpGet: {port: 9001, scheme: HTTPS}}",
+    "a hook": "lifecycle: {preStop: {httpGet: {path: /stop, port: web}}}",
+    "a hook by tcp": "lifecycle: {postStart: {tcpSocket: {port: 9001}}}",
+}
+HEARD = {
+    "another port": "readinessProbe: {tcpSocket: {port: 7}}",
+    "another host": "readinessProbe: {httpGet: {port: 9001, host: 10.0.0.1}}",
+    "exec": "lifecycle: {preStop: {exec: {command: [a]}}}",
+    "http": "readinessProbe: {httpGet: {port: web}}",
+}
+
+
+def probed(text: str) -> str:
+    """A pod of one container with that."""
+    app = "name: a, ports: [{name: web, containerPort: 9001}]"
+    return f"apiVersion: v1\nkind: Pod\nmetadata: {{name: one}}\nspec: {{containers: [{{{app}, {text}}}]}}\n"
+
+
+def with_workload(team: Path, folder: Path, text: str) -> Path:
+    """The team's chart with another workload."""
+    chart = folder / "catalog"
     shutil.copytree(team, chart)
     defined = '{{ define "catalog.deployment" }}\n' + text + '\n{{ end }}{{ include "sidegate-sidecar.workload" '
     (chart / "templates" / "deployment.yaml").write_text(defined + '(list . "catalog.deployment") }}')
+    return chart
+
+
+@pytest.mark.parametrize("case", UNHEARD)
+def test_what_the_app_would_not_hear_is_refused(case: str, team: Path, tmp_path: Path) -> None:
+    chart = with_workload(team, tmp_path, probed(UNHEARD[case]))
+    with pytest.raises(Refused, match="where the kubelet is not heard"):
+        render(chart)
+    assert render(chart, {"sidegate": {"app": {"rewriteProbes": False}}})
+    if "tcp" in case:
+        assert render(chart, {"sidegate": {"traffic": "redirect"}})
+    else:
+        with pytest.raises(Refused, match="where the kubelet is not heard"):
+            render(chart, {"sidegate": {"traffic": "redirect"}})
+
+
+@pytest.mark.parametrize("case", HEARD)
+def test_what_is_heard_is_not_refused(case: str, team: Path, tmp_path: Path) -> None:
+    assert render(with_workload(team, tmp_path, probed(HEARD[case])))
+
+
+@pytest.mark.parametrize("case", TEMPLATE_REFUSED)
+def test_workloads_that_cannot_have_a_sidecar(case: str, team: Path, tmp_path: Path) -> None:
+    text, said = TEMPLATE_REFUSED[case]
+    chart = with_workload(team, tmp_path, text)
     with pytest.raises(Refused) as refusal:
         render(chart, {"sidegate": {"containers": "classic"}})
     assert said in str(refusal.value)

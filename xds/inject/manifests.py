@@ -144,6 +144,7 @@ def _put_in(pod: Node, spec: Node, about: About) -> None:
     app = nodes.items(spec, "containers")
     before: probes.Before = {}
     if values["app"]["rewriteProbes"]:
+        probes.refuse(app, values)
         asked, before = probes.lead(app, values)
         about = replace(about, probes=asked)
     replaced = json.dumps({"given": given, "probes": before}, separators=(",", ":"), sort_keys=True, ensure_ascii=False)

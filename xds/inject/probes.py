@@ -7,10 +7,12 @@ from typing import Any
 
 from yaml import Node
 
+from xds.failure import CannotRun
 from xds.inject import nodes
 from xds.inject.values import Values
 
 _KINDS = ("startupProbe", "readinessProbe", "livenessProbe")
+_HOOKS = ("postStart", "preStop")
 _PREFIX = "/probe/"
 _REWRITTEN = ("path", "port")
 Before = Mapping[str, Mapping[str, Any]]
@@ -32,6 +34,28 @@ def lead(containers: Iterable[Node], values: Values) -> tuple[tuple[str, ...], B
         nodes.put(get, "path", nodes.node(_PREFIX + probe))
         nodes.put(get, "port", nodes.node(values["ports"]["management"]))
     return tuple(asked), before
+
+
+def refuse(containers: Iterable[Node], values: Values) -> None:
+    """Raises CannotRun for what the kubelet asks of the app's port otherwise: on 127.0.0.1 nobody would hear it.
+
+    A TCP probe of a redirected port finds Envoy, the rest what no contract has.
+    """
+    hows = ("httpGet", "grpc") if values["traffic"] == "redirect" else ("httpGet", "grpc", "tcpSocket")
+    for container in containers:
+        hooks = nodes.get(container, "lifecycle")
+        places = [(kind, nodes.get(container, kind)) for kind in _KINDS]
+        places += [(kind, nodes.get(hooks, kind)) for kind in _HOOKS if hooks is not None]
+        asked = ((kind, how, nodes.get(place, how)) for kind, place in places if place is not None for how in hows)
+        for kind, how, get in asked:
+            if get is None or nodes.text(get, "host") or _port(container, get) != str(values["app"]["port"]):
+                continue
+            if kind in _HOOKS or how != "httpGet" or nodes.text(get, "scheme") not in ("", "HTTP"):
+                name = nodes.text(container, "name")
+                raise CannotRun(
+                    f"{kind} of the container {name} is {how} to app.port, where the kubelet is not heard; "
+                    "say httpGet by HTTP (a probe) or exec, or app.rewriteProbes: false if the app listens elsewhere too"
+                )
 
 
 def restore(containers: Iterable[Node], before: Before) -> None:

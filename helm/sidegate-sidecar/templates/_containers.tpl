@@ -184,12 +184,7 @@ stood there `before`, by `CONTAINER/KIND`.
 {{- $probe := get $container $kind | default dict -}}
 {{- $get := get $probe "httpGet" | default dict -}}
 {{- if and $get (not (get $get "host")) (eq (get $get "scheme" | default "HTTP") "HTTP") -}}
-{{- $port := $get.port -}}
-{{- range get $container "ports" | default list -}}
-{{- if eq (get . "name" | toString) ($port | toString) -}}
-{{- $port = .containerPort -}}
-{{- end -}}
-{{- end -}}
+{{- $port := include "sidegate-sidecar.portOf" (list $container $get) -}}
 {{- if eq ($port | int) ($values.app.port | int) -}}
 {{- $path := printf "%d/%s" ($port | int) (get $get "path" | default "/" | trimPrefix "/") -}}
 {{- $asked = append $asked $path -}}
@@ -200,4 +195,41 @@ stood there `before`, by `CONTAINER/KIND`.
 {{- end -}}
 {{- end -}}
 {{ dict "asked" $asked "before" $before | toJson }}
+{{- end -}}
+
+{{- /* (container, what asks): the number of a port that may be one of the container's names. */ -}}
+{{- define "sidegate-sidecar.portOf" -}}
+{{- $port := get (last .) "port" -}}
+{{- range get (first .) "ports" | default list -}}
+{{- if eq (get . "name" | toString) ($port | toString) -}}
+{{- $port = .containerPort -}}
+{{- end -}}
+{{- end -}}
+{{- $port | int -}}
+{{- end -}}
+
+{{- /*
+Refuse what the kubelet asks of the app's port otherwise: on 127.0.0.1 nobody would hear it. A TCP probe of a redirected port
+finds Envoy, the rest what no contract has.
+*/ -}}
+{{- define "sidegate-sidecar.refuseProbes" -}}
+{{- $container := first . -}}
+{{- $values := (index . 1).values -}}
+{{- $hooks := get $container "lifecycle" | default dict -}}
+{{- $hows := list "httpGet" "grpc" "tcpSocket" -}}
+{{- if eq $values.traffic "redirect" -}}
+{{- $hows = list "httpGet" "grpc" -}}
+{{- end -}}
+{{- range $kind := list "startupProbe" "readinessProbe" "livenessProbe" "postStart" "preStop" -}}
+{{- range $how := $hows -}}
+{{- $hook := has $kind (list "postStart" "preStop") -}}
+{{- $get := get (get (ternary $hooks $container $hook) $kind | default dict) $how | default dict -}}
+{{- $led := and (not $hook) (eq $how "httpGet") (eq (get $get "scheme" | default "HTTP") "HTTP") -}}
+{{- if and $get (not (get $get "host")) (not $led) -}}
+{{- if eq (include "sidegate-sidecar.portOf" (list $container $get) | int) ($values.app.port | int) -}}
+{{- fail (printf "sidegate-sidecar: %s of the container %s is %s to app.port, where the kubelet is not heard; say httpGet by HTTP (a probe) or exec, or app.rewriteProbes: false if the app listens elsewhere too" $kind $container.name $how) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}

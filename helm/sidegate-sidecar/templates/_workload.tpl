@@ -69,6 +69,7 @@ spec.jobTemplate.spec.template
 {{- $before := dict -}}
 {{- if $values.app.rewriteProbes -}}
 {{- range $spec.containers -}}
+{{- $_ = include "sidegate-sidecar.refuseProbes" (list . $about) -}}
 {{- $rewritten := include "sidegate-sidecar.rewriteProbes" (list . $about) | fromJson -}}
 {{- $probes = concat $probes $rewritten.asked -}}
 {{- $before = merge $before $rewritten.before -}}
