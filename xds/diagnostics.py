@@ -188,6 +188,7 @@ CODES: dict[str, Code] = {
     "no-contracts": Code(_E, "The project holds no contract at all."),
     "contract-misplaced": Code(_E, "A file in contracts/ is neither a version nor a part of one."),
     "version-twice": Code(_E, "One version of a service is written in two files."),
+    "service-reserved": Code(_E, "A service has a name that stands for something else in every project."),
     "upstream-missing": Code(_E, "A service version has no upstream in sidegate.yaml."),
     "service-unknown": Code(_W, "sidegate.yaml names a service or version that has no contract."),
     "scheme-unconfigured": Code(_E, "A contract asks for a security scheme that sidegate.yaml does not configure."),

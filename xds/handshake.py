@@ -16,6 +16,10 @@ SOURCES = "Sources"
 """`{"service": SERVICE}` -> what `xds.handout` makes; `{}` if there is nothing."""
 EDGE = "edge"
 """What the companion of the gateway in front of all services calls its service."""
+RATE_LIMIT = "ratelimit"
+"""The name of the rate limit service, which is given limits and nothing else."""
+RESERVED = frozenset({EDGE, RATE_LIMIT, "platform"})
+"""No service can be called so: who may be that node is no service's to say, and policies/platform/ is for everybody."""
 EVERY_S = 2.0
 """How often a sign of life is due of few companions, and a report of the one beside a control plane is repeated."""
 MISSED = 3

@@ -320,6 +320,21 @@ def test_namespaces_are_checked(tmp_path: Path, text: str) -> None:
     assert errors(Project(tmp_path).compile())
 
 
+@pytest.mark.parametrize("name", ["edge", "ratelimit", "platform"])
+def test_names_that_no_service_has(tmp_path: Path, name: str) -> None:
+    """A certificate of a service `edge` would be that of the gateway in front of all; its policies those for everybody."""
+    packs = put(tmp_path / "packs", a=member("cats"), b=member(name))
+    index(packs, a="shop", b="evil")
+    project = Project(tmp_path / "own", packs=[packs])
+    compiled = project.compile()
+    assert errors(compiled) == [("service-reserved", f"b.zip/contracts/{name}/v1.yaml")]
+    assert compiled.refused == {name}
+    assert compiled.digests.keys() == {"cats/v1"}
+    assert project.namespaces() == {"cats": "shop"}
+    alone = put(tmp_path / "alone", b=member(name))
+    assert ("service-reserved", f"b.zip/contracts/{name}/v1.yaml") in errors(Project(alone).compile())
+
+
 def test_the_older_config_map_keeps(tmp_path: Path) -> None:
     """By the time it was made, so that replicas which start at different times agree."""
     packs = put(tmp_path / "packs", a=member("cats"), b=member("cats"))

@@ -13,7 +13,7 @@ from xds.control.share import ANYWHERE, Stand
 from xds.envoy.profile import Profile
 from xds.failure import Misused
 from xds.roles.companion import command as companion
-from xds.roles.control_plane import files_of
+from xds.roles.control_plane import files_of, namespace_of
 from xds.roles.envoy import command as envoy
 
 
@@ -46,6 +46,16 @@ def test_a_control_plane_for_all_wants_certificates(place: str) -> None:
     for here in ("127.0.0.1:9902", "unix:/run/xds.sock"):
         words = ["control-plane", "--xds", here]
         assert files_of(parser(words).parse_args(words)) is None
+
+
+def test_a_control_plane_of_many_namespaces_says_which_is_its_own() -> None:
+    """Without it a certificate of `edge` in any namespace would be given every service's secrets."""
+    words = ["control-plane", "--kubernetes"]
+    with pytest.raises(Misused, match="--own-namespace"):
+        namespace_of(parser(words).parse_args(words))
+    words += ["--own-namespace", "gateway"]
+    assert namespace_of(parser(words).parse_args(words)) == "gateway"
+    assert namespace_of(parser(["control-plane"]).parse_args(["control-plane"])) == ""
 
 
 def test_half_of_a_certificate_is_refused(tmp_path: Path) -> None:

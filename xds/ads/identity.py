@@ -12,10 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from xds.ads.messages import Node
-from xds.handshake import EDGE
+from xds.handshake import EDGE, RATE_LIMIT
 
-RATE_LIMIT = "ratelimit"
-"""The name of the rate limit service, which is given limits and nothing else."""
 _ACCOUNT = re.compile(r"spiffe://[^/]+/ns/([^/]+)/sa/([^/]+)")
 _SERVICE = re.compile(r"([^.]+)\.([^.]+)\.svc(\..+)?")
 

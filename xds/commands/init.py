@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from xds.failure import CannotRun, Misused
+from xds.handshake import RESERVED
 from xds.up.stub import POLICY as ALLOW
 from xds.up.stub import POLICY_TEST as ALLOW_TEST
 from xds.up.stub import package_of
@@ -103,6 +104,8 @@ def run(options: argparse.Namespace) -> int:
     name: str = options.service
     if not _NAME.fullmatch(name):
         raise Misused(f"'{name}' is no name for a service: lower-case letters, digits and hyphens, a letter first")
+    if name in RESERVED:
+        raise Misused(f"no service can be called {name}. Next: another name")
     files = _files(name, options.upstream, options.contract)
     settings = options.dir / "sidegate.yaml"
     if there := settings.is_file():

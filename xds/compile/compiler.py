@@ -25,7 +25,7 @@ from .compilation import Compilation
 from .consents import consents
 from .contest import Parties, Standing, contested
 from .digests import Hashes, digest_of
-from .layout import Layout, lay_out, services_of
+from .layout import Layout, lay_out, of_everybody, services_of
 from .outlines import Outlines
 from .problems import policy_problems, setting_problems, unknown_services, unmatched_patches, version_problems
 
@@ -58,12 +58,13 @@ class Compiler:
         if secrets is None or not names or any(map(_stops_all, found)):
             return Compilation(refused=frozenset(names), diagnostics=tuple(map(tree.named, said)), settings=settings)
         said.extend(unknown_services(settings, layout, tree))
-        broken = services_of(d for d in (*tree.problems, *misplaced) if d.is_error) | tree.held | _of_packs(found, tree)
+        wrong = [d for d in (*tree.problems, *misplaced) if d.is_error]
+        broken, stopped = services_of(wrong) | tree.held | _of_packs(found, tree), of_everybody(wrong)
         services, bundles = {}, {}
         for name in names:
             service, bundle, problems = self._service(name, layout.get(name, {}), settings, tree)
             said.extend(problems)
-            if service and not broken & {name, "platform"}:
+            if service and name not in broken and not stopped:
                 services[name], bundles[name] = service, bundle
         said.extend(self._refuse_claimed(services, names, previous, tree))
         self._let_go(layout, tree)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from posixpath import basename, splitext
 
 from xds.diagnostics import Diagnostic, Span
+from xds.handshake import RESERVED
 from xds.source import Tree
 
 Layout = Mapping[str, Mapping[str, str]]
@@ -18,7 +19,7 @@ TESTS = "_test"
 def lay_out(tree: Tree) -> tuple[dict[str, dict[str, str]], list[Diagnostic]]:
     """The contracts' root files, by `contracts/<service>/<version>.yaml` or `<version>/openapi.yaml`.
 
-    `<version>_test.yaml` beside them is none."""
+    `<version>_test.yaml` beside them is none. Codes: `contract-misplaced`, `service-reserved`, `version-twice`."""
     layout: dict[str, dict[str, str]] = {}
     found: list[Diagnostic] = []
     for file in sorted(tree.files):
@@ -38,11 +39,22 @@ def lay_out(tree: Tree) -> tuple[dict[str, dict[str, str]], list[Diagnostic]]:
         if len(parts) == 3 and stem.endswith(TESTS):
             continue
         service, version = parts[1], stem if len(parts) == 3 else parts[2]
+        if service in RESERVED:
+            message = f"no service can be called {service}"
+            found.append(
+                Diagnostic("service-reserved", message, Span(file), f"name the folder contracts/{service} otherwise")
+            )
+            continue
         if other := layout.setdefault(service, {}).get(version):
             message = f"version {version} of {service} is also written in {other}"
             found.append(Diagnostic("version-twice", message, Span(file), "keep one of the two"))
         layout[service][version] = file
     return layout, found
+
+
+def of_everybody(diagnostics: Iterable[Diagnostic]) -> bool:
+    """Whether one is about the rules for everybody."""
+    return any(d.span and d.span.file.startswith("policies/platform/") for d in diagnostics)
 
 
 def services_of(diagnostics: Iterable[Diagnostic]) -> set[str]:

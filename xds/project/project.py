@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from xds.compile import Compilation, Compiler
+from xds.handshake import RESERVED
 from xds.model import Gateway, Service
 from xds.model.listeners import Secret
 from xds.packs.archive import packed, unpacked
@@ -77,7 +78,7 @@ class Project:
         """The namespace that each service's pack came from, of those that came out of Kubernetes."""
         tree = self.tree
         known = ((pack.origin.namespace, tree.members.get(name)) for name, pack in tree.packs.items())
-        return {service: namespace for namespace, m in known if m and namespace for service in sorted(m.services)}
+        return {service: namespace for namespace, m in known if m and namespace for service in sorted(m.services - RESERVED)}
 
     def _named(self, settings: Mapping[str, bytes]) -> tuple[str, ...]:
         return key_files(settings, self.env, closed=self.closed)

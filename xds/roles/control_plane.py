@@ -40,7 +40,7 @@ class SharedControlPlane:
     async def run(self, stop: asyncio.Event) -> int:
         """Serve until `stop`. Returns the exit code; raises CannotRun, Misused or OSError."""
         options, tasks = self.options, []
-        certificates = files_of(options)
+        certificates, namespace = files_of(options), namespace_of(options)
         for folder in (options.run, options.state):
             folder.mkdir(parents=True, exist_ok=True)
         on = listening(options.management)
@@ -53,7 +53,7 @@ class SharedControlPlane:
             control.plane.sources = self.source.problems
         if certificates is not None:
             control.plane.admission.secured = certificates.credentials()
-        control.plane.admission.namespace = options.own_namespace or ""
+        control.plane.admission.namespace = namespace
         probes = Probes(lambda: self._missing(control), _none, degraded=lambda: control.plane.sources())
         serving = Serving(probes, on)
         try:
@@ -118,6 +118,14 @@ def files_of(options: argparse.Namespace) -> Files | None:
         advice = "--xds-cert, --xds-key and --xds-client-ca, or an address of loopback"
         raise Misused(f"whoever reaches {options.xds} would be given every service's secrets. Next: {advice}")
     return None
+
+
+def namespace_of(options: argparse.Namespace) -> str:
+    """The namespace whose `edge` and `ratelimit` are believed. Raises Misused where there are many, and none was named."""
+    if options.kubernetes and not options.own_namespace:
+        who = "whoever is called `edge` in any namespace would be given every service's secrets"
+        raise Misused(f"{who}. Next: --own-namespace, the namespace of the edge gateway")
+    return options.own_namespace or ""
 
 
 async def _none() -> None:
