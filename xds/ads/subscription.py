@@ -29,9 +29,10 @@ class Pending:
 class Subscription:
     """One type of one stream.
 
-    `unsure`: sent in a response that was refused, so the client may have either version. `again`: asked for anew, to be
-    sent even if held. `refused`: sets of (name, version) that a client refused together. `withheld`: names whose wanted
-    version is not sent, because it was refused or names a cluster that was. `owed`: an answer is due, whatever it holds.
+    `unsure`: sent, or said to be gone, in a response that was refused: the client may have taken a part of it, and so have
+    either version, or none. `again`: asked for anew, to be sent even if held. `refused`: sets of (name, version) that a
+    client refused together. `withheld`: names whose wanted version is not sent, because it was refused or names a cluster
+    that was. `owed`: an answer is due, whatever it holds.
     """
 
     type_url: str
