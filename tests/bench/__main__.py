@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.bench.row import Row, document, machine, table
 
-NAMES = ("routing", "companion", "native", "validate", "saving", "compiling", "diffing", "nodes", "limits")
+NAMES = ("routing", "companion", "native", "validate", "saving", "compiling", "diffing", "nodes", "sidecars", "limits")
 """Modules of this package with `measure(folder) -> rows`."""
 FILE = Path(__file__).parents[2] / "BENCHMARKS.md"
 BUSY = 0.5

@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import json
 import os
+import select
 import subprocess
 import sys
 import time
@@ -29,6 +30,9 @@ ALONE = "one sidecar"
 COUNT, SERVICES, CHANGES, CLIENTS, IDLE_S = 1000, 100, 20, 2, 10.0
 OPERATIONS = 10
 ROUTES = "edge"
+AGAIN_S = 0.2
+PATIENCE_S = 180.0
+"""Whatever takes longer has failed, and so has the run."""
 
 
 def measure(_folder: Path) -> list[Row]:
@@ -128,7 +132,13 @@ class Crowd:
             assert process.stdin
             process.stdin.write(word + "\n")
             process.stdin.flush()
-        return [json.loads(process.stdout.readline()) for process in self.processes if process.stdout]
+        return [self._line(process) for process in self.processes]
+
+    def _line(self, process: subprocess.Popen[str]) -> Any:
+        assert process.stdout
+        if not select.select([process.stdout], [], [], PATIENCE_S)[0]:
+            raise TimeoutError(f"not all sidecars came to hold what they shall within {PATIENCE_S:.0f} s")
+        return json.loads(process.stdout.readline())
 
     def wait(self, count: int) -> None:
         self.tell(f"wait {count // CLIENTS}")
@@ -140,7 +150,7 @@ class Crowd:
     def again(self) -> float:
         """Seconds until all are there again after all were cut off at once."""
         began = time.monotonic()
-        return max(self.tell(f"again {COUNT // CLIENTS}")) - began
+        return float(max(self.tell(f"again {COUNT // CLIENTS}")) - began)
 
 
 @contextmanager
@@ -173,7 +183,8 @@ async def _crowd(port: int, count: int, services: int, number: int) -> None:
             await asyncio.gather(*running, return_exceptions=True)
             held.clear()
             running = tasks()
-        wanted, path, when = int(words[-1]), words[1].encode() if words[0] == "path" else b"", {}
+        wanted, path = int(words[-1]), words[1].encode() if words[0] == "path" else b""
+        when: dict[str, float] = {}
         while len(when) < wanted:
             for name, body in held.items():
                 if path in body and name not in when:
@@ -185,31 +196,38 @@ async def _crowd(port: int, count: int, services: int, number: int) -> None:
 
 
 async def _sidecar(port: int, name: str, held: dict[str, bytes], pulse: list[asyncio.Event]) -> None:
-    """A proxy's stream, and its companion beside it."""
+    """A proxy, and its companion beside it."""
+    service = name.partition("-")[2]
+    companion = asyncio.create_task(_companion(f"127.0.0.1:{port}", name, service))
+    try:
+        await _proxy(f"127.0.0.1:{port}", name, service, held, pulse)
+    finally:
+        companion.cancel()
+        await asyncio.gather(companion, return_exceptions=True)
+
+
+async def _proxy(address: str, name: str, service: str, held: dict[str, bytes], pulse: list[asyncio.Event]) -> None:
+    """A proxy's stream; as Envoy's it is opened again when it breaks."""
     import grpc.aio
 
     from tests.bench.xds_clients import SERVICE, answer
     from xds.snapshot.types import ROUTES as URL
     from xds.snapshot.wire import field, fields
 
-    service = name.partition("-")[2]
-    options = (("grpc.use_local_subchannel_pool", 1),)
-    companion = asyncio.create_task(_companion(f"127.0.0.1:{port}", name, service))
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:
-        metadata = field(1, field(1, "service") + field(2, field(3, service)))
-        try:
-            call = channel.stream_stream(f"{SERVICE}DeltaAggregatedResources")()
-            await call.write(field(1, field(1, name) + field(3, metadata)) + field(2, URL) + field(3, ROUTES))
-            async for data in call:
-                if any(n == 2 for n, _, _ in fields(data)):
-                    held[name] = data
-                    pulse[0].set()
-                await call.write(answer("delta", data))
-        except grpc.aio.AioRpcError:
-            return
-        finally:
-            companion.cancel()
-            await asyncio.gather(companion, return_exceptions=True)
+    options = (("grpc.use_local_subchannel_pool", 1), ("grpc.max_reconnect_backoff_ms", 2000))
+    metadata = field(1, field(1, "service") + field(2, field(3, service)))
+    async with grpc.aio.insecure_channel(address, options=options) as channel:
+        while True:
+            try:
+                call = channel.stream_stream(f"{SERVICE}DeltaAggregatedResources")()
+                await call.write(field(1, field(1, name) + field(3, metadata)) + field(2, URL) + field(3, ROUTES))
+                async for data in call:
+                    if any(n == 2 for n, _, _ in fields(data)):
+                        held[name] = data
+                        pulse[0].set()
+                    await call.write(answer("delta", data))
+            except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+                await asyncio.sleep(AGAIN_S)
 
 
 async def _companion(address: str, node: str, service: str) -> None:
