@@ -16,6 +16,7 @@ import pytest
 from tests.kubernetes.told import ToldApi
 from tests.packs.members import member
 from xds.kubernetes import KubernetesSource, source
+from xds.kubernetes.objects import source_of
 from xds.packs.archive import compressed
 from xds.packs.unpacking import unpacked_strictly
 from xds.project.project import Project
@@ -110,7 +111,7 @@ async def test_plain_files_by_their_paths(api: ToldApi, tmp_path: Path) -> None:
     async with running(api, tmp_path) as following:
         assert await following.first(BOUND_S)
         assert held(tmp_path) == {
-            "shop.pets.more.zip": {"contracts/pets/v1.yaml": b"two"},
+            "shop.pets_more.zip": {"contracts/pets/v1.yaml": b"two"},
             "shop.pets.zip": {
                 "api.bin": b"\0",
                 "contracts/pets/v1.yaml": b"the contract",
@@ -320,3 +321,14 @@ async def test_the_project_knows_namespaces_and_renamed_services(api: ToldApi, t
     again = Project(tmp_path / "own", tmp_path / "state", packs=[tmp_path / "packs"]).compile()
     assert again.digests.keys() == {"cats/v1"}
     assert again.refused == {"cats"}
+
+
+def test_no_two_config_maps_share_a_files_name() -> None:
+    """`x` with `p.zip` and another, and `x.p` with one alone."""
+
+    def names(name: str, *keys: str) -> set[str]:
+        metadata = {"namespace": "shop", "name": name, "resourceVersion": "1"}
+        return set(source_of({"metadata": metadata, "binaryData": dict.fromkeys(keys, "")}).packs)
+
+    assert names("x", "p.zip", "q.zip") == {"shop.x_p.zip", "shop.x_q.zip"}
+    assert names("x.p", "p.zip") == {"shop.x.p.zip"}

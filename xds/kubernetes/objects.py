@@ -81,7 +81,7 @@ def _packs(config_map: Mapping[str, Any], prefix: str) -> dict[str, bytes]:
         raise ValueError(f"it has neither a pack (*.zip) nor files with the annotation {PATHS}")
     found = {f"{prefix}.zip": packed(files)} if files else {}
     for key, text in sorted(zips.items()):
-        file = f"{prefix}.zip" if len(zips) == 1 and not files else f"{prefix}.{key}"
+        file = f"{prefix}.zip" if len(zips) == 1 and not files else f"{prefix}_{key}"  # no name has a `_`
         found[file] = _bytes(key, text)
     return found
 
