@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from functools import cache
 
-from xds.native.caching import Cache
-
 _SAID = "response.headers['cache-control']"
 _FORBIDDEN = "no-store|no-cache|private|must-understand"
 
 
 @cache
-def condition(own: Cache, largest: int) -> str:
+def condition(ttl: int, told: tuple[str, ...], largest: int) -> str:
     """`s-maxage=TTL`, what the service said itself if that is less, or nothing if the answer must not be kept.
 
     Kept are whole answers (200, of a known length) and what confirms one (304), without cookies and `Expires`, which
-    nothing here can compare, and without a `Vary` on headers that the contract does not name.
+    nothing here can compare, and without a `Vary` on headers other than those that answers are told apart by.
     """
     whole = f"'content-length' in response.headers && int(response.headers['content-length']) <= {largest}"
-    names = "|".join((*own.vary, "accept-encoding"))
+    names = "|".join((*told, "accept-encoding"))
     varies = f"response.headers['vary'].matches('(?i)^ *({names})( *, *({names}))* *$')"
     allowed = " && ".join(
         (
@@ -31,7 +29,7 @@ def condition(own: Cache, largest: int) -> str:
             f"!({_less(1)})",  # Envoy would give it out again within the second
         )
     )
-    return f"{allowed} ? (({_less(own.ttl)}) ? {_SAID} : 's-maxage={own.ttl}') : ''"
+    return f"{allowed} ? (({_less(ttl)}) ? {_SAID} : 's-maxage={ttl}') : ''"
 
 
 def _says(pattern: str) -> str:

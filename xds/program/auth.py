@@ -29,8 +29,12 @@ def program(schemes: Iterable[Scheme], plans: Mapping[str, Mapping[str, object]]
     mine = {key.consumer: key.plan for s in listed if isinstance(s, KeyScheme) for key in s.keys if key.plan}
     data = f"local KEYS = {literal(keys)}\nlocal NAMES = {literal(names)}\n"
     data += f"local PLANS = {literal(plans)}\nlocal PLAN_OF = {literal(mine)}\nlocal DEFAULT = {literal(DEFAULT)}\n"
-    sha256 = f"local SHA256 = (function()\n{_text('sha256.lua')}end)()\n"
-    return PRELUDE + sha256 + data + _text("auth.lua")
+    return PRELUDE + sha256() + data + _text("auth.lua")
+
+
+def sha256() -> str:
+    """The Lua text that makes `SHA256` of a string, in hexadecimal digits."""
+    return f"local SHA256 = (function()\n{_text('sha256.lua')}end)()\n"
 
 
 @cache

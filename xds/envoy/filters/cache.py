@@ -34,6 +34,7 @@ from xds.envoy.credentials import spent
 from xds.envoy.featured import featured
 from xds.envoy.filters.companion import NAME, OPERATION
 from xds.envoy.kept_answers import condition
+from xds.envoy.kept_apart import Apart, apart
 from xds.envoy.names import tokens
 from xds.envoy.profile import Profile
 from xds.envoy.routed import Routed
@@ -42,6 +43,7 @@ from xds.model import Gateway
 from xds.model.requirement import in_proxy
 from xds.native.caching import cache_of
 from xds.native.matching import NONE, conditions_of
+from xds.program.auth import sha256
 
 # Not among the internal headers that routes take off: they must get as far as to the origin listener.
 _HELD = f"{headers.PREFIX}held-"
@@ -51,7 +53,7 @@ ASKED = f"{_HELD}asked"
 
 _CONTROL, _VARY, _TTL = f"{_HELD}cache-control", f"{_HELD}vary", f"{_HELD}ttl"
 
-_KEY = (
+_KEY = sha256() + (
     """\
 local function escaped(text)
   return (text:gsub("[^A-Za-z0-9_.~-]", function(sign) return string.format("%%%02X", sign:byte()) end))
@@ -62,20 +64,24 @@ local function divide(handle)
   local path = headers:get(":path")
   local digest = headers:get("DIGEST_HEADER"):match("^%x*")
   local parts = {path, path:find("?", 1, true) and "&~" or "?~", digest, "/" .. escaped(context:get("template"))}
-  if context:get("identity") then
+  -- Whoever brings the service a credential that nothing here reads may be answered by it.
+  local read = not (context:get("unread") and headers:get("AUTHORIZATION"))
+  if read and context:get("identity") then
     local auth = handle:streamInfo():dynamicMetadata():get("sidegate.auth")
     local who = auth and auth.everybody or headers:get("IDENTITY_HEADER")
-    -- Somebody whom nothing names but the address is not told apart from others there, nor is who brings the service a
-    -- credential that nothing here reads.
-    if not who or who == "" or who:sub(1, 5) == "addr:" or (context:get("unread") and headers:get("AUTHORIZATION")) then
-      headers:replace("authorization", "uncached")
-      return
-    end
-    parts[#parts + 1] = "/" .. escaped(who)
+    -- Somebody whom nothing names but the address is not told apart from others there.
+    read = who and who ~= "" and who:sub(1, 5) ~= "addr:"
+    parts[#parts + 1] = read and "/" .. escaped(who)
   end
+  if not read then
+    headers:replace("authorization", "uncached")
+    return
+  end
+  local hidden = context:get("hidden")
   for _, name in ipairs(context:get("vary")) do
     local value = headers:get(name)
-    parts[#parts + 1] = "/" .. name .. (value and "=" .. escaped(value) or "")
+    value = value and (hidden[name] and SHA256(value) or escaped(value))
+    parts[#parts + 1] = "/" .. name .. (value and "=" .. value or "")
   end
   headers:replace(":path", table.concat(parts))
 end
@@ -159,20 +165,26 @@ def key() -> Lua:
 def key_per_route(routed: Routed) -> Any | None:
     """What an operation's answers are told apart by beside host, path and query.
 
-    A shared one without `vary` needs nothing, unless another operation answers the same path to other requests (`match`,
-    `version`).
+    A shared one that nothing tells apart needs nothing, unless another operation answers the same path to other requests
+    (`match`, `version`), or a query that nobody judged could be another one's key.
     """
     own, operation = cache_of(routed.operation), routed.operation
-    if own is None or (own.shared and not own.vary and conditions_of(operation.native) == NONE):
+    if own is None:
         return None
+    told = apart(routed, own)
     unread = not spent(routed) and (in_proxy(operation) or not tokens(operation.security))
-    return _apart(operation.path.text, not own.shared, unread, own.vary)
+    alone = conditions_of(operation.native) == NONE and not operation.query_open
+    if own.shared and alone and not told and not unread:
+        return None
+    return _apart(operation.path.text, not own.shared, unread, told)
 
 
 @cache
-def _apart(template: str, identity: bool, unread: bool, vary: tuple[str, ...]) -> Any:
-    context = struct({"template": template, "identity": identity, "unread": unread, "vary": list(vary)})
-    return shared(any_of(LuaPerRoute(filter_context=context)))
+def _apart(template: str, identity: bool, unread: bool, told: Apart) -> Any:
+    names = sorted({*told.sent, *told.written, *told.hidden})
+    hidden = dict.fromkeys(told.hidden, True)
+    context = {"template": template, "identity": identity, "unread": unread, "vary": names, "hidden": hidden}
+    return shared(any_of(LuaPerRoute(filter_context=struct(context))))
 
 
 def config(gateway: Gateway, profile: Profile) -> CacheV2Config:
@@ -191,7 +203,10 @@ def config(gateway: Gateway, profile: Profile) -> CacheV2Config:
 def rule(routed: Routed) -> Any | None:
     """For the origin listener: which answers of an operation may be kept, and for how long; all others are `no-store`."""
     own = cache_of(routed.operation)
-    return _rule(condition(own, routed.gateway.edge.cache.entry), own.shared, own.vary) if own else None
+    if own is None:
+        return None
+    sent = apart(routed, own).sent
+    return _rule(condition(own.ttl, sent, routed.gateway.edge.cache.entry), own.shared, sent)
 
 
 @cache
