@@ -10,6 +10,7 @@ from werkzeug import Request, Response
 
 from tests.features.hop import Hop, contract, operation, serve
 from tests.projects import compiled_with
+from xds.keyfile import add
 
 APP, EVIL = "https://app.example.com", "https://evil.example"
 CORS = {"origins": [APP, "https://*.partner.test"], "headers": ["X-Trace-Me"], "expose": ["X-Total"], "maxAge": "10m"}
@@ -38,10 +39,33 @@ def hop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hop]:
             "options": operation(),
         },
         "/me": {"get": operation(security=[{"bearer": []}], x_sidegate={"cors": private})},
+        "/keyed": {
+            "get": operation(security=[{"key": []}, {"crumb": []}]),
+            "post": operation(security=[{"key": [], "bearer": []}]),
+            "delete": operation(security=[{"crumb": []}]),
+        },
+        "/moved": {
+            "get": operation(
+                x_sidegate={
+                    "redirect": {"to": "/items", "status": 308},
+                    "cors": {**CORS, "expose": ["X-Total", "X-It's"]},
+                    "rateLimits": [{"name": "few", "by": ["header:x-few"], "limit": 1, "per": "hour"}],
+                },
+                parameters=[{"name": "x-few", "in": "header", "schema": {"type": "string"}}],
+            )
+        },
         "/all": {"get": operation(x_sidegate={"cors": {"origins": ["*"]}})},
     }
     document = contract(paths, **{"x-sidegate": {"cors": CORS}})
-    with serve(tmp_path_factory.mktemp("cors"), document, answer=_loose) as running:
+    document["components"]["securitySchemes"] |= {
+        "key": {"type": "apiKey", "in": "header", "name": "X-Key"},
+        "crumb": {"type": "apiKey", "in": "cookie", "name": "session"},
+    }
+    folder = tmp_path_factory.mktemp("cors")
+    add(folder / "consumers.yaml", "mobile")
+    files = {"keys/consumers.yaml": (folder / "consumers.yaml").read_text()}
+    settings = {"security": {name: {"keys": {"file": "keys/consumers.yaml"}} for name in ("key", "crumb")}}
+    with serve(folder, document, answer=_loose, settings=settings, files=files) as running:
         yield running
 
 
@@ -74,6 +98,25 @@ def test_a_preflight_needs_no_token_and_reaches_nobody(hop: Hop) -> None:
     assert admits(answer, APP, "PUT", "authorization", "content-type", "x-trace-me")
     assert answer.headers["access-control-max-age"] == "600"
     assert len(hop.server.log) == before
+
+
+def test_credentials_are_admitted_in_the_headers_that_carry_them(hop: Hop) -> None:
+    listed = {m: preflight(hop, "/keyed", m).headers["access-control-allow-headers"] for m in ("GET", "POST", "DELETE")}
+    assert listed == {"GET": "x-key, x-trace-me", "POST": "authorization, x-key, x-trace-me", "DELETE": "x-trace-me"}
+    assert admits(preflight(hop, "/keyed", "GET", APP, "x-key"), APP, "GET", "x-key")
+
+
+def test_a_page_may_follow_a_redirect_and_read_why_it_is_refused(hop: Hop) -> None:
+    """Browsers follow only answers that the page may read (WHATWG Fetch, HTTP-redirect fetch)."""
+    for origin, read in ((APP, APP), (EVIL, None)):
+        own = {"origin": origin, "x-few": origin}
+        moved, refused = (hop.client.get("/moved", headers=own) for _ in range(2))
+        assert (moved.status_code, refused.status_code) == (308, 429)
+        for answer in (moved, refused):
+            assert answer.headers.get("access-control-allow-origin") == read
+            assert answer.headers.get("access-control-expose-headers") == (read and "x-it's, x-total")
+            assert "origin" in answer.headers["vary"]
+    assert admits(preflight(hop, "/moved", "GET", APP, "x-few"), APP, "GET", "x-few")
 
 
 def test_only_what_the_contract_has_is_admitted(hop: Hop) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from xds.envoy.routed import Routed
-from xds.model import Alternative, Scheme, SchemeKind, TlsScheme
+from xds.model import Alternative, Credential, Scheme, SchemeKind, TlsScheme
 
 AUTHORIZATION = "authorization"
 _CARRIED = (SchemeKind.JWT, SchemeKind.BASIC)
@@ -28,3 +28,10 @@ def _spent(security: tuple[Alternative, ...], schemes: tuple[Scheme, ...], unrea
     kept = [not isinstance(s, TlsScheme) and s.forward for s in schemes if s.name in reading]
     passes = all(kept) if kept else unread and not reading
     return () if passes else (AUTHORIZATION,)
+
+
+def carrying(credential: Credential) -> str | None:
+    """The header that a client puts a credential into; None for a query parameter, a cookie and a certificate."""
+    if credential.kind is SchemeKind.KEY:
+        return credential.name if credential.place == "header" else None
+    return AUTHORIZATION if credential.kind in _CARRIED else None

@@ -19,6 +19,7 @@ from envoy_data_plane.envoy.type.matcher.v3 import RegexMatcher, StringMatcher
 from xds import headers
 from xds.envoy import names
 from xds.envoy.codec import any_of, shared
+from xds.envoy.credentials import carrying
 from xds.envoy.filters import cors
 from xds.envoy.routed import Routed
 from xds.model import Location, Operation
@@ -155,8 +156,7 @@ def _headers(operation: Operation, own: Cors) -> list[str]:
     declared = {p.name for p in operation.parameters if p.location is Location.HEADER}
     if operation.body is not None:
         declared.add("content-type")
-    if any(alternative.credentials for alternative in operation.security):
-        declared.add("authorization")
+    declared |= {name for each in operation.security for c in each.credentials if (name := carrying(c))}
     choice = operation.native.version
     if choice and choice.kind is Kind.HEADER:
         declared.add(choice.name)

@@ -1,8 +1,8 @@
 """Cors -> Envoy's cors filter, and the filter behind it that leaves its headers to it alone.
 
 Envoy's filter only adds: an `access-control-allow-origin: *` of the service would reach the pages it refuses, and it never
-says that the answer depends on the origin. It does nothing on routes that answer directly, so those (405, 413) have a
-header of their own.
+says that the answer depends on the origin. It does nothing on routes that answer directly or redirect, so those (405, 413)
+have headers of their own.
 """
 
 from __future__ import annotations
@@ -72,8 +72,11 @@ def answer() -> HeaderMutation:
 
 
 def answer_per_route(routed: Routed) -> Any | None:
-    """The filter runs for operations with CORS."""
-    return _turned_on() if cors_of(routed.operation) else None
+    """The filter runs for operations with CORS; where the answer is a redirect, cors adds nothing."""
+    own = cors_of(routed.operation)
+    if own is None:
+        return None
+    return direct(own) if routed.operation.native.redirect else _turned_on()
 
 
 @cache
@@ -89,6 +92,9 @@ def direct(own: Cors) -> Any:
     mutations = [set_header(f"{FAMILY}allow-origin", f"%CEL({allowed} ? {origin} : '')%")]
     if own.credentials:
         mutations.append(set_header(f"{FAMILY}allow-credentials", f"%CEL({allowed} ? 'true' : '')%"))
+    if own.expose:
+        # a header's name may have an apostrophe, and no quotation mark
+        mutations.append(set_header(f"{FAMILY}expose-headers", f'%CEL({allowed} ? "{", ".join(own.expose)}" : "")%'))
     return shared(any_of(HeaderMutationPerRoute(mutations=Mutations(response_mutations=mutations))))
 
 
