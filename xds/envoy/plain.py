@@ -47,14 +47,21 @@ _UNTOLD = StringMatcher(safe_regex=RegexMatcher(regex="HTTP/[23] "))
 
 
 def _only(form: Plain, route: Route, protocol: StringMatcher, filters: Mapping[str, Any]) -> Route:
-    path = StringMatcher(safe_regex=RegexMatcher(regex=form.path))
     own = route.match or RouteMatch(prefix="/")
     only = [
         *own.headers,
         HeaderMatcher(name=PROTOCOL, string_match=protocol),
         HeaderMatcher(name="content-length", string_match=_NOTHING, treat_missing_header_as_empty=True),
         *(HeaderMatcher(name=n, present_match=True, invert_match=True) for n in form.absent),
-        HeaderMatcher(name=":path", string_match=path),
+        _path(form.path),
+        *([_path(form.never, not_=True)] if form.never else []),
+        *map(_path, form.each),
     ]
     match = replace(own, headers=only)
     return replace(route, match=match, typed_per_filter_config={**route.typed_per_filter_config, **filters})
+
+
+def _path(regex: str, *, not_: bool = False) -> HeaderMatcher:
+    return HeaderMatcher(
+        name=":path", string_match=StringMatcher(safe_regex=RegexMatcher(regex=regex)), invert_match=not_
+    )

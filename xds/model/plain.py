@@ -10,10 +10,13 @@ class Plain:
     """The form: no body, a path with its query that matches the regex `path`, and none of the headers in `absent`.
 
     It is narrower than the contract: a request of another form may keep it too, and is judged. `whole` says that only
-    other texts in the path can be of another form and keep it. `queries`: a query may be plain.
+    other texts in the path can be of another form and keep it. `queries`: a query may be plain. The path with its query matches
+    each regex of `each`, and not `never`, if there is one.
     """
 
     path: str
     absent: tuple[str, ...]
     whole: bool
     queries: bool = False
+    never: str = ""
+    each: tuple[str, ...] = ()

@@ -6,14 +6,16 @@ every refusal. So a rule that is missing costs time, and only one that is too wi
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
-from itertools import permutations
+from dataclasses import dataclass
 from typing import Any
 
 from xds.model import Location, Mode, Name, Operation, Parameter, Schemas, Segment
 from xds.model.plain import Plain
 from xds.model.requirement import mixed, scoped
+from xds.passes.patterns import plain_texts
 from xds.paths import literal, pattern_of
 from xds.streaming import resolved, streams
 
@@ -24,8 +26,11 @@ _UNJUDGED = frozenset({"accept", "content-type", "authorization"})
 """Header parameters that OpenAPI says are to be ignored (Parameter Object, `name`)."""
 _IDLE = frozenset({"description", "title", "default", "deprecated", "examples", "example", "$comment", "type"})
 _HEX = "[0-9a-f]"
-_UUID = f"{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}"
-_DIGITS = 9
+_FORMATS = {
+    "uuid": f"{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}",
+    "date": "[12][0-9]{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])",
+}
+_MOST = 10**9 - 1
 _BOUND = 256
 """The longest text that a regex is written for: RE2 spells repetitions out."""
 
@@ -43,7 +48,8 @@ def plain_of(operation: Operation, schemas: Schemas) -> Plain | None:
     if path is None or query is None:
         return None
     whole = not body and not operation.query_open and all(map(_ignored, others))
-    return Plain(path + query, tuple(sorted(set(_absent(others)))), whole, bool(query))
+    absent = tuple(sorted(set(_absent(others))))
+    return Plain(path + query.text, absent, whole, bool(query.text), query.never, query.each)
 
 
 def _ignored(parameter: Parameter) -> bool:
@@ -66,23 +72,41 @@ def _path(operation: Operation, schemas: Schemas) -> str | None:
     return "".join(f"/{each}" for each in found) if None not in found else None
 
 
-def _query(others: list[Parameter], schemas: Schemas) -> str | None:
-    """The regex of the query, its question mark included: each parameter once at most, the required ones, and nothing else.
+def _query(others: list[Parameter], schemas: Schemas) -> _Query | None:
+    """What a plain query has: some of the parameters that regexes can tell, the required ones among them, in any order.
 
-    Empty if only requests without one are plain, None if not even those.
+    None if not even requests without a query are plain.
     """
     declared = [p for p in others if p.location in (Location.QUERY, Location.QUERYSTRING)]
-    found = {p.name: _pair(p, schemas) for p in declared if p.location is Location.QUERY}
+    spread = any(
+        p.location is Location.QUERYSTRING or "object" in p.shape.types for p in declared
+    )  # over several names
+    found = {} if spread else {p.name: text for p in declared if (text := _pair(p, schemas))}
     needed = {p.name for p in declared if p.required}
-    if not found or len(found) < len(declared) or None in found.values() or len(found) > _ORDERED:
-        return None if needed else ""
-    names = [names for size in range(1, len(found) + 1) for names in permutations(found, size) if needed <= {*names}]
-    texts = "|".join("&".join(str(found[name]) for name in each) for each in names)
-    return rf"\?(?:{texts})" if needed else rf"(?:\?(?:{texts}))?"
+    if not needed <= found.keys() or len(found) > _MANY:
+        return None if needed else _Query()
+    if not found:
+        return _Query()
+    one = f"(?:{'|'.join(found.values())})"
+    text = rf"\?{one}" if len(found) == 1 else rf"\?{one}(?:&{one})*"
+    text = text if needed else f"(?:{text})?"
+    if len(found) == 1:
+        return _Query(text)
+    twice = "|".join(f"{name}=[^&]*&(?:.*&)?{name}=" for name in map(literal, found))
+    return _Query(text, rf".*[?&](?:{twice}).*", tuple(f".*[?&]{literal(name)}=.*" for name in sorted(needed)))
 
 
-_ORDERED = 3
-"""So many parameters may come in any order: RE2 has no word for that, and more would be hundreds of orders."""
+@dataclass(frozen=True, slots=True)
+class _Query:
+    """The regex of a query, its question mark included; what no path with it matches, and what each one does."""
+
+    text: str = ""
+    never: str = ""
+    each: tuple[str, ...] = ()
+
+
+_MANY = 24
+"""So many parameters are told at most: each is a part of two regexes."""
 
 
 def _pair(parameter: Parameter, schemas: Schemas) -> str | None:
@@ -117,14 +141,16 @@ def _value(parameter: Parameter, schemas: Schemas) -> str | None:
 def _text(says: Mapping[str, Any]) -> str | None:
     if not says:
         return f"{VALUE}+"
-    if says == {"format": "uuid"}:
-        return _UUID
+    if says.keys() == {"format"}:
+        return _FORMATS.get(says["format"])
     if says.keys() == {"enum"}:
         return _one_of(says["enum"])
+    least, most = max(1, int(says.get("minLength", 1))), int(says.get("maxLength", _BOUND))
     if says.keys() <= {"minLength", "maxLength"}:
-        least, most = max(1, says.get("minLength", 1)), says.get("maxLength", _BOUND)
-        least, most = int(least), int(min(most, _BOUND))
+        most = min(most, _BOUND)
         return f"{VALUE}{{{least},{most}}}" if least <= most else None
+    if says.keys() <= {"minLength", "maxLength", "pattern"}:
+        return plain_texts(says["pattern"], least, most) if "maxLength" in says else plain_texts(says["pattern"], least)
     return None
 
 
@@ -134,17 +160,52 @@ def _one_of(values: Any) -> str | None:
     return f"(?:{'|'.join(map(literal, texts))})" if texts and len(texts) <= _BOUND else None
 
 
-def _integer(says: Mapping[str, Any]) -> str | None:
-    """As many digits as are below any maximum, nine at the most."""
-    least, most = says.get("minimum", 0), says.get("maximum", 10**_DIGITS)
-    if not says.keys() <= {"minimum", "maximum"} or least > 1 or most < 10:
+def _bounds(says: Mapping[str, Any]) -> tuple[int, int] | None:
+    """The integers from the minimum, or 0, to the maximum, or what nine digits can say."""
+    least, most = max(0, says.get("minimum", 0)), min(says.get("maximum", _MOST), _MOST)
+    if not says.keys() <= {"minimum", "maximum"} or least > most:
         return None
-    more = f"[0-9]{{0,{min(len(str(int(most))) - 1, _DIGITS) - 1}}}"
-    return f"[1-9]{more}" if least > 0 else f"(?:0|[1-9]{more})"
+    low, high = math.ceil(least), math.floor(most)
+    return (low, high) if low <= high else None
+
+
+def _integer(says: Mapping[str, Any]) -> str | None:
+    bounds = _bounds(says)
+    return f"(?:{'|'.join(between(*bounds))})" if bounds else None
+
+
+def _number(says: Mapping[str, Any]) -> str | None:
+    """Integers, and what lies between them in decimals."""
+    bounds = _bounds(says)
+    if bounds is None or bounds[0] == bounds[1]:
+        return _integer(says)
+    return f"(?:(?:{'|'.join(between(bounds[0], bounds[1] - 1))})(?:[.][0-9]{{1,9}})?|{bounds[1]})"
+
+
+def between(low: int, high: int) -> Iterator[str]:
+    """The regexes of the integers from `low`, which is not negative, to `high`, as they are written without leading zeros."""
+    for digits in range(len(str(low)), len(str(high)) + 1):
+        first = 10 ** (digits - 1) if digits > 1 else 0
+        yield from _alike(str(max(low, first)), str(min(high, 10**digits - 1)))
+
+
+def _alike(low: str, high: str) -> Iterator[str]:
+    """The same for two texts of as many digits."""
+    if low == "0" * len(low) and high == "9" * len(high):
+        yield f"[0-9]{{{len(low)}}}" if low else ""
+    elif low[0] == high[0]:
+        yield from (low[0] + rest for rest in _alike(low[1:], high[1:]))
+    else:
+        nought, nine = "0" * (len(low) - 1), "9" * (len(low) - 1)
+        first, last = int(low[0]) + (low[1:] != nought), int(high[0]) - (high[1:] != nine)
+        yield from (low[0] + rest for rest in _alike(low[1:], nine) if low[1:] != nought)
+        if first <= last:
+            yield f"[{first}-{last}]" + (f"[0-9]{{{len(nine)}}}" if nine else "")
+        yield from (high[0] + rest for rest in _alike(nought, high[1:]) if high[1:] != nine)
 
 
 def _boolean(says: Mapping[str, Any]) -> str | None:
     return "(?:true|false)" if not says else None
 
 
-_READINGS = {"string": _text, "integer": _integer, "boolean": _boolean}
+_READINGS = {"string": _text, "integer": _integer, "number": _number, "boolean": _boolean}
