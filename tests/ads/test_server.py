@@ -18,7 +18,7 @@ from xds.ads.events import Connected, Disconnected, Event
 from xds.ads.server import SERVICE, AdsServer, EmptySnapshot
 from xds.ads.session import Pace
 from xds.snapshot import Resource, Snapshot
-from xds.snapshot.types import CLUSTER, LISTENER, ROUTES
+from xds.snapshot.types import CLUSTER, LIMITS, LISTENER, ROUTES
 from xds.snapshot.wire import element, field, fields
 
 ONE, TWO = snapshots(
@@ -292,5 +292,27 @@ def test_whoever_waits_for_proxies_can_be_stopped_at_any_moment(turns: int) -> N
             waiting.cancel()
             await asyncio.wait([waiting], timeout=30)
             assert waiting.cancelled()
+
+    asyncio.run(run())
+
+
+def test_who_is_given_limits_only_needs_no_listener_and_is_no_proxy() -> None:
+    """The rate limit service holds all that it may ask for; whether proxies hold theirs is not asked of it."""
+
+    def types_of(node: Any) -> frozenset[str] | None:
+        return frozenset({LIMITS}) if node.id == "ratelimit" else None
+
+    async def run() -> None:
+        limits = Snapshot({**ONE.resources, LIMITS: {"d": Resource(LIMITS, "d", "1", b"d")}})
+        async with server(types_of=types_of) as (ads, address, _), stream(address, "ratelimit") as wire:
+            ads.publish("g", limits)
+            following = asyncio.ensure_future(wire.follow((LIMITS, "*")))
+            await until(lambda: ads.clients() and ads.clients()[0].live)
+            assert await ads.live("g", 0) == ("no node of group 'g' is connected",)
+            async with stream(address, "proxy") as other:
+                proxy = asyncio.ensure_future(other.follow((CLUSTER, "*"), (LISTENER, "*"), (ROUTES, "r")))
+                assert await ads.live("g", 10) == ()
+                proxy.cancel()
+            following.cancel()
 
     asyncio.run(run())

@@ -128,4 +128,4 @@ def test_both_variants_end_at_the_snapshot(steps: list[object], last: Spelled, l
         if variant == "sotw":  # has no way to take away routes that a client still asks for
             held = {n: r for n, r in held.items() if n in end.of(ROUTES)}
         assert held == {n: r for n, r in end.of(ROUTES).items() if n in client.routes}, variant
-        assert pair.machine.settled, variant
+        assert pair.machine.settled(), variant

@@ -97,10 +97,9 @@ class Machine(ABC):
         """What the client refused, for its next stream."""
         return {s.type_url: tuple(s.refused) for s in self.subscriptions.values() if s.refused}
 
-    @property
-    def settled(self) -> bool:
-        """Whether the client holds all of the snapshot that it asked for, a listener among it."""
-        return LISTENER in self.subscriptions and all(s.settled for s in self.subscriptions.values())
+    def settled(self, least: Iterable[str] = (LISTENER,)) -> bool:
+        """Whether the client holds all of the snapshot that it asked for, and asked for these types at least."""
+        return all(url in self.subscriptions for url in least) and all(s.settled for s in self.subscriptions.values())
 
     # --- what the variants differ in ---
 

@@ -129,7 +129,7 @@ class AdsServer:
     async def live(self, group: str, timeout: float) -> tuple[str, ...]:
         """Waits until every connected node of the group holds the newest snapshot; returns what is missing after `timeout`.
 
-        Empty means live. No connected node at all is something missing.
+        Empty means live. No connected node at all is something missing; nodes that are given some types only do not count.
         """
         end = time.monotonic() + timeout
         while (missing := self._missing(group)) and (left := end - time.monotonic()) > 0:
@@ -143,7 +143,7 @@ class AdsServer:
     def _missing(self, group: str) -> tuple[str, ...]:
         if group not in self._snapshots:
             return (f"nothing was published for group {group!r}",)
-        sessions = [s for s in self._sessions if s.group == group and s.node]
+        sessions = [s for s in self._sessions if s.group == group and s.node and s.types is None]
         if not sessions:
             return (f"no node of group {group!r} is connected",)
         return tuple(f"node {s.node.id!r} does not hold it" for s in sessions if s.node and not s.live)

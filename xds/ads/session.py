@@ -195,7 +195,9 @@ class Session:
     @property
     def live(self) -> bool:
         """Whether the client holds all that it asked for of the newest snapshot."""
-        return self.machine is not None and self._offer is None and not self._outbox and self.machine.settled
+        if self.machine is None or self._offer is not None or self._outbox:
+            return False
+        return self.machine.settled() if self.types is None else self.machine.settled(self.types)
 
     def client(self) -> Client | None:
         """What the management API shows of the stream; None before its first request."""
