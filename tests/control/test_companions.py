@@ -1,0 +1,258 @@
+"""Companions over streams: what they are told and when, who is gone, and who is not let in. Real sockets, no proxy."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import grpc.aio
+import pytest
+
+from sidecar.central import Central
+from tests.projects import CONTRACT, SETTINGS, pets, write
+from xds import handshake
+from xds.ads.identity import Identity
+from xds.control.companions import SIGNS
+from xds.control.groups import ALIVE_S, EVERYTHING
+from xds.control.plane import ControlPlane
+from xds.envoy import Profile
+from xds.packs.archive import packed
+from xds.source.packs import INDEX
+
+PROFILE = Profile(("127.0.0.1", 1), ("127.0.0.1", 2))
+NEWER = CONTRACT.replace("maximum: 100", "maximum: 50")
+
+
+@asynccontextmanager
+async def running(root: Path, **more: Any) -> AsyncIterator[ControlPlane]:
+    plane = ControlPlane(root, PROFILE, ads="127.0.0.1:0", on_event=lambda event: None, **more)
+    await plane.start()
+    plane._tasks[0].cancel()  # what changes is compiled when a test says so
+    try:
+        yield plane
+    finally:
+        await plane.stop()
+
+
+def held(plane: ControlPlane) -> dict[str, Any]:
+    """The report of a companion that holds all that is wanted."""
+    digests = {name: [digest] for name, digest in plane.publisher.wanted.digests.items()}
+    return {"service": "", "digests": digests, "revisions": {}, "admin": "http://127.0.0.1:9", "problems": []}
+
+
+async def until(condition: Callable[[], object], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "not in time"
+        await asyncio.sleep(0.01)
+
+
+async def send(central: Central, report: Mapping[str, Any]) -> Mapping[str, Any]:
+    """As the companion does: again if no answer came in time, as from a machine that loads everything for the first time."""
+    while True:
+        try:
+            return await central.send(report)
+        except ConnectionError:
+            await asyncio.sleep(0.1)
+
+
+def run(test: Callable[[], Awaitable[None]]) -> None:
+    asyncio.run(asyncio.wait_for(test(), 120))  # type: ignore[arg-type]
+
+
+def test_a_companion_is_told_at_once_and_says_only_what_is_new(tmp_path: Path) -> None:
+    root = write(tmp_path / "project", pets())
+
+    async def test() -> None:
+        async with running(root) as plane:
+            central = Central.at(plane.address, None, "one")
+            said = await send(central, held(plane))
+            assert said["needed"] == held(plane)["digests"]
+            assert said["wanted"] == plane.publisher.wanted.digests
+            (known,) = plane.publisher.companions.values()
+            assert (known.node, known.admin) == ("one", ""), "nobody asks a companion elsewhere"
+            (offer,) = await central.offers()
+            (root / "contracts/pets/v1.yaml").write_text(NEWER)
+            await plane.refresh()
+            await until(lambda: next(iter(central._lanes.values())).said["sources"]["revision"] != offer.revision)  # type: ignore[index]
+            (newer,) = await central.offers()
+            document = await central.sources(newer.target)
+            assert document["revision"] == newer.revision
+            (follower,) = plane.companions._all()
+            before = follower.taken
+            assert (await send(central, held(plane)))["wanted"] == plane.publisher.wanted.digests
+            again = await send(central, held(plane))
+            assert (follower.taken, set(again)) == (
+                before + 1,
+                {"taken", "every", "needed", "wanted", "withheld", "sources"},
+            )
+            await central.close()
+
+    run(test)
+
+
+def test_who_says_goodbye_is_gone_and_who_breaks_off_has_a_moment(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with running(write(tmp_path / "project", pets())) as plane:
+            polite, rude = (Central.at(plane.address, None, node) for node in ("polite", "rude"))
+            for each in (polite, rude):
+                await send(each, held(plane))
+            assert [c.node for c in plane.publisher.living(EVERYTHING)] == ["polite", "rude"]
+            await polite.close()
+            await until(lambda: [c.node for c in plane.publisher.living(EVERYTHING)] == ["rude"])
+            await rude._shut([*rude._lanes])
+            await until(lambda: not [*plane.companions._all()])
+            known = plane.publisher.companions["rude"]
+            assert known.patience == ALIVE_S
+            assert known.lives(known.seen + ALIVE_S - 0.1)
+            assert not known.lives(known.seen + ALIVE_S)
+
+    run(test)
+
+
+def test_a_publication_waits_for_who_is_there_and_goes_on_without_who_left(tmp_path: Path) -> None:
+    root = write(tmp_path / "project", pets())
+
+    async def test() -> None:
+        async with running(root) as plane:
+            one, two = (Central.at(plane.address, None, node) for node in ("one", "two"))
+            for each in (one, two):
+                await send(each, held(plane))
+            (root / "contracts/pets/v1.yaml").write_text(NEWER)
+            await plane.refresh()
+            wanted = plane.publisher.wanted.digests
+            await send(one, held(plane))
+            assert plane.publisher.groups[EVERYTHING].digests != wanted
+            await two.close()
+            await until(lambda: plane.publisher.groups[EVERYTHING].digests == wanted)
+            await one.close()
+
+    run(test)
+
+
+def test_signs_of_life_are_as_many_as_can_be_heard(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with running(write(tmp_path / "project", pets())) as plane:
+            desk = plane.companions
+            lines = [desk.open({"node": f"n{n}", "service": ""}, None, "x") for n in range(5 * SIGNS)]
+            assert desk.every() == 5
+            lines[0].receive({"report": held(plane)})
+            assert json.loads(await lines[0].news())["every"] == 5
+            assert plane.publisher.companions["n0"].patience == handshake.MISSED * 5
+            seen = plane.publisher.companions["n0"].seen
+            lines[0].receive({})
+            assert plane.publisher.companions["n0"].seen > seen
+            for line in lines[SIGNS:]:
+                line.close()
+            assert desk.every() == handshake.EVERY_S
+            lines[0].receive({})
+            assert json.loads(await lines[0].news())["every"] == handshake.EVERY_S, "told with its next sign of life"
+
+    run(test)
+
+
+def test_an_old_line_says_nothing_of_a_companion_that_came_anew(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with running(write(tmp_path / "project", pets())) as plane:
+            old, new = (plane.companions.open({"node": "n", "service": ""}, None, "x") for _ in range(2))
+            for line in (old, new):
+                line.receive({"report": held(plane)})
+            old.receive({"bye": True})
+            old.close()
+            assert plane.publisher.companions["n"] is new.companion
+            assert plane.publisher.living(EVERYTHING)
+
+    run(test)
+
+
+@pytest.mark.parametrize("sent", [b"no json", b"[]", b"{}", b'{"node": "n"}'])
+def test_what_is_no_companion_is_told_so(tmp_path: Path, sent: bytes) -> None:
+    async def test() -> None:
+        async with (
+            running(write(tmp_path / "project", pets())) as plane,
+            grpc.aio.insecure_channel(plane.address) as over,
+        ):
+            call = over.stream_stream(f"/{handshake.SERVICE}/{handshake.FOLLOW}")()
+            await call.write(sent)
+            assert await call.code() == grpc.StatusCode.INVALID_ARGUMENT
+            assert not [*plane.companions._all()]
+
+    run(test)
+
+
+def test_a_wrong_certificate_is_logged_once_a_peer_and_ends_lines(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    right, wrong = (Identity((f"spiffe://c/ns/shop/sa/{name}",)) for name in ("pets", "toys"))
+
+    async def test() -> None:
+        async with running(write(tmp_path / "project", pets())) as plane:
+            line = plane.companions.open({"node": "n", "service": "pets"}, wrong, "ipv4:10.0.0.1:1")
+            line.receive({"report": held(plane)})
+            assert "pets/n" in plane.publisher.companions
+            plane.admission.secured = object()
+            await plane.companions.compiled()
+            while True:
+                try:
+                    await line.news()
+                except PermissionError:
+                    break
+            with pytest.raises(PermissionError):
+                line.receive({})
+            line.close()
+            assert "pets/n" not in plane.publisher.companions, "nobody waits for it"
+            plane.companions.open({"node": "n", "service": "pets"}, right, "ipv4:10.0.0.1:1").close()
+            for port in range(9):
+                with pytest.raises(PermissionError):
+                    plane.companions.open({"node": "n", "service": "pets"}, wrong, f"ipv4:10.0.0.1:{port}")
+            with pytest.raises(PermissionError):
+                await plane.companions.hand("pets", wrong, "ipv4:10.0.0.2:1")
+
+    with caplog.at_level(logging.WARNING, "sidegate"):
+        run(test)
+    assert [r.args[0] for r in caplog.records if "is refused" in r.message] == ["ipv4:10.0.0.1:0", "ipv4:10.0.0.2:1"]  # type: ignore[index]
+
+
+def test_sources_have_the_order_of_kubernetes(tmp_path: Path) -> None:
+    """The state in which a service's sources came to be what they are; others' changes are none of its own."""
+    files, folder = {name: text.encode() for name, text in pets().items()}, tmp_path / "packs"
+    own, shared = SETTINGS.splitlines()[:2], SETTINGS.splitlines()[2]
+    files["sidegate.yaml"] = "\n".join(own).encode()
+    toys = {"contracts/toys/v1.yaml": CONTRACT.replace("/pets/v1", "/toys/v1").encode()}
+    folder.mkdir()
+
+    def put(state: int, **packs: Mapping[str, bytes]) -> None:
+        for name, content in packs.items():
+            (folder / f"{name}.zip").write_bytes(packed(dict(sorted(content.items()))))
+        index = {"packs": {}, "sources": [], "seen": {"shop": "7", "*": str(state)}}
+        (folder / INDEX).write_text(json.dumps(index))
+
+    async def test() -> None:
+        put(100, pets=files)
+        async with running(write(tmp_path / "project", {"sidegate.yaml": shared}), packs=[folder]) as plane:
+            line = plane.companions.open({"node": "n", "service": "pets"}, None, "x")
+
+            async def offered() -> dict[str, Any]:
+                await plane.refresh()
+                offer: dict[str, Any] = plane.companions.handouts.offer("pets")
+                return offer
+
+            first = await offered()
+            assert plane.publisher.wanted.diagnostics == ()
+            assert first["order"] == 100
+            put(120, toys=toys)
+            assert await offered() == first
+            put(130, pets={**files, "contracts/pets/v1.yaml": NEWER.encode()})
+            second = await offered()
+            assert (second["order"], second["revision"] == first["revision"]) == (130, False)
+            assert (await plane.companions.hand("pets", None, "x"))["order"] == 130
+            line.close()
+
+    run(test)
