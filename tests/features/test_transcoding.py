@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ def _file() -> descriptor_pb2.FileDescriptorProto:
     item.field.add(name="title", number=2, type=Field.TYPE_STRING, label=Field.LABEL_OPTIONAL, json_name="title")
     shop = descriptor_pb2.ServiceDescriptorProto(name="Shop")
     rules = {"Get": http_pb2.HttpRule(get="/items/{id}"), "Add": http_pb2.HttpRule(post="/items", body="*")}
+    rules["Get"].additional_bindings.add(get="/kept/{id}")
     for name, rule in rules.items():
         method = shop.method.add(name=name, input_type=".shop.Item", output_type=".shop.Item")
         method.options.Extensions[annotations_pb2.http].CopyFrom(rule)
@@ -93,6 +95,7 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Calls]:
         "/items/{id}": {"get": operation(parameters=[ID], x_sidegate=own)},
         "/items": {"post": operation(requestBody=body, x_sidegate=own)},
         "/nothing": {"get": operation(x_sidegate=own)},
+        "/kept/{id}": {"get": operation(parameters=[ID], x_sidegate={**own, "cache": {"ttl": "60s", "shared": True}})},
     }
     seen: list[Any] = []
     server, port = _server(seen)
@@ -125,6 +128,18 @@ def test_the_contract_is_asked_first(calls: Calls) -> None:
     assert calls.hop.client.post("/items", json={"title": "longer than nine"}).status_code == 400
     assert calls.hop.client.post("/items", json={"id": 1}).status_code == 400
     assert len(calls.seen) == before
+
+
+def test_what_a_call_answered_is_kept_as_json(calls: Calls) -> None:
+    assert calls.hop.client.get("/kept/3").json() == {"id": 3, "title": "a bicycle"}
+    before = len(calls.seen)
+    deadline = time.monotonic() + 10
+    while "age" not in (again := calls.hop.client.get("/kept/3")).headers and time.monotonic() < deadline:
+        before = len(calls.seen)  # what was stored is there a moment later
+    assert again.json() == {"id": 3, "title": "a bicycle"}
+    assert "age" in again.headers
+    assert len(calls.seen) == before
+    assert calls.hop.client.get("/kept/404").status_code == 404
 
 
 def test_what_is_no_call_is_refused(calls: Calls) -> None:

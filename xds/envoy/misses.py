@@ -12,16 +12,18 @@ from functools import lru_cache
 
 from envoy_data_plane.envoy.config.core.v3 import Metadata
 from envoy_data_plane.envoy.config.route.v3 import Decorator, Route, RouteConfiguration, VirtualHost
+from envoy_data_plane.google.protobuf import Any
 from envoy_data_plane.xds.type.matcher.v3 import Matcher, MatcherMatcherTree, MatcherMatcherTreeMatchMap
 
-from xds.envoy import credentials, names
+from xds.envoy import credentials, names, wordings
 from xds.envoy.actions import action
-from xds.envoy.codec import encode
+from xds.envoy.codec import any_of, encode
 from xds.envoy.composed import Part, Token, composed, gathered
 from xds.envoy.featured import featured_of
-from xds.envoy.filters import cache
+from xds.envoy.filters import cache, service_errors, transcoder
 from xds.envoy.make import maker
 from xds.envoy.matcher import header_input
+from xds.envoy.patches import SENT, patched
 from xds.envoy.profile import Profile
 from xds.envoy.refused import listed, only, refusal
 from xds.envoy.routed import Routed, surroundings
@@ -72,18 +74,26 @@ def _route(routed: Routed) -> Route:
         "operation_id": operation.name,
         "service": version.service,
         "version": version.name,
+        **wordings.metadata(operation, version.name),
     }
-    rule = cache.rule(routed)
-    return Route(
+    filters = {
+        names.CACHE_RULE_FILTER: cache.rule(routed),
+        names.SERVICE_ERRORS_FILTER: service_errors.of_service(routed),
+        names.TRANSCODER_FILTER: transcoder.of_service(routed),
+    }
+    made = Route(
         name=name_of(routed),
         match=only(operation.method),
         route=action(routed),
         metadata=Metadata(filter_metadata={names.METADATA: struct(said)}),
         decorator=Decorator(operation=names.span(operation), propagate=False),
-        typed_per_filter_config={names.CACHE_RULE_FILTER: rule} if rule else {},
+        typed_per_filter_config={
+            n: m if isinstance(m, Any) else any_of(m) for n, m in filters.items() if m is not None
+        },
         request_headers_to_remove=credentials.spent(routed),
         request_headers_to_add=spoken(routed),
     )
+    return patched("route", made.name, made, routed.gateway.edge, SENT.__contains__)
 
 
 @dataclass(slots=True)

@@ -41,10 +41,11 @@ from xds.envoy import names
 from xds.envoy.codec import any_of, shared
 from xds.envoy.discovery import by_ads
 from xds.envoy.featured import featured
-from xds.envoy.filters import cache, trace
+from xds.envoy.filters import cache, service_errors, trace, transcoder
 from xds.envoy.profile import Profile
 from xds.envoy.replies import local_replies
 from xds.envoy.typed import seconds
+from xds.envoy.wordings import mappers
 from xds.model import Gateway
 from xds.native.caching import cache_of
 
@@ -92,15 +93,19 @@ def listener(gateway: Gateway, profile: Profile) -> Listener:
         rds=Rds(route_config_name=names.MISSES, config_source=by_ads()),
         http_filters=[
             HttpFilter(name=names.TRACE_FILTER, typed_config=any_of(trace.trace())),
+            HttpFilter(
+                name=names.SERVICE_ERRORS_FILTER, typed_config=any_of(service_errors.service_errors()), disabled=True
+            ),
             HttpFilter(name="path", typed_config=any_of(_path())),
             HttpFilter(name=names.CACHE_RULE_FILTER, typed_config=any_of(HeaderMutation()), disabled=True),
+            HttpFilter(name=names.TRANSCODER_FILTER, typed_config=any_of(transcoder.transcoder()), disabled=True),
             HttpFilter(name=names.ROUTER_FILTER, typed_config=any_of(Router(suppress_envoy_headers=True))),
         ],
         max_request_headers_kb=96,
         stream_idle_timeout=seconds(profile.limits.idle_s),
         server_header_transformation=HttpConnectionManagerServerHeaderTransformation.PASS_THROUGH,
         skip_xff_append=True,
-        local_reply_config=local_replies(),
+        local_reply_config=local_replies(mappers()),
     )
     return Listener(
         name=names.ORIGIN,

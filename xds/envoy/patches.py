@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from betterproto2 import Message
 
@@ -13,12 +14,26 @@ from xds.protos import merged
 M = TypeVar("M", bound=Message)
 
 
-def patched(resource: str, name: str, message: M, edge: Edge) -> M:
+SENT = frozenset(
+    (
+        "route",
+        "request_headers_to_add",
+        "request_headers_to_remove",
+        "response_headers_to_add",
+        "response_headers_to_remove",
+    )
+)
+"""The fields of a route that tell how the service is asked, and what is made of its answer: of an operation with a cache they
+are its second route's (`xds.envoy.misses`)."""
+
+
+def patched(resource: str, name: str, message: M, edge: Edge, taken: Callable[[str], bool] = lambda field: True) -> M:
     """The message with every patch that touches it merged in, in their order; the message itself if there is none.
 
-    Raises `Mismatch` if one does not fit after all: nothing is published then.
+    Only the fields that are `taken` are. Raises `Mismatch` if one does not fit after all: nothing is published then.
     """
     for patch in edge.patches:
         if patch.touches(resource, name):
-            message = merged(message, json.loads(patch.merge))
+            merge: dict[str, Any] = json.loads(patch.merge)
+            message = merged(message, {field: value for field, value in merge.items() if taken(field)})
     return message

@@ -39,7 +39,7 @@ from xds.envoy.login import with_logins
 from xds.envoy.make import maker
 from xds.envoy.matcher import matcher, matches
 from xds.envoy.origin import ACTION
-from xds.envoy.patches import patched
+from xds.envoy.patches import SENT, patched
 from xds.envoy.plain import PROTOCOL, plain
 from xds.envoy.preflights import preflights, widest
 from xds.envoy.profile import Profile
@@ -243,7 +243,10 @@ def _route(routed: Routed) -> Route:
         request_headers_to_remove=credentials.spent(routed),
         request_headers_to_add=spoken(routed),
     )
-    return patched("route", names.route(version, operation), made, routed.gateway.edge)
+    name, edge = names.route(version, operation), routed.gateway.edge
+    if cache_of(operation):
+        return patched("route", name, made, edge, lambda field: field not in SENT)
+    return patched("route", name, made, edge)
 
 
 def _metadata(routed: Routed) -> Metadata:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from xds.native.feature import Feature, Problem, Site
 from xds.native.quantities import DURATION, seconds
+from xds.native.streams import lasts
 
 if TYPE_CHECKING:
     from xds.model import Operation
@@ -31,8 +32,18 @@ class Cache:
 
 
 def cache_of(operation: Operation) -> Cache | None:
-    """An operation's cache, or None: other methods than GET and HEAD have none, whatever holds around them."""
-    return operation.native.cache if operation.method in METHODS else None
+    """An operation's cache, or None: what cannot be kept has none, whatever holds around it."""
+    found = operation.native.cache
+    return found if found is not None and _unkept(operation) is None else None
+
+
+def _unkept(operation: Operation) -> str | None:
+    """Why nothing of an operation can be kept: what lasts would be held back until it ends."""
+    if operation.method not in METHODS:
+        return f"the answer to a {operation.method} is not kept"
+    if operation.native.redirect is not None:
+        return "a redirect is not kept: the gateway answers by itself"
+    return "an answer that lasts, or changes protocols, is not kept" if lasts(operation) else None
 
 
 def _read(value: Mapping[str, Any]) -> Cache:
@@ -42,10 +53,8 @@ def _read(value: Mapping[str, Any]) -> Cache:
 
 def _check(value: Cache, operation: Operation, site: Site) -> Iterator[Problem]:
     own = operation.settings["cache"].place.pointer.startswith(operation.place.pointer)
-    if operation.method not in METHODS and own:
-        yield Problem(
-            f"the answer to a {operation.method} is not kept", help="take it off: only GET and HEAD have a cache"
-        )
+    if own and (why := _unkept(operation)):
+        yield Problem(why, help="take it off: only whole answers of the service to GET and HEAD are")
     if not value.ttl:
         yield Problem("a cache whose answers live for less than a second keeps none", "/ttl", "leave `cache` out")
     for name in value.vary:

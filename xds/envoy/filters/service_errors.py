@@ -30,6 +30,7 @@ from xds.envoy import wordings
 from xds.envoy.codec import any_of
 from xds.envoy.filters import trace
 from xds.envoy.routed import Routed
+from xds.native.caching import cache_of
 
 
 def service_errors() -> CustomResponse:
@@ -38,7 +39,13 @@ def service_errors() -> CustomResponse:
 
 
 def per_route(routed: Routed) -> CustomResponse | None:
-    """What is said in the place of one operation's service."""
+    """What is said in the place of one operation's service. Behind a cache, where the gateway's own answers are not told from
+    the service's, that is said before it."""
+    return None if cache_of(routed.operation) else of_service(routed)
+
+
+def of_service(routed: Routed) -> CustomResponse | None:
+    """The same, wherever it is said."""
     text = wordings.service_error(routed.operation, routed.version.name) if routed.operation.native.errors else None
     if text is None:
         return None

@@ -16,6 +16,7 @@ from envoy_data_plane.google.protobuf import Any
 
 from xds.envoy.codec import any_of, shared
 from xds.envoy.routed import Routed
+from xds.native.caching import cache_of
 from xds.native.streams import calls
 from xds.native.traffic import Transcoding
 
@@ -26,7 +27,12 @@ def transcoder() -> GrpcJsonTranscoder:
 
 
 def per_route(routed: Routed) -> Any | None:
-    """The descriptor of the operation's upstream; operations that take gRPC itself pass as they are."""
+    """The descriptor of the operation's upstream. What is kept is JSON: calls are made behind the cache."""
+    return None if cache_of(routed.operation) else of_service(routed)
+
+
+def of_service(routed: Routed) -> Any | None:
+    """The same, wherever calls are made; operations that take gRPC itself pass as they are."""
     found = routed.version.upstream.traffic.transcoding
     if found is None or calls(routed.operation):
         return None
