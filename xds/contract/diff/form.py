@@ -30,6 +30,9 @@ _WORDS: dict[str, frozenset[str]] = {
 }
 """Keywords that say something of values of some types only."""
 
+_CONDITIONS = ("if", "not", "dependentSchemas")
+"""Keywords whose schemas may describe properties as well."""
+
 _LATER = frozenset(
     [
         "const",
@@ -158,6 +161,11 @@ class Form:
             found = own if found is None else {key: node for key, node in found.items() if key in own}
         return found
 
+    @property
+    def listed(self) -> list[Any]:
+        """The values of `enum` and `const`, none where there are none."""
+        return [node.value for node in (self.values or {}).values()]
+
     @cached_property
     def constant(self) -> bool:
         return next(self.told("const"), None) is not None
@@ -183,8 +191,10 @@ class Form:
 
     def member(self, name: str) -> tuple[Node, ...]:
         """The schemas of one property: in each object's schema what `properties`, `patternProperties`, or else
-        `additionalProperties` say (JSON Schema 2020-12, 10.3.2)."""
-        return tuple(schema for node in self.nodes for schema in self._member(node, name))
+        `additionalProperties` say (JSON Schema 2020-12, 10.3.2); where none says anything, `unevaluatedProperties`."""
+        found = tuple(schema for node in self.nodes for schema in self._member(node, name))
+        conditional = self.groups or any(next(self.told(keyword), None) for keyword in _CONDITIONS)
+        return found or (() if conditional else tuple(self.told("unevaluatedProperties")))
 
     def _member(self, node: Node, name: str) -> list[Node]:
         if "object" not in self.types:

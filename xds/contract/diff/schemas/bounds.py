@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 from xds.contract.diff.form import Form
 from xds.contract.diff.found import Findings, Issue, Two
@@ -42,12 +43,30 @@ def bounds(two: Two) -> Findings:
         wanted, kept = tightest(two.target, stem, upper, keywords), tightest(two.source, stem, upper, keywords)
         if wanted is None or (kept is not None and within(kept, wanted, upper)):
             continue
+        if two.source.values is not None and all(_holds(wanted, stem, upper, v) for v in two.source.listed):
+            continue
         name = stem.replace("max", "exclusive-max").replace("min", "exclusive-min") if wanted.exclusive else stem
         same = kept is not None and kept.exclusive == wanted.exclusive
         old, new = (kept, wanted) if two.request else (wanted, kept)
         verb = _verb(two.request, upper, same)
         words = f"{wanted.node.key} {_said(old)} became {_said(new)}" if same else _set(two.request, wanted)
         yield Issue(f"{name}-{verb}", words, old.node if old else None, new.node if new else None)
+
+
+def _holds(bound: Bound, stem: str, upper: bool, value: Any) -> bool:
+    """Whether a listed value keeps a bound, which says nothing of values of other types."""
+    kind, measure = _MEASURES.get(stem.partition("-")[2], ((int, float), float))
+    if not isinstance(value, kind) or isinstance(value, bool):
+        return True
+    size = measure(value)
+    return (size == bound.value and not bound.exclusive) or (size < bound.value if upper else size > bound.value)
+
+
+_MEASURES: dict[str, tuple[Any, Callable[[Any], float]]] = {
+    "length": (str, len),
+    "items": (list, len),
+    "properties": (dict, len),
+}
 
 
 def _verb(request: bool, upper: bool, same: bool) -> str:
@@ -114,6 +133,8 @@ def multiples(two: Two) -> Findings:
     for wanted in two.target.told("multipleOf"):
         if not _is_number(wanted) or wanted.value <= 0 or any(_divides(wanted.value, node.value) for node in kept):
             continue
+        if two.source.values is not None and all(_multiple(v, wanted.value) for v in two.source.listed):
+            continue
         if wanted.value == 1 and "number" not in two.source.types:
             continue
         verb = "changed" if kept else "set" if two.request else "unset"
@@ -121,6 +142,10 @@ def multiples(two: Two) -> Findings:
         old, new = (other, wanted) if two.request else (wanted, other)
         words = f"multipleOf {old.value if old else 'none'} became {new.value if new else 'none'}"
         yield Issue(f"multiple-of-{verb}", words, old, new)
+
+
+def _multiple(value: Any, of: float) -> bool:
+    return isinstance(value, bool) or not isinstance(value, (int, float)) or _divides(of, value)
 
 
 def _divides(part: float, whole: float) -> bool:

@@ -71,13 +71,17 @@ def _of(names: Mapping[str, int], index: int) -> set[str]:
     return {name for name, at in names.items() if at == index}
 
 
+_STRUCTURE = frozenset({"anyOf", "oneOf", "allOf", "$ref", "$dynamicRef"})
+
+
 def rest(node: Node, form: Form) -> Node:
-    """A schema without its lists of alternatives; the same object each time, so that what it is part of is compared once."""
-    if type(node.value) is not dict or not {"anyOf", "oneOf"} & node.value.keys():
+    """A schema without its lists of alternatives, and without what leads to other schemas, since a form has those beside it;
+    the same object each time, so that what it is part of is compared once."""
+    if type(node.value) is not dict or not _STRUCTURE & node.value.keys():
         return node
     key = ("rest", id(node.value))
     if key not in form.made:
-        form.made[key] = {k: v for k, v in node.value.items() if k not in ("anyOf", "oneOf", "allOf", "$ref")}
+        form.made[key] = {k: v for k, v in node.value.items() if k not in _STRUCTURE}
     return Node(form.made[key], node.file, node.parent, node.key)
 
 

@@ -6,11 +6,15 @@ from xds.contract.diff.form import Form
 from xds.contract.diff.found import Choice, Findings, Issue, Part, Two
 from xds.contract.node import Node
 
+from .apart import apart
+
 
 def nots(two: Two) -> Findings:
     """What the reader refuses, the writer must refuse too: each `not` must lie within one of the other's."""
     wanted, kept = tuple(two.target.told("not")), tuple(two.source.told("not"))
     for mine in wanted:
+        if apart(two.source, two.target.of((mine,))):
+            continue
         pairs = [(other, mine) if two.request else (mine, other) for other in kept]
         options = tuple((Part(None, (old,), (new,), turned=True),) for old, new in pairs)
         verb = "changed" if kept else "added" if two.request else "removed"

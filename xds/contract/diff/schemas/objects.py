@@ -10,11 +10,18 @@ from xds.contract.node import Node
 def others(two: Two) -> Findings:
     """Properties without a description: refused now, or described in another way."""
     old, new = two.old.additional, two.new.additional
-    if two.request and _closed(new) and not _closed(old):
+    if two.request and (_closed(new) or _left(two)) and not _closed(old):
         yield Issue("additional-properties-refused", "properties without a description are refused", _at(old), _at(new))
     elif not _closed(old) and not _closed(new) and (old or new) and "object" in two.source.types:
         yield Part("*", old, new)
     yield from unevaluated(two, "unevaluatedProperties", "unevaluated-properties")
+
+
+def _left(two: Two) -> bool:
+    """Whether `unevaluatedProperties` closes an object that `additionalProperties` has kept open."""
+    kept, named = (next(form.told("additionalProperties"), None) for form in (two.old, two.new))
+    closed = _closed(tuple(two.new.told("unevaluatedProperties")))
+    return kept is not None and named is None and closed and bool(_told(two.old, "unevaluatedProperties"))
 
 
 def unevaluated(two: Two, keyword: str, stem: str) -> Findings:

@@ -6,6 +6,7 @@ from xds.contract.dialects import V31
 from xds.contract.diff.form import Form
 from xds.contract.diff.found import Findings, Issue, Part, Two
 from xds.contract.node import Node
+from xds.contract.schemas.patterns import found_in
 
 _FORMATS = V31.formats | {"int32", "int64", "float", "double", "byte", "binary"}
 """Formats that say something of the value; `password` and the like only say something to people."""
@@ -18,7 +19,7 @@ def patterns(two: Two) -> Findings:
     """Patterns of the reader's that are not the writer's. Which texts two of them match cannot be compared."""
     kept = {node.value: node for node in two.source.told("pattern")}
     wanted = {node.value: node for node in two.target.told("pattern")}
-    missing = [node for text, node in wanted.items() if text not in kept]
+    missing = [node for text, node in wanted.items() if text not in kept and not _matched(two.source, text)]
     freed = [node for text, node in kept.items() if text not in wanted]
     if not missing:
         return
@@ -31,6 +32,12 @@ def patterns(two: Two) -> Findings:
         else f"the pattern {_quoted(mine)} is " + ("new" if two.request else "gone")
     )
     yield Issue(f"pattern-{verb}", words, old, new)
+
+
+def _matched(form: Form, pattern: object) -> bool:
+    """Whether a form lists its values, and all texts among them match."""
+    texts = [value for value in form.listed if isinstance(value, str)]
+    return form.values is not None and isinstance(pattern, str) and all(found_in(pattern, text) for text in texts)
 
 
 def _quoted(node: Node | None) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from xds.contract.diff.form import Form, expanded
 from xds.contract.diff.found import Findings, Issue, Two
 from xds.contract.node import Node
-from xds.contract.schemas.keywords import TYPES
+from xds.contract.schemas.keywords import TYPES, types_of
 
 _SCALARS = frozenset({"string", "number", "integer", "boolean"})
 
@@ -30,7 +30,7 @@ def possible(two: Two) -> Issue | None:
 
 def kinds(two: Two) -> Findings:
     """Types that the writer may send and the reader does not take."""
-    lost = two.source.types - two.target.types
+    lost = _written(two.source) - two.target.types
     if two.text and "string" in two.target.types:
         lost -= _SCALARS  # as text, a number is a string too
     if not lost:
@@ -44,6 +44,14 @@ def kinds(two: Two) -> Findings:
         return
     words = f"{_named(two.old)} became {_named(two.new)}"
     yield Issue(_what(two), words, *places)
+
+
+def _written(form: Form) -> frozenset[str]:
+    """The types of what is written: those of the values, where they are listed. A whole number is an integer then."""
+    if form.values is None:
+        return form.types
+    found = {kind for node in form.values.values() for kind in types_of(node.value)[:1]}
+    return form.types & found
 
 
 def _what(two: Two) -> str:
