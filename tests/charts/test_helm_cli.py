@@ -16,6 +16,7 @@ from tests.charts.test_sidegate import CASES as SHARED
 pytestmark = pytest.mark.slow
 EVERYTHING = SHARED["everything"]
 SERVICES = ("catalog", "orders")
+TEAM = EXAMPLES / "catalog"
 
 
 def helm(binary: Path, *words: str | Path) -> str:
@@ -70,16 +71,18 @@ def test_a_team_takes_the_library_as_a_dependency(helm_binary: Path, tmp_path: P
     assert ordered(objects(text)) == ordered(render(EXAMPLES / "catalog"))
 
 
+EDGE = "xds.secret=x,edge.enabled=true,edge.secret=e"
 OLD = {
-    "no native sidecars": ("1.28.0", [], "has no native sidecars"),
-    "no image volumes": ("1.30.0", ["--set", "sidegate.sources.image=shop/contracts:1"], "has no image volumes"),
+    "no native sidecars": ("1.28.0", TEAM, [], "has no native sidecars"),
+    "no native sidecar of the edge": ("1.28.0", ROOT / "helm" / "sidegate", ["--set", EDGE], "has no native sidecars"),
+    "no image volumes": ("1.30.0", TEAM, ["--set", "sidegate.sources.image=shop/contracts:1"], "has no image volumes"),
 }
 
 
 @pytest.mark.parametrize("case", OLD)
 def test_what_an_older_kubernetes_has_not_is_told(case: str, helm_binary: Path) -> None:
-    version, flags, said = OLD[case]
-    command = [helm_binary, "template", "shop", EXAMPLES / "catalog", "--kube-version", version, *flags]
+    version, chart, flags, said = OLD[case]
+    command = [helm_binary, "template", "shop", chart, "--kube-version", version, *flags]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode != 0
     assert said in done.stderr

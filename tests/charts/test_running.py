@@ -12,6 +12,7 @@ import pytest
 from tests.charts.kubelet import PROGRAMS, Pod, status
 from tests.charts.rendering import EXAMPLES, ROOT, Object, objects, one, render
 from tests.charts.volumes import Objects
+from tests.e2e.tokens import Issuer
 from tests.roles.running import short_folder, until
 
 pytestmark = pytest.mark.slow
@@ -21,9 +22,13 @@ def by_name(found: list[Object]) -> Objects:
     return {(each["kind"], each["metadata"]["name"]): each for each in found}
 
 
+ISSUER = Issuer()
+
+
 @contextmanager
 def running(service: str, **values: Any) -> Iterator[tuple[Pod, list[Object]]]:
     found = render(EXAMPLES / service, {"sidegate": values})
+    one(found, "ConfigMap")["data"]["jwks.json"] = ISSUER.jwks()
     with short_folder() as folder:
         pod = Pod(one(found, "Deployment")["spec"]["template"], folder, by_name(found))
         try:
@@ -35,7 +40,9 @@ def running(service: str, **values: Any) -> Iterator[tuple[Pod, list[Object]]]:
 
 def ask(container: Object, url: str) -> subprocess.CompletedProcess[str]:
     """What `helm test` runs, with a pod's own address for the Service's."""
-    words = [*PROGRAMS["sidegate"], *container["command"][1:], url, *container["args"][1:]]
+    token = ISSUER.token(aud="shop", scope="orders:read")  # of the Secret that the chart names
+    args = [word.replace("$(TOKEN)", token) for word in container["args"][1:]]
+    words = [*PROGRAMS["sidegate"], *container["command"][1:], url, *args]
     return subprocess.run(words, capture_output=True, text=True, timeout=120, cwd=ROOT, check=False)
 
 

@@ -108,6 +108,12 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "another kind of control": ({"control": "mesh"}, "/control"),
     "null": ({"port": None}, "missing property 'port'"),
     "a request without a status": ({"test": {"requests": ["GET /"]}}, "/test/requests/0"),
+    "no requests to try": (
+        {"test": {"requests": []}},
+        "test.requests are an allowed (below 400) and a refused request",
+    ),
+    "no allowed request": ({"test": {"requests": ["GET /a 401", "GET /b 404"]}}, "test.requests are an allowed"),
+    "no refused request": ({"test": {"requests": ["GET /a 200", "GET /b 302"]}}, "test.requests are an allowed"),
     "the app on Envoy's port": ({"app": {"port": 8080}}, "app.port and port are both 8080"),
     "probes on Envoy's port": ({"ports": {"ready": 8080}}, "have to differ"),
     "no sources": ({"sources": {"folder": ""}}, "no sources"),
@@ -204,6 +210,19 @@ def test_workloads_that_cannot_have_a_sidecar(case: str, team: Path, tmp_path: P
     with pytest.raises(Refused) as refusal:
         render(chart, {"sidegate": {"containers": "classic"}})
     assert said in str(refusal.value)
+
+
+def test_the_tests_pod_runs_where_the_workloads_may(team: Path, tmp_path: Path) -> None:
+    placed = {
+        "imagePullSecrets": [{"name": "registry"}],
+        "nodeSelector": {"pool": "shop"},
+        "tolerations": [{"operator": "Exists"}],
+    }
+    workload = {"kind": "Deployment", "metadata": {"name": "one"}}
+    workload |= {"spec": {"template": {"spec": {"containers": [{"name": "a"}], **placed}}}}
+    made = one(render(with_workload(team, tmp_path, yaml.safe_dump(workload))), "Pod", "-test")
+    assert placed.items() <= made["spec"].items()
+    kubernetes_validate.validate(made, VERSIONS[0], strict=True)
 
 
 def test_a_charts_name_that_is_no_services(team: Path, tmp_path: Path) -> None:

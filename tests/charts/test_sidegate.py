@@ -51,6 +51,7 @@ CASES: dict[str, dict[str, Any]] = {
         "networkPolicy": {"metricsFrom": [{"namespaceSelector": {"matchLabels": {"team": "observability"}}}]},
         "serviceAccount": {"annotations": {"a": "b"}},
         "pods": {"labels": {"team": "platform"}, "annotations": {"a": "b"}, "tolerations": [{"operator": "Exists"}]},
+        "test": {"requests": ["GET /shop/v1/items 200", "GET /shop/v1/nothing 404"]},
     },
     "limits": {
         "xds": SECRET["xds"],
@@ -162,6 +163,23 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "limits without a secret": (SECRET | {"rateLimit": {"enabled": True}}, "rateLimit.secret"),
     "no issuer": ({"xds": {"secret": "x", "certManager": {"enabled": True}}}, "issuer.name"),
     "more than most": (SECRET | {"edge": {"replicas": {"min": 3, "max": 2}}}, "edge.replicas.min"),
+    "one that may never go": (
+        SECRET | {"controlPlane": {"replicas": 1}},
+        "controlPlane.minAvailable (1) of 1 replicas",
+    ),
+    "half of one, rounded up": (
+        SECRET | {"controlPlane": {"replicas": 1, "minAvailable": "50%"}},
+        "controlPlane.minAvailable (50%) of 1",
+    ),
+    "all of them": (
+        SECRET | {"controlPlane": {"replicas": 3, "minAvailable": "70%"}},
+        "(70%) of 3 replicas lets no pod",
+    ),
+    "an edge that may never go": (
+        SECRET | {"edge": {"enabled": True, "secret": "e", "replicas": {"min": 1}}},
+        "edge.minAvailable (1) of 1 replicas",
+    ),
+    "no allowed request": (SECRET | {"test": {"requests": ["GET /a 404", "GET /b 401"]}}, "an allowed (below 400)"),
     "an unknown value": (SECRET | {"repliccas": 1}, "additional properties 'repliccas' not allowed"),
     "an unknown inner value": (SECRET | {"edge": {"enable": True}}, "additional properties 'enable' not allowed"),
     "no replica": (SECRET | {"controlPlane": {"replicas": 0}}, "/controlPlane/replicas"),
@@ -186,6 +204,15 @@ def test_the_notes_say_what_to_do_next() -> None:
     said = notes(CHART, SECRET, "sidegate")
     assert "address: sidegate-xds.prod.svc:9902" in said
     assert "helm test sidegate --namespace prod" in said
+    edge = SECRET | {"edge": {"enabled": True, "secret": "e"}}
+    assert "does not ask the edge" in notes(CHART, edge, "sidegate")
+    assert "does not ask the edge" not in notes(CHART, edge | {"test": {"requests": ["GET /a 200", "GET /b 404"]}})
+
+
+@pytest.mark.parametrize(("replicas", "left"), [(1, 0), (1, "0%"), (3, "66%"), (3, 2)])
+def test_one_pod_at_the_least_may_go(replicas: int, left: int | str) -> None:
+    values = SECRET | {"controlPlane": {"replicas": replicas, "minAvailable": left}}
+    assert one(render(CHART, values, "sidegate"), "PodDisruptionBudget")["spec"]["minAvailable"] == left
 
 
 def test_the_sidecars_default_is_this_chart_in_its_own_namespace(team: Path) -> None:

@@ -40,6 +40,15 @@ image: {{ printf "%s%s" $values.image.repository $tag | quote }}
 {{- fail "sidegate-sidecar: env: SIDEGATE_NODE is the sidecar's own" -}}
 {{- end -}}
 {{- end -}}
+{{- if $values.test.enabled -}}
+{{- $allowed := 0 -}}
+{{- range $values.test.requests -}}
+{{- $allowed = add $allowed (ternary 1 0 (lt (regexFind "[0-9]+$" . | int) 400)) -}}
+{{- end -}}
+{{- if or (lt ($allowed | int) 1) (ge ($allowed | int) (len $values.test.requests)) -}}
+{{- fail "sidegate-sidecar: test.requests are an allowed (below 400) and a refused request at the least, as `GET /shop/v1/items 200`; or say test.enabled: false" -}}
+{{- end -}}
+{{- end -}}
 {{- $own := list ($values.ports.management | int) ($values.ports.ready | int) -}}
 {{- if or (has ($values.port | int) $own) (has ($values.app.port | int) $own) (eq (first $own) (last $own)) -}}
 {{- fail "sidegate-sidecar: port, app.port, ports.management and ports.ready have to differ" -}}

@@ -1,4 +1,7 @@
-{{- /* The pod of `helm test`: requests to the service from beside it, and the status that each has to have. */ -}}
+{{- /*
+The pod of `helm test`: requests to the service from beside it, and the status that each has to have. It runs where the
+workload's pods may, and its image is pulled with their Secrets.
+*/ -}}
 {{- define "sidegate-sidecar.test" -}}
 {{- $values := .values -}}
 apiVersion: v1
@@ -14,6 +17,9 @@ metadata:
 spec:
   restartPolicy: Never
   automountServiceAccountToken: false
+  {{- with .placement }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
   containers:
     - name: try
       image: {{ .image | quote }}

@@ -11,7 +11,7 @@ the ConfigMap of its sources, and the pod of `helm test`.
 {{- fail (printf "sidegate-sidecar: the template %s is no YAML object: %s" (index . 1) $workload.Error) -}}
 {{- end -}}
 {{- $about := include "sidegate-sidecar.about" (list $root $workload) | fromYaml -}}
-{{- $files := include "sidegate-sidecar.files" (list $root $about) | fromYaml -}}
+{{- $files := include "sidegate-sidecar.files" (list $root $about) | fromJson -}}
 {{- $about = set $about "files" $files -}}
 {{- $_ := include "sidegate-sidecar.check" $about -}}
 {{- $_ = include "sidegate-sidecar.pod" (list (include "sidegate-sidecar.template" $workload) $workload $about) -}}
@@ -50,6 +50,7 @@ spec.jobTemplate.spec.template
 {{- $annotations := get $metadata "annotations" | default dict -}}
 {{- $spec := get $pod "spec" -}}
 {{- $_ := include "sidegate-sidecar.refuse" (list $spec $about) -}}
+{{- $_ = set $about "placement" (pick $spec "imagePullSecrets" "nodeSelector" "tolerations") -}}
 {{- $_ = set $labels "sidegate.io/service" $about.service -}}
 {{- $_ = set $annotations "sidegate.io/injected" $about.version -}}
 {{- if not (hasKey $annotations "kubectl.kubernetes.io/default-container") -}}

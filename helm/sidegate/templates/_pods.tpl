@@ -100,7 +100,7 @@ livenessProbe:
 
 {{- /* The gateway's own folder. */ -}}
 {{- define "sidegate.sourcesVolume" -}}
-{{- $own := include "sidegate.files" . | fromYaml -}}
+{{- $own := include "sidegate.files" . | fromJson -}}
 - name: sources
   projected:
     defaultMode: 0444

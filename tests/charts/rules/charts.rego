@@ -112,6 +112,7 @@ deny contains sprintf("%s is never asked whether it is ready", [container.name])
 deny contains sprintf("%s has %s in the manifest", [container.name, variable.name]) if {
 	some container in containers
 	some variable in container.env
+	variable.value # not one of a Secret
 	not startswith(variable.value, "/") # a path of a mounted Secret
 	regex.match(`password|secret|token|_key`, lower(variable.name))
 }
