@@ -163,6 +163,15 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "limits without a secret": (SECRET | {"rateLimit": {"enabled": True}}, "rateLimit.secret"),
     "no issuer": ({"xds": {"secret": "x", "certManager": {"enabled": True}}}, "issuer.name"),
     "more than most": (SECRET | {"edge": {"replicas": {"min": 3, "max": 2}}}, "edge.replicas.min"),
+    "the chart's own variable": (
+        SECRET | {"controlPlane": {"env": [{"name": "SIDEGATE_OWN_NAMESPACE", "value": "x"}]}},
+        "OWN_NAMESPACE is the chart's",
+    ),
+    "the endpoint twice": (
+        SECRET
+        | {"telemetry": {"endpoint": "http://a"}, "controlPlane": {"env": [{"name": "OTEL_EXPORTER_OTLP_ENDPOINT"}]}},
+        "ENDPOINT is the chart's own",
+    ),
     "one that may never go": (
         SECRET | {"controlPlane": {"replicas": 1}},
         "controlPlane.minAvailable (1) of 1 replicas",

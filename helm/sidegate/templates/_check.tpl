@@ -22,6 +22,11 @@
 {{- if $values.edge.enabled -}}
 {{- include "sidegate.checkBudget" (list "edge" $values.edge.replicas.min $values.edge.minAvailable) -}}
 {{- end -}}
+{{- range $values.controlPlane.env -}}
+{{- if has .name (list "SIDEGATE_NODE" "SIDEGATE_OWN_NAMESPACE" (ternary "OTEL_EXPORTER_OTLP_ENDPOINT" "" (ne $values.telemetry.endpoint ""))) -}}
+{{- fail (printf "sidegate: controlPlane.env: %s is the chart's own" .name) -}}
+{{- end -}}
+{{- end -}}
 {{- $allowed := 0 -}}
 {{- range $values.test.requests -}}
 {{- $allowed = add $allowed (ternary 1 0 (lt (regexFind "[0-9]+$" . | int) 400)) -}}
