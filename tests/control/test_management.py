@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import socket
+from contextlib import redirect_stderr
 
 import httpx
 
 from tests.projects import CONTRACT, pets, write
 from xds.address import Address
+from xds.cli import main
+from xds.control.groups import companion_of
 from xds.control.running import Control
 from xds.envoy import Profile
 
@@ -49,8 +53,12 @@ def test_ready_names_what_is_missing(tmp_path):
         first = await client.get("/ready")
         digests = control.plane.publisher.wanted.digests
         report = {"admin": "http://127.0.0.1:9", "digests": {n: [d] for n, d in digests.items()}, "revisions": {}}
-        put = await client.put("/companions/one", json=report)
-        return first, put, await client.get("/ready")
+        for _ in range(20):  # a machine that loads everything for the first time may take longer than a report counts
+            put = await client.put("/companions/one", json=report)
+            second = await client.get("/ready")
+            if "no companion reports" not in second.json()["missing"]:
+                break
+        return first, put, second
 
     first, put, second = over_http(tmp_path, pets(), steps)
     assert first.status_code == 503
@@ -98,6 +106,26 @@ def test_what_is_served_and_why(tmp_path):
     assert explained["policy"]["rule"] == "pets/authz/allow"
     assert explained["policy"]["places"] == ["policies/pets/authz.rego:3:1", "policies/pets/authz.rego:5:1"]
     assert (diagnostics, clients) == ([], [])
+
+
+def test_of_an_unknown_trace_it_is_said_who_may_know_it(tmp_path):
+    """Companions in pods of their own keep what they decided; nobody asks them from here."""
+    trace = "0" * 32
+
+    async def steps(client, control):
+        nowhere = (await client.get(f"/decisions/{trace}")).json()
+        control.plane.companions.take(companion_of("pod-1", "pets", {"digests": {}, "revisions": {}}))
+        with redirect_stderr(io.StringIO()) as said:
+            asked = ["explain", trace, "--management", str(control.management)]
+            code = await asyncio.to_thread(main, asked)
+        return nowhere, await client.get(f"/decisions/{trace}"), code, said.getvalue()
+
+    nowhere, answer, code, said = over_http(tmp_path, pets(), steps)
+    assert "companions" not in nowhere
+    assert (answer.status_code, answer.json()["companions"]) == (404, ["pets/pod-1"])
+    assert code == 1
+    assert f"sidegate explain {trace} --management unix:/var/run/sidegate/companion-api.sock" in said
+    assert "pets/pod-1" in said
 
 
 def test_diagnostics_have_places(tmp_path):

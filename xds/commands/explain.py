@@ -10,8 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from xds.address import Address, Where, where
 from xds.failure import CannotRun, Misused
 
+PATIENCE_S = 10.0
+"""A control plane asks its companions first."""
 _TRACE = re.compile(r"[0-9a-f]{32}")
 
 
@@ -21,7 +24,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("subject", nargs="+", help="service, version and operationId; or the trace id of a request")
     parser.add_argument("--dir", type=Path, default=Path(), help="the project's folder")
     parser.add_argument("--env", metavar="NAME", help="layer sidegate.NAME.yaml over sidegate.yaml")
-    parser.add_argument("--management", default="127.0.0.1:8081", metavar="HOST:PORT", help="of the running gateway")
+    help_ = "of the running gateway: HOST:PORT, or unix:PATH; also a companion's own API"
+    parser.add_argument("--management", default=Address("127.0.0.1", 8081), type=where, metavar="ADDRESS", help=help_)
     parser.add_argument("--format", choices=("text", "json"), default="text")
 
 
@@ -75,24 +79,22 @@ def _operation(root: Path, env: str | None, service: str, version: str, operatio
     return None
 
 
-def _trace(management: str, trace: str) -> Mapping[str, Any] | None:
-    from urllib.error import HTTPError
-    from urllib.request import ProxyHandler, build_opener
+def _trace(management: Where, trace: str) -> Mapping[str, Any] | None:
+    from xds.http.ask import get
+    from xds.terminal import clean
 
-    url = f"http://{management}/decisions/{trace}"
-    try:
-        with build_opener(ProxyHandler({})).open(url, timeout=5) as answer:
-            found: Mapping[str, Any] = json.load(answer)
-            return found
-    except HTTPError as error:
-        if error.code != 404:
-            raise CannotRun(f"the gateway at {management} answered {error.code} to {url}") from error
-        print(
-            f"the gateway at {management} remembers no request {trace}: it keeps the last few thousand", file=sys.stderr
-        )
+    url = f"{management.url}/decisions/{trace}"
+    got = get(url, PATIENCE_S)
+    if got.status == 200 and isinstance(got.json, dict):
+        return got.json
+    if got.status == 404:
+        said = got.json.get("detail") if isinstance(got.json, dict) else None
+        print(f"the gateway at {management} remembers no request {trace}", file=sys.stderr)
+        print(clean(said or "it keeps the last few thousand"), file=sys.stderr)
         return None
-    except (OSError, ValueError) as error:
-        raise CannotRun(f"no gateway answers at {management}: {error}. Next: sidegate up, or --management") from error
+    if got.status:
+        raise CannotRun(f"the gateway at {management} answered {got.status} to {url}")
+    raise CannotRun(f"no gateway answers at {management}: {got.why}. Next: sidegate up, or --management")
 
 
 def _reasons(found: Mapping[str, Any]) -> str:

@@ -18,6 +18,10 @@ from xds.model import Version
 
 Answer = tuple[Any, int]
 
+RUN = "/var/run/sidegate"
+"""Where pods have their sockets, unless they were told otherwise."""
+ASKED = 8
+"""How many companions are named in a sentence."""
 NOT_FOUND: Answer = ({"title": "Not Found", "status": 404}, 404)
 
 
@@ -72,7 +76,18 @@ class Management:
                 return self._why(record), 200
         if line := self.plane.access.of_trace(trace):
             return self._why(line), 200
-        return NOT_FOUND
+        return self._elsewhere(trace), 404
+
+    def _elsewhere(self, trace: str) -> dict[str, Any]:
+        """What to say of a trace that is not known here: companions in pods of their own keep what they decided."""
+        not_found, _ = NOT_FOUND
+        far = sorted(c.name for c in self.plane.publisher.companions.values() if not c.admin)
+        if not far:
+            return {**not_found, "detail": "a gateway remembers its last few thousand requests"}
+        told = ", ".join(far[:ASKED]) + (f" and {len(far) - ASKED} more" if len(far) > ASKED else "")
+        command = f"sidegate explain {trace} --management unix:{RUN}/companion-api.sock"
+        detail = f"not among what is kept here; these keep their own: {told}. In the pod of one of them: {command}"
+        return {**not_found, "detail": detail, "companions": far}
 
     async def diagnostics(self) -> Answer:
         found = self.plane.publisher.wanted.diagnostics

@@ -1,4 +1,4 @@
-"""URL or address -> an answer, or why there is none; each within two seconds."""
+"""URL or address -> an answer, or why there is none; each within two seconds, unless more are given."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class Got:
             return None
 
 
-def get(url: str) -> Got:
-    """GET; follows nothing, and asks through no proxy."""
+def get(url: str, patience: float = PATIENCE_S) -> Got:
+    """GET; follows nothing, and asks through no proxy. `patience` is how many seconds the answer may take."""
     import httpx
 
     path, url = split(url)
     transport = httpx.HTTPTransport(uds=path) if path else None
     try:
-        with httpx.Client(transport=transport, timeout=PATIENCE_S, trust_env=False) as client:
+        with httpx.Client(transport=transport, timeout=patience, trust_env=False) as client:
             answer = client.get(url)
     except httpx.HTTPError as error:
         return Got(0, why=str(error) or type(error).__name__)
