@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from xds.model import Body, MediaType, Operation
+from xds.model import Body, Encoding, MediaType, Operation
 
 from .comparison import Comparison
 from .subjects import Kind, Subject
@@ -44,12 +44,19 @@ def _media(work: Comparison, old: MediaType, body: Body) -> None:
         work.schemas(subject, *schemas, (before, after), text=bool(old.encodings))
     for name in sorted(old.encodings.keys() & new.encodings.keys()):
         first, second = old.encodings[name], new.encodings[name]
-        if (first.style, first.explode) != (second.style, second.explode) or not _taken(
-            first.content_types, second.content_types
+        if (
+            (first.style, first.explode) != (second.style, second.explode)
+            or not _taken(first.content_types, second.content_types)
+            or _asked(second) - _asked(first)
         ):
             words = f"{name} of the body ({old.range}) is written in another way"
             at = after.get("encoding") or after
             work.add("request-body-encoding-changed", words, before.get("encoding") or before, at)
+
+
+def _asked(encoding: Encoding) -> set[str]:
+    """The headers that a part must have."""
+    return {header.name.lower() for header in encoding.headers if header.required}
 
 
 def _taken(old: Iterable[str], new: tuple[str, ...]) -> bool:

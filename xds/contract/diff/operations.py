@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xds.contract.paths import same
+from xds.contract.paths import overlap, precedes, same
 from xds.model import Operation
 
 from . import bodies, gateway, lifecycle, parameters, responses, security, selection
@@ -16,6 +16,7 @@ def compare(work: Comparison) -> None:
     """Every operation of the old contract with its successor, which has the same method and path; names of variables and
     what of a path is the base path make no difference."""
     sameness = Sameness(work.old, work.new)
+    fresh = _fresh(work)
     after = {_key(operation): operation for operation in work.new.contract.operations}
     for old in work.old.contract.operations:
         new = after.get(_key(old))
@@ -23,6 +24,7 @@ def compare(work: Comparison) -> None:
         if new is None:
             lifecycle.removed(work, old, [o for o in after.values() if same(o.path) == same(old.path)])
             continue
+        _shadowed(work, old, new, fresh)
         unchanged = _unchanged(work, sameness, old, new)
         for rule in INHERITED if unchanged else ROOMS:
             rule(work, old, new)
@@ -30,6 +32,22 @@ def compare(work: Comparison) -> None:
     selection.compare(work)
     security.schemes(work)
     _webhooks(work)
+
+
+def _fresh(work: Comparison) -> list[Operation]:
+    """An operation of each path that only the new contract has."""
+    known = {same(operation.path) for operation in work.old.contract.operations}
+    paths = {same(operation.path): operation for operation in work.new.contract.operations}
+    return [operation for path, operation in paths.items() if path not in known]
+
+
+def _shadowed(work: Comparison, old: Operation, new: Operation, fresh: list[Operation]) -> None:
+    """A path that is new and tried first takes requests away: `/things/special` from `/things/{id}`."""
+    for other in fresh:
+        if precedes(other.path, new.path) and (example := overlap(other.path, new.path)) is not None:
+            at = work.new.at(other.place)
+            words = f"a request for {example} means {other.path.text} now"
+            work.add("api-path-shadowed", words, old.place, at.parent or at)
 
 
 def _unchanged(work: Comparison, sameness: Sameness, old: Operation, new: Operation) -> bool:

@@ -176,6 +176,7 @@ _OWN: dict[str, tuple[Severity, str]] = {
     "response-body-media-type-schema-removed": (_E, "A response's schema is gone."),
     "version-named-otherwise": (_E, "What clients name a version by does not mean it any more."),
     "version-default-removed": (_E, "Requests that name no version do not mean this one any more."),
+    "api-path-shadowed": (_W, "A new path is tried first, and takes some of the requests of another one."),
     "request-condition-added": (
         _E,
         "Only requests with a certain header or parameter mean the operation now (`match`).",
