@@ -73,15 +73,21 @@ class Part:
 class Mesh:
     """All parts, by name. `upstreams` are the apps' URLs by service; without them the example services are started.
 
-    `counting` are Valkey's and the rate limit service's binaries; without them nothing is counted.
+    `counting` are Valkey's and the rate limit service's binaries; without them nothing is counted. `doors` are the ports by
+    which pods reach the control plane's replicas, where those are not the replicas' own.
     """
 
     def __init__(
-        self, folder: Path, upstreams: Mapping[str, str] | None = None, counting: tuple[Path, Path] | None = None
+        self,
+        folder: Path,
+        upstreams: Mapping[str, str] | None = None,
+        counting: tuple[Path, Path] | None = None,
+        doors: Mapping[str, int] | None = None,
     ) -> None:
         self.folder, self.parts, self.keys = folder, {}, Keys()
         self.ports = {name: free_port() for name in ("edge", *SERVICES)}
         self.xds = {name: free_port() for name in REPLICAS}
+        self._doors = doors or self.xds
         self.counts = {name: free_port() for name in ("valkey", "ratelimit")} if counting else {}
         authority = Authority(folder / "tls")
         for name in ("control-plane", "edge", "ratelimit", *SERVICES):
@@ -243,7 +249,7 @@ class Mesh:
     @property
     def replicas(self) -> str:
         """Both replicas of the control plane, as flags name them."""
-        return ",".join(f"127.0.0.1:{port}" for port in self.xds.values())
+        return ",".join(f"127.0.0.1:{port}" for port in self._doors.values())
 
     def _tls(self, name: str) -> str:
         return str(self.folder / "tls" / name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import queue
 import warnings
 from collections.abc import Iterator, Mapping
@@ -87,6 +88,13 @@ def ask(
     finally:
         outgoing.put(None)
     return given
+
+
+def subscribe(over: grpc.Channel, node: str, metadata: Mapping[str, str]) -> grpc.Call:
+    """Ask for all clusters and listeners, and read nothing of what comes; ends when it is cancelled."""
+    requests = [bytes(_first(node, metadata, word, {}, ("*",))) for word in ("clusters", "listeners")]
+    over_ = queue.Queue[None]()
+    return over.stream_stream(METHOD)(itertools.chain(requests, iter(over_.get, None)))  # type: ignore[no-any-return]
 
 
 def _first(node: str, metadata: Mapping[str, str], word: str, held: Mapping[str, str], names: tuple[str, ...]) -> Any:
