@@ -33,6 +33,7 @@ BEARER = [{"bearer": []}]
 PATHS = {
     "/address": {"get": limited(limit("addresses", by=["address"]))},
     "/client": {"get": limited(limit("clients", by=["client"]), security=[*BEARER, {}])},
+    "/named": {"get": limited(limit("named", by=["client"]), security=BEARER)},
     "/claim": {"get": limited(limit("tenants", by=["claim:tenant"], limit=2), security=BEARER)},
     "/header": {"get": limited(limit("teams", by=["header:x-team", "param:kind"]), parameters=[query("kind")])},
     "/items/{id}": {
@@ -142,6 +143,15 @@ def test_a_claim_is_counted_behind_the_check_of_the_token(hop: Hop) -> None:
     assert statuses([hop.client.get("/claim") for _ in range(4)]) == [401] * 4
     assert statuses([hop.client.get("/claim", headers={"authorization": one}) for _ in range(3)]) == [200, 200, 429]
     assert hop.client.get("/claim", headers={"authorization": other}).status_code == 200
+
+
+def test_a_token_without_a_subject_is_an_address(hop: Hop) -> None:
+    """Not a way around: nobody whom no name is known of goes uncounted."""
+    tokens = [hop.issuer.token(sub=sub, jti=str(number)) for number, sub in enumerate([None, "", None, ""])]
+    answers = [hop.client.get("/named", headers={"authorization": f"Bearer {token}"}) for token in tokens]
+    assert statuses(answers) == [200, 200, 200, 429]
+    named = {"authorization": f"Bearer {hop.issuer.token(sub='addr:127.0.0.1')}"}
+    assert hop.client.get("/named", headers=named).status_code == 200
 
 
 def test_a_header_and_a_parameter_together(hop: Hop) -> None:

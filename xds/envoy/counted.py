@@ -8,13 +8,14 @@ from envoy_data_plane.envoy.config.common.mutation_rules.v3 import HeaderMutatio
 
 from xds.envoy.costs import cel, constant
 from xds.envoy.filters.jwt import METADATA, payload_key
+from xds.envoy.profile import Profile
 from xds.envoy.routed import Routed
 from xds.envoy.typed import set_header
 from xds.headers import IDENTITY, LIMIT, PREFIX
 from xds.model import Operation
 from xds.model.requirement import in_proxy, mixed
 from xds.native.plans import PER_PLAN, most
-from xds.native.rates import PARTS, PER_OPERATION, SHARED, RateLimit, parameter
+from xds.native.rates import PARTS, PER_OPERATION, RateLimit, parameter
 
 LENGTH = 256
 """So many characters of a value count: what a client fills freely must not fill the memory."""
@@ -42,12 +43,11 @@ TOLD = f"{PREFIX}told"
 """In the answer: what is told of a plan's limit, only while it is put together."""
 
 
-def keys(limit: RateLimit, routed: Routed, prefix: str = LIMIT) -> Iterator[Mutation]:
-    """Headers `<prefix>-key-N`, one for each part of what a bucket is for, none of them empty."""
-    for index, by in enumerate(limit.by):
-        yield from _key(f"{prefix}-key-{index}", by, routed)
-        if limit.store == SHARED:
-            yield from _sound(f"{prefix}-key-{index}")
+def sound_keys(limit: RateLimit, routed: Routed, prefix: str) -> Iterator[Mutation]:
+    """Headers `<prefix>-key-N`, one for each part of what a bucket is for, in UTF-8."""
+    for index in range(len(limit.by)):
+        yield from key(limit, index, routed, f"{prefix}-key-{index}")
+        yield from _sound(f"{prefix}-key-{index}")
 
 
 def _sound(header: str) -> Iterator[Mutation]:
@@ -82,33 +82,28 @@ def costs(limit: RateLimit, routed: Routed, header: str) -> Iterator[Mutation]:
     yield from (Mutation(remove=name) for name in values.values() if name.startswith(ARGUMENT))
 
 
-def _key(header: str, by: str, routed: Routed) -> Iterator[Mutation]:
-    kind, _, name = by.partition(":")
+def key(limit: RateLimit, index: int, routed: Routed, header: str, before: str = "") -> Iterator[Mutation]:
+    """The header with a text, and one part of what a bucket is for.
+
+    It is never left out: of a request that lacks a key nothing would be counted.
+    """
+    kind, _, name = limit.by[index].partition(":")
     match kind:
         case "client":
-            yield from _client(header, routed)
+            yield set_header(header, f"{before}%REQ({IDENTITY}):{LENGTH}%")
         case "address":
-            yield set_header(header, _address(routed))
+            yield set_header(header, f"{before}a:{address(routed.profile)}")
         case "claim":
-            yield set_header(header, "j:" + "".join(_claims(name, routed.operation)))
+            yield set_header(header, f"{before}j:" + "".join(_claims(name, routed.operation)))
         case "header":
-            yield set_header(header, f"h:%REQ({name}):{LENGTH}%")
+            yield set_header(header, f"{before}h:%REQ({name}):{LENGTH}%")
         case _:
-            yield from _parameter(header, name, routed.operation)
+            yield from _parameter(header, f"{before}p:", name, routed.operation)
 
 
-def _client(header: str, routed: Routed) -> Iterator[Mutation]:
-    """The consumer or subject where there is one, else the address. What comes out empty leaves what was there."""
-    security = routed.operation.security
-    if not all(alternative.credentials for alternative in security) or not security:
-        yield set_header(header, _address(routed))
-    if security:
-        identity = f"request.headers['{IDENTITY}']"
-        yield set_header(header, f"%CEL({identity}.startsWith('addr:') ? '' : {identity}):{LENGTH}%")
-
-
-def _address(routed: Routed) -> str:
-    return f"a:{ADDRESS}{MAPPED if routed.profile.trusted_hops else ''}"
+def address(profile: Profile) -> str:
+    """What is counted of an address, as a format."""
+    return f"{ADDRESS}{MAPPED if profile.trusted_hops else ''}"
 
 
 def _claims(name: str, operation: Operation) -> Iterator[str]:
@@ -117,7 +112,7 @@ def _claims(name: str, operation: Operation) -> Iterator[str]:
         yield f"%DYNAMIC_METADATA({METADATA}:{payload_key(scheme)}:{name}):{LENGTH}%"
 
 
-def _parameter(header: str, name: str, operation: Operation) -> Iterator[Mutation]:
+def _parameter(header: str, before: str, name: str, operation: Operation) -> Iterator[Mutation]:
     """A space has several spellings in a query, and anything in a path, which nothing here decodes: all values with some
     share a bucket, or each spelling would have one."""
     found = parameter(operation, name)
@@ -127,13 +122,13 @@ def _parameter(header: str, name: str, operation: Operation) -> Iterator[Mutatio
             yield Mutation(remove=WRITTEN)
             yield set_header(WRITTEN, f"%QUERY_PARAM({name}):{LENGTH}%")
             one = f"{written}.matches('[ +]') ? 'many spellings' : {written}"
-            yield set_header(header, f"p:%CEL('{WRITTEN}' in request.headers ? ({one}) : '')%")
+            yield set_header(header, f"{before}%CEL('{WRITTEN}' in request.headers ? ({one}) : '')%")
             yield Mutation(remove=WRITTEN)
         case "header":
-            yield set_header(header, f"p:%REQ({name}):{LENGTH}%")
+            yield set_header(header, f"{before}%REQ({name}):{LENGTH}%")
         case "path":
             path = r"request.url_path.matches(r'\x25') ? 'many spellings' : request.url_path"
-            yield set_header(header, f"p:%CEL({path}):{LENGTH}%")
+            yield set_header(header, f"{before}%CEL({path}):{LENGTH}%")
         case _:
             raise ValueError(f"there is no parameter {name} to count by")
 
@@ -167,16 +162,17 @@ def shared_name() -> str:
     return name
 
 
-def internal() -> Iterator[str]:
-    """The headers that are no longer needed behind the last limit."""
+def internal(parts: int = PARTS) -> Iterator[str]:
+    """The headers that are no longer needed behind the last limit, where none is counted by more things than so many."""
     yield LIMIT
     yield from (f"{LIMIT}-{each}" for each in ("quota", "bucket", "cost", "wait"))
-    yield from (f"{LIMIT}-key-{index}" for index in range(PARTS))
+    yield from (f"{LIMIT}-key-{index}" for index in range(1, parts))
 
 
 def internal_shared(count: int) -> Iterator[str]:
     """Those of so many shared limits."""
-    yield SHARED_LIMIT
+    if count:
+        yield SHARED_LIMIT
     for limit in range(count):
         yield from (f"{SHARED_LIMIT}-{limit}-{each}" for each in ("name", "quota", "cost", "bucket"))
         yield from (f"{SHARED_LIMIT}-{limit}-key-{index}" for index in range(PARTS))

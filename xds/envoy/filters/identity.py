@@ -20,6 +20,7 @@ from envoy_data_plane.envoy.extensions.filters.http.header_mutation.v3 import (
 
 from xds import headers
 from xds.envoy.codec import any_of, shared
+from xds.envoy.counted import address
 from xds.envoy.filters.jwt import METADATA, payload_key
 from xds.envoy.names import tokens
 from xds.envoy.routed import Routed
@@ -33,21 +34,22 @@ _Action = HeaderValueOptionHeaderAppendAction
 
 
 def identity() -> HeaderMutation:
-    """The filter's configuration: the address, unless a filter before it knew more."""
-    address = _set(headers.IDENTITY, "addr:%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%", _Action.ADD_IF_ABSENT)
-    return HeaderMutation(mutations=Mutations(request_mutations=[address]))
+    """The filter's configuration: what it does stands in the routes."""
+    return HeaderMutation()
 
 
 def per_route(routed: Routed) -> Message | None:
-    """The subject of the token, for an operation that takes nothing else; otherwise the auth filter said who asks. For a
-    deprecated operation also whom its use is counted by.
+    """The subject of the token, for an operation that takes nothing else; otherwise the auth filter said who asks. Whoever
+    is not known by name, as with a token without a subject, is an address. For a deprecated operation also whom its use is
+    counted by.
 
     None, and the filter stays off, where nothing counts or divides by who asks.
     """
     schemes, deprecated = tokens(routed.operation.security), routed.operation.native.deprecated is not None
     if not _counts(routed) and not deprecated:
         return None
-    return _subjects(schemes if not in_proxy(routed.operation) else (), schemes if deprecated else None)
+    named = schemes if not in_proxy(routed.operation) else ()
+    return _subjects(named, schemes if deprecated else None, address(routed.profile))
 
 
 def _counts(routed: Routed) -> bool:
@@ -56,20 +58,29 @@ def _counts(routed: Routed) -> bool:
 
 
 @cache
-def _subjects(schemes: tuple[str, ...], counted: tuple[str, ...] | None) -> Message:
-    mutations = [mutation for scheme in schemes for mutation in _subject(scheme)]
+def _subjects(schemes: tuple[str, ...], counted: tuple[str, ...] | None, otherwise: str) -> Message:
+    mutations = [*_one_of(schemes), _set(headers.IDENTITY, f"addr:{otherwise}", _Action.ADD_IF_ABSENT)]
     if counted is not None:
         mutations.append(_set(headers.CALLER, f"%REQ({headers.CONSUMER}):{LENGTH}%", _Action.ADD_IF_ABSENT))
         mutations += [mutation for scheme in counted for mutation in _caller(scheme)]
     return shared(any_of(HeaderMutationPerRoute(mutations=Mutations(request_mutations=mutations))))
 
 
-def _subject(scheme: str) -> Iterator[Mutation]:
+def _one_of(schemes: tuple[str, ...]) -> Iterator[Mutation]:
+    """The identity by the last of several tokens that are there; of one scheme, without a header in between."""
+    if len(schemes) == 1:
+        yield from _subject(schemes[0], headers.IDENTITY)
+        return
+    for scheme in schemes:
+        yield from _subject(scheme, _SUBJECT)
+        yield set_header(headers.IDENTITY, f"%REQ({_SUBJECT})%")
+        yield Mutation(remove=_SUBJECT)
+
+
+def _subject(scheme: str, header: str) -> Iterator[Mutation]:
     """A header that comes out empty is not written, and a prefix only goes before one that is there."""
-    yield set_header(_SUBJECT, f"%DYNAMIC_METADATA({METADATA}:{payload_key(scheme)}:sub)%")
-    yield _set(_SUBJECT, "sub:" + scheme.replace("%", "%%") + f":%REQ({_SUBJECT})%", _Action.OVERWRITE_IF_EXISTS)
-    yield set_header(headers.IDENTITY, f"%REQ({_SUBJECT})%")
-    yield Mutation(remove=_SUBJECT)
+    yield set_header(header, f"%DYNAMIC_METADATA({METADATA}:{payload_key(scheme)}:sub)%")
+    yield _set(header, "sub:" + scheme.replace("%", "%%") + f":%REQ({header})%", _Action.OVERWRITE_IF_EXISTS)
 
 
 def _caller(scheme: str) -> Iterator[Mutation]:

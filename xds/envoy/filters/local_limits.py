@@ -48,7 +48,7 @@ from envoy_data_plane.google.protobuf import Any
 from xds.envoy import names
 from xds.envoy.codec import shared
 from xds.envoy.costs import constant
-from xds.envoy.counted import costs, internal, internal_shared, keys, plan_shared, planned
+from xds.envoy.counted import costs, internal, internal_shared, key, plan_shared, planned
 from xds.envoy.featured import featured
 from xds.envoy.filters.http_filter import Row
 from xds.envoy.routed import Routed
@@ -105,13 +105,28 @@ def counted(slot: int, routed: Routed) -> Message | None:
     request = [
         set_header(LIMIT, limit.name),
         set_header(QUOTA, quota(limit)),
-        set_header(BUCKET, limit.bucket),
-        *(Mutation(remove=f"{LIMIT}-key-{index}") for index in range(len(limit.by), PARTS if slot else 0)),
-        *keys(limit, routed),
+        *_bucket_of(limit, routed),
+        *(Mutation(remove=f"{LIMIT}-key-{index}") for index in range(max(1, len(limit.by)), _parts(routed, slot))),
         *costs(limit, routed, COST),
         set_header(WAIT, wait),
     ]
     return HeaderMutationPerRoute(mutations=Mutations(request_mutations=request, response_mutations=list(told(limit))))
+
+
+def _bucket_of(limit: RateLimit, routed: Routed) -> Iterator[Mutation]:
+    """The limit and the first thing that it counts by are one header; a header each for what else there is."""
+    mine = limit.bucket.replace("%", "%%")
+    if not limit.by:
+        yield set_header(BUCKET, mine)
+        return
+    yield from key(limit, 0, routed, BUCKET, f"{mine} ")
+    for index in range(1, len(limit.by)):
+        yield from key(limit, index, routed, f"{LIMIT}-key-{index}")
+
+
+def _parts(routed: Routed, slots: int = SLOTS) -> int:
+    """By how many things the limits in the first slots count at most."""
+    return max((len(limit.by) for limit in limits_of(routed)[:slots] if limit), default=0)
 
 
 def rate(limit: RateLimit) -> float:
@@ -202,7 +217,7 @@ def _at(slot: int, gateway: Gateway) -> Iterable[RateLimit]:
 
 def _descriptor() -> Counted:
     read = [(QUOTA, "quota", False), (BUCKET, "limit", True)]
-    read += [(f"{LIMIT}-key-{index}", f"key-{index}", True) for index in range(PARTS)]
+    read += [(f"{LIMIT}-key-{index}", f"key-{index}", True) for index in range(1, PARTS)]
     actions = [
         RateLimitAction(
             request_headers=RateLimitActionRequestHeaders(header_name=header, descriptor_key=key, skip_if_absent=skip)
@@ -233,7 +248,7 @@ def _said(key: str, value: str) -> RateLimitDescriptorEntry:
 
 
 def _quota(text: str, limit: RateLimit) -> LocalRateLimitDescriptor:
-    wild = ["limit", *(f"key-{index}" for index in range(len(limit.by)))]
+    wild = ["limit", *(f"key-{index}" for index in range(1, len(limit.by)))]
     entries = [RateLimitDescriptorEntry(key="quota", value=text), *(RateLimitDescriptorEntry(key=key) for key in wild)]
     bucket = _bucket(limit.burst or limit.limit, limit.limit, timedelta(seconds=limit.seconds))
     return LocalRateLimitDescriptor(entries=entries, token_bucket=bucket, shadow_mode=limit.shadow)
@@ -274,12 +289,13 @@ def forget(routed: Routed) -> Message | None:
     if not limits and not planned(routed):
         return None
     plans = sum(plan_shared(routed, closed) for closed in (True, False))
-    return _forgotten(sum(limit.store != LOCAL for limit in limits) + plans)
+    shared_ = sum(limit.store != LOCAL for limit in limits) + plans
+    return _forgotten(_parts(routed), shared_)
 
 
 @cache
-def _forgotten(count: int) -> Message:
-    going = [Mutation(remove=name) for name in (*internal(), *internal_shared(count))]
+def _forgotten(parts: int, count: int) -> Message:
+    going = [Mutation(remove=name) for name in (*internal(parts), *internal_shared(count))]
     return shared(HeaderMutationPerRoute(mutations=Mutations(request_mutations=going)))
 
 

@@ -66,7 +66,7 @@ def counted(slot: int, routed: Routed) -> Message | None:
     """What a request counts for; of the name, a header that is overwritten where it is."""
     if not _on(slot, routed):
         return None
-    value, key = partial(plan_value, f"local-{slot}"), f"{LIMIT}-key-0"
+    value = partial(plan_value, f"local-{slot}")
     request = [
         *(Mutation(remove=name) for name in internal()),
         set_header(local_limits.QUOTA, local_limits.NONE),
@@ -75,8 +75,7 @@ def counted(slot: int, routed: Routed) -> Message | None:
         set_header(local_limits.BUCKET, value("bucket")),
         set_header(local_limits.WAIT, value("wait")),
         set_header(local_limits.COST, "1"),
-        set_header(key, value("name")),
-        _over(key, f"%REQ({IDENTITY})%"),
+        _over(local_limits.BUCKET, f"%REQ({local_limits.BUCKET})% %REQ({IDENTITY})%"),
     ]
     left = f'"{value("name")}";r=%RESP(X-RATELIMIT-REMAINING)%;t=%RESP(X-RATELIMIT-RESET)%'
     response = [

@@ -41,7 +41,7 @@ from envoy_data_plane.envoy.extensions.filters.http.ratelimit.v3 import (
 from envoy_data_plane.envoy.type.v3 import HttpStatus, StatusCode
 
 from xds.envoy import names
-from xds.envoy.counted import SHARED_LIMIT, TOLD, costs, keys, plan_shared, plan_value
+from xds.envoy.counted import SHARED_LIMIT, TOLD, costs, plan_shared, plan_value, sound_keys
 from xds.envoy.filters.http_filter import Row
 from xds.envoy.filters.local_limits import untold
 from xds.envoy.routed import Routed
@@ -108,7 +108,7 @@ def _counted(index: int, limit: RateLimit, routed: Routed) -> Iterator[Mutation]
     if not limit.shadow:  # which never is the one that refused
         yield set_header(f"{header}-name", limit.name)
         yield set_header(f"{header}-quota", f"{limit.limit}, ")
-    yield from keys(limit, routed, header)
+    yield from sound_keys(limit, routed, header)
     yield from costs(limit, routed, f"{header}-cost")
 
 
