@@ -125,7 +125,7 @@ CHAIN: tuple[Row, ...] = (
     # behind everything that judges and changes requests: filters behind the cache see nothing of what is in it
     Row(names.CACHE_HELD_FILTER, lambda gateway, profile: cache.held(), cache.held_per_route, off=True),
     Row(names.CACHE_KEY_FILTER, lambda gateway, profile: cache.key(), cache.key_per_route, off=True),
-    Row(names.CACHE_FILTER, cache.config, cache.held_per_route, off=True, discovered=CacheV2Config),
+    Row(names.CACHE_FILTER, cache.config, cache.turned_on, off=True, discovered=CacheV2Config),
     # last: everything before it sees the request as the contract has it
     Row(names.TRANSCODER_FILTER, lambda gateway, profile: transcoder.transcoder(), transcoder.per_route, off=True),
     Row(names.ROUTER_FILTER, lambda gateway, profile: Router(suppress_envoy_headers=True)),

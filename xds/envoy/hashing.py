@@ -18,15 +18,28 @@ from envoy_data_plane.envoy.type.matcher.v3 import RegexMatchAndSubstitute, Rege
 from xds.envoy.routed import Routed
 from xds.envoy.templates import QUERY, matrix_names, pattern_of
 from xds.model import Location, Name, Operation
+from xds.native.caching import cache_of
 
 STATE = "sidegate.hash"
-"""Where the filter `hashed` keeps a claim."""
+"""Where the filter `hashed` keeps a claim, and, behind a cache, whatever of a request does not get there by itself."""
+
+CARRIED = ("claim", "address")
+"""What is not in a request: where it goes on from a cache, it has to be carried."""
 
 
 def hashing(routed: Routed) -> Mapping[str, Any]:
     """The field `hash_policy` of a RouteAction. A request without the value goes to any endpoint."""
     balance = routed.version.upstream.traffic.balance
-    return {"hash_policy": [_policy(balance.source, balance.name, routed.operation)]} if balance.source else {}
+    if not balance.source:
+        return {}
+    source = "claim" if carried(routed) else balance.source
+    return {"hash_policy": [_policy(source, balance.name, routed.operation)]}
+
+
+def carried(routed: Routed) -> str | None:
+    """What the endpoint is chosen by, where it is carried from the cache to the origin listener."""
+    source = routed.version.upstream.traffic.balance.source
+    return source if source in CARRIED and cache_of(routed.operation) else None
 
 
 def _policy(source: str, name: str, operation: Operation) -> RouteActionHashPolicy:

@@ -41,7 +41,7 @@ from xds.envoy import names
 from xds.envoy.codec import any_of, shared
 from xds.envoy.discovery import by_ads
 from xds.envoy.featured import featured
-from xds.envoy.filters import cache, service_errors, trace, transcoder
+from xds.envoy.filters import cache, hashed, service_errors, trace, transcoder
 from xds.envoy.profile import Profile
 from xds.envoy.replies import local_replies
 from xds.envoy.typed import seconds
@@ -93,6 +93,7 @@ def listener(gateway: Gateway, profile: Profile) -> Listener:
         rds=Rds(route_config_name=names.MISSES, config_source=by_ads()),
         http_filters=[
             HttpFilter(name=names.TRACE_FILTER, typed_config=any_of(trace.trace())),
+            HttpFilter(name=names.HASHED_FILTER, typed_config=any_of(hashed.carried())),
             HttpFilter(
                 name=names.SERVICE_ERRORS_FILTER, typed_config=any_of(service_errors.service_errors()), disabled=True
             ),

@@ -33,6 +33,9 @@ from xds.envoy.codec import any_of, shared
 from xds.envoy.credentials import spent
 from xds.envoy.featured import featured
 from xds.envoy.filters.companion import NAME, OPERATION
+from xds.envoy.filters.hashed import HASH
+from xds.envoy.filters.jwt import CONTROL
+from xds.envoy.hashing import STATE, carried
 from xds.envoy.kept_answers import condition
 from xds.envoy.kept_apart import Apart, apart
 from xds.envoy.names import tokens
@@ -51,6 +54,7 @@ PATH, AUTHORIZATION, FORWARDED = f"{_HELD}path", f"{_HELD}authorization", f"{_HE
 ASKED = f"{_HELD}asked"
 """`service/version/operationId` of the operation that was judged: what the origin listener knows its route by."""
 
+_CLAIM = f"{_HELD}claim"
 _CONTROL, _VARY, _TTL = f"{_HELD}cache-control", f"{_HELD}vary", f"{_HELD}ttl"
 
 _KEY = sha256() + (
@@ -103,6 +107,7 @@ function envoy_on_request(handle)
   headers:replace(":path", path)
   headers:remove("{PATH}")
   headers:remove("{ASKED}")
+  headers:remove("{HASH}")
 end
 
 function envoy_on_response(handle)
@@ -148,7 +153,31 @@ def restored() -> list[Mutation]:
 
 
 def held_per_route(routed: Routed) -> Message | None:
-    """The filter runs for operations with a cache."""
+    """The filters before run for operations with a cache."""
+    if cache_of(routed.operation) is None:
+        return None
+    source = carried(routed)
+    return _carrying(source) if source else _turned_on()
+
+
+@cache
+def _carrying(source: str) -> Any:
+    """What the endpoint is chosen by is no part of the request that the cache sends on. A claim may be any text; one that a
+    header cannot hold is left out."""
+    if source == "address":
+        mutations = [set_header(HASH, "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%")]
+    else:
+        claim = f"request.headers['{_CLAIM}']"
+        mutations = [
+            set_header(_CLAIM, f"%FILTER_STATE({STATE}:PLAIN)%"),
+            set_header(HASH, f"%CEL({claim}.matches(r'{CONTROL}') ? '' : {claim})%"),
+            Mutation(remove=_CLAIM),
+        ]
+    return shared(any_of(HeaderMutationPerRoute(mutations=Mutations(request_mutations=mutations))))
+
+
+def turned_on(routed: Routed) -> Message | None:
+    """The cache itself runs for the same."""
     return _turned_on() if cache_of(routed.operation) else None
 
 
@@ -236,4 +265,5 @@ def _append(name: str, value: str) -> Mutation:
 
 __all__ = [
     "ASKED", "RESTORE", "config", "held", "held_per_route", "key", "key_per_route", "restored", "rule",
+    "turned_on",
 ]  # fmt: skip

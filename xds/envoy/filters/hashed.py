@@ -16,11 +16,20 @@ from xds.envoy.codec import any_of, shared
 from xds.envoy.filters.jwt import METADATA, payload_key
 from xds.envoy.hashing import STATE
 from xds.envoy.routed import Routed
+from xds.headers import PREFIX
+
+HASH = f"{PREFIX}held-hash"
+"""Carries it from a cache to the origin listener."""
 
 
 def hashed() -> Config:
     """The filter's configuration: it does nothing by itself."""
     return Config()
+
+
+def carried() -> Config:
+    """The same filter behind a cache: what comes in a header is kept as it would have been."""
+    return Config(on_request_headers=[_kept(f"%REQ({HASH})%")])
 
 
 def per_route(routed: Routed) -> Message | None:
@@ -38,10 +47,15 @@ def _claim(schemes: tuple[str, ...], name: str) -> Message:
 
 
 def _value(scheme: str, name: str) -> FilterStateValue:
-    claim = DataSource(inline_string=f"%DYNAMIC_METADATA({METADATA}:{payload_key(scheme)}:{name})%")
+    return _kept(f"%DYNAMIC_METADATA({METADATA}:{payload_key(scheme)}:{name})%")
+
+
+def _kept(text: str) -> FilterStateValue:
     return FilterStateValue(
         object_key=STATE,
         factory_key="envoy.hashable_string",
-        format_string=SubstitutionFormatString(text_format_source=claim, omit_empty_values=True),
+        format_string=SubstitutionFormatString(
+            text_format_source=DataSource(inline_string=text), omit_empty_values=True
+        ),
         skip_if_empty=True,
     )
