@@ -37,7 +37,7 @@ def collected(config: pytest.Config) -> Staged:
         try:
             config.stash[_STAGED] = Staged.of(folder_of(config), option(config, "env") or None)
         except CannotRun as problem:
-            raise pytest.UsageError(f"sidegate: {problem}") from problem
+            raise pytest.UsageError(f"sidegate: {problem}") from None
     return config.stash[_STAGED]
 
 

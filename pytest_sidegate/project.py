@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from pytest_sidegate.sound import sound
 from xds.compile import Compilation, Compiler
 from xds.contract.shown import ShownOperation, shown
 from xds.dev import parse_dev
-from xds.failure import CannotRun
 from xds.model import Credential, JwtScheme, Operation, Place, SchemeKind, Version
 from xds.project.offline import read_offline
 from xds.settings import FILE, settings_document
@@ -55,8 +55,7 @@ class Staged:
         kept = {name: data for name, data in tree.files.items() if name not in layers}
         kept |= {FILE: json.dumps(changed).encode(), JWKS: keys.jwks, **files}
         compilation = Compiler().compile(type(tree)(dict(sorted(kept.items()))))
-        if errors := [str(d) for d in (*tree.problems, *compilation.diagnostics) if d.is_error]:
-            raise CannotRun(f"{root} does not compile: {'; '.join(errors)[:2000]}. Next: sidegate check {root}")
+        sound(root, (*tree.problems, *compilation.diagnostics))
         return cls(root, kept, compilation, keys, tokens)
 
     def version(self, service: str, name: str) -> Version:

@@ -24,6 +24,7 @@ from pytest_sidegate.frame import Sent, sent_of
 from pytest_sidegate.loop import Loop
 from pytest_sidegate.refusals import UNFIT, gone, refusal, unknown_version, unrouted
 from pytest_sidegate.routing import Routes, Unrouted
+from pytest_sidegate.sound import sound
 from pytest_sidegate.target import Refused
 from pytest_sidegate.tokens import Failure, Found, Tokens, required
 from sidecar.message import Judgement, Params, Request, Response
@@ -130,13 +131,11 @@ class Verdicts:
     def of(cls, root: Path, *, env: str | None = None, **options: Any) -> Verdicts:
         """The verdicts of a project's folder. Raises `CannotRun` if a service of it does not compile."""
         from xds.compile import Compiler
-        from xds.failure import CannotRun
         from xds.project.offline import read_offline
 
         tree = read_offline(root, env)
         compilation = Compiler().compile(tree)
-        if errors := [str(d) for d in compilation.diagnostics if d.is_error]:
-            raise CannotRun(f"{root} does not compile: {'; '.join(errors)[:2000]}. Next: sidegate check {root}")
+        sound(root, (*tree.problems, *compilation.diagnostics))
         return cls(compilation, files=tree.files, **options)
 
     def judge(

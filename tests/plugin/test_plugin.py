@@ -140,6 +140,8 @@ def test_a_project_that_does_not_compile_is_an_error(tmp_path: Path) -> None:
     text = 'from pytest_sidegate import contract\n\n@contract("shop", "v1")\ndef test_it(case): pass\n'
     done = session(tmp_path, "--collect-only", test_it=text)
     assert "does not compile" in done.output
+    assert "error[openapi-version]: OpenAPI '9.9'" in done.output
+    assert "Diagnostic(" not in done.output
     assert done.code != 0
 
 
