@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ import grpc.aio
 import pytest
 
 from tests.streams.transcript import snapshots
+from tests.waiting import soon
 from xds.ads.events import Connected, Disconnected, Event
 from xds.ads.server import SERVICE, AdsServer, EmptySnapshot
 from xds.ads.session import Pace
@@ -74,13 +74,6 @@ async def stream(address: str, name: str = "n", method: str = "DeltaAggregatedRe
         call.cancel()
 
 
-async def until(condition: Any, seconds: float = 10) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "not in time"
-        await asyncio.sleep(0.01)
-
-
 def test_an_empty_snapshot_is_refused_and_changes_nothing() -> None:
     async def run() -> None:
         async with server() as (ads, _, _):
@@ -98,7 +91,7 @@ def test_a_node_of_an_unknown_group_gets_nothing_and_is_reported() -> None:
         async with server() as (ads, address, events), stream(address) as wire:
             ads.publish("other", ONE)
             await wire.send(CLUSTER)
-            await until(lambda: events)
+            await soon(lambda: events)
             assert isinstance(events[0], Connected)
             assert (events[0].group, events[0].served) == ("g", False)
             with pytest.raises(TimeoutError):
@@ -138,7 +131,7 @@ def test_a_stream_that_breaks_the_protocol_ends_alone(sent: list[bytes], status:
                 # The server ended the stream while there was still something to say: gRPC's client then has its own word.
                 told.add("INTERNAL")
             assert (await asyncio.wait_for(wire.call.code(), 10)).name in told
-            await until(lambda: any(isinstance(e, Disconnected) and e.reason for e in events))
+            await soon(lambda: any(isinstance(e, Disconnected) and e.reason for e in events))
             ads.publish("g", ONE)
             await good.send(CLUSTER)
             assert (await good.read())[4] == CLUSTER
@@ -156,7 +149,7 @@ def test_a_client_that_answers_nothing_is_dropped_and_others_are_not() -> None:
             ads.publish("g", ONE)
             await silent.send(CLUSTER)
             task = asyncio.create_task(good.follow((CLUSTER, ""), (LISTENER, ""), (ROUTES, "r")))
-            await until(lambda: any(isinstance(e, Disconnected) and "neither accepted" in e.reason for e in events))
+            await soon(lambda: any(isinstance(e, Disconnected) and "neither accepted" in e.reason for e in events))
             assert (await silent.read())[4] == CLUSTER  # what was sent before can still be read, then comes the status
             assert (await asyncio.wait_for(silent.call.code(), 5)).name == "DEADLINE_EXCEEDED"
             await asyncio.sleep(0.6)
@@ -175,7 +168,7 @@ def test_a_client_that_never_reads_is_dropped_though_much_is_due() -> None:
         async with server(write_timeout=0.5) as (ads, address, events), stream(address, "deaf") as deaf:
             ads.publish("g", Snapshot({CLUSTER: {"a": big}, LISTENER: ONE.of(LISTENER)}))
             await deaf.send(CLUSTER)
-            await until(lambda: any(isinstance(e, Disconnected) and "read nothing" in e.reason for e in events))
+            await soon(lambda: any(isinstance(e, Disconnected) and "read nothing" in e.reason for e in events))
             assert ads.clients() == ()
 
     asyncio.run(run())
@@ -244,7 +237,7 @@ def test_a_hundred_clients_at_once_hold_a_change() -> None:
                 calls = [channel.stream_stream(f"/{SERVICE}/DeltaAggregatedResources")() for _ in range(100)]
                 wanted = ((CLUSTER, ""), (LISTENER, ""), (ROUTES, "r"))
                 tasks = [asyncio.create_task(Wire(c, f"n{i}").follow(*wanted)) for i, c in enumerate(calls)]
-                await until(lambda: len([c for c in ads.clients() if c.live]) == 100)
+                await soon(lambda: len([c for c in ads.clients() if c.live]) == 100)
                 ads.publish("g", TWO)
                 assert await ads.live("g", 20) == ()
                 assert {c.types[ROUTES].acked for c in ads.clients()} == {TWO.version(ROUTES)}
@@ -307,7 +300,7 @@ def test_who_is_given_limits_only_needs_no_listener_and_is_no_proxy() -> None:
         async with server(types_of=types_of) as (ads, address, _), stream(address, "ratelimit") as wire:
             ads.publish("g", limits)
             following = asyncio.ensure_future(wire.follow((LIMITS, "*")))
-            await until(lambda: ads.clients() and ads.clients()[0].live)
+            await soon(lambda: ads.clients() and ads.clients()[0].live)
             assert await ads.live("g", 0) == ("no node of group 'g' is connected",)
             async with stream(address, "proxy") as other:
                 proxy = asyncio.ensure_future(other.follow((CLUSTER, "*"), (LISTENER, "*"), (ROUTES, "r")))

@@ -14,6 +14,7 @@ from tests.blackbox.bare import ENVOY
 from tests.e2e import processes
 from tests.e2e.gateway import Reply, ask
 from tests.e2e.journal import unused_port
+from tests.waiting import PATIENCE_S
 
 ROLES = ("control-plane", "companion", "envoy")
 
@@ -76,14 +77,14 @@ class Parts:
         """GET on the control plane's management address."""
         return ask(f"http://127.0.0.1:{self.management}{path}")
 
-    def wait_answers(self, patience: float = 60) -> None:
+    def wait_answers(self, patience: float = PATIENCE_S) -> None:
         """Return as soon as the control plane answers at all."""
         deadline = time.monotonic() + patience
         while self.manage("/ready").status == 0:
             assert time.monotonic() < deadline, self.output[-4000:]
             time.sleep(0.05)
 
-    def wait_ready(self, patience: float = 60) -> float:
+    def wait_ready(self, patience: float = PATIENCE_S) -> float:
         """Seconds until `/ready` answers 200."""
         began = time.monotonic()
         while (ready := self.manage("/ready")).status != 200:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 
 from sidecar.central import Central
 from tests.projects import CONTRACT, SETTINGS, pets, write
+from tests.waiting import soon
 from xds import handshake
 from xds.ads.identity import Identity
 from xds.control.companions import SIGNS
@@ -47,13 +47,6 @@ def held(plane: ControlPlane) -> dict[str, Any]:
     return {"service": "", "digests": digests, "revisions": {}, "admin": "http://127.0.0.1:9", "problems": []}
 
 
-async def until(condition: Callable[[], object], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "not in time"
-        await asyncio.sleep(0.01)
-
-
 async def send(central: Central, report: Mapping[str, Any]) -> Mapping[str, Any]:
     """As the companion does: again if no answer came in time, as from a machine that loads everything for the first time."""
     while True:
@@ -81,7 +74,7 @@ def test_a_companion_is_told_at_once_and_says_only_what_is_new(tmp_path: Path) -
             (offer,) = await central.offers()
             (root / "contracts/pets/v1.yaml").write_text(NEWER)
             await plane.refresh()
-            await until(lambda: next(iter(central._lanes.values())).said["sources"]["revision"] != offer.revision)  # type: ignore[index]
+            await soon(lambda: next(iter(central._lanes.values())).said["sources"]["revision"] != offer.revision)  # type: ignore[index]
             (newer,) = await central.offers()
             document = await central.sources(newer.target)
             assert document["revision"] == newer.revision
@@ -106,9 +99,9 @@ def test_who_says_goodbye_is_gone_and_who_breaks_off_has_a_moment(tmp_path: Path
                 await send(each, held(plane))
             assert [c.node for c in plane.publisher.living(EVERYTHING)] == ["polite", "rude"]
             await polite.close()
-            await until(lambda: [c.node for c in plane.publisher.living(EVERYTHING)] == ["rude"])
+            await soon(lambda: [c.node for c in plane.publisher.living(EVERYTHING)] == ["rude"])
             await rude._shut([*rude._lanes])
-            await until(lambda: not [*plane.companions._all()])
+            await soon(lambda: not [*plane.companions._all()])
             known = plane.publisher.companions["rude"]
             assert known.patience == ALIVE_S
             assert known.lives(known.seen + ALIVE_S - 0.1)
@@ -131,7 +124,7 @@ def test_a_publication_waits_for_who_is_there_and_goes_on_without_who_left(tmp_p
             await send(one, held(plane))
             assert plane.publisher.groups[EVERYTHING].digests != wanted
             await two.close()
-            await until(lambda: plane.publisher.groups[EVERYTHING].digests == wanted)
+            await soon(lambda: plane.publisher.groups[EVERYTHING].digests == wanted)
             await one.close()
 
     run(test)

@@ -16,6 +16,7 @@ from typing import Any
 
 from tests.e2e import processes
 from tests.e2e.journal import unused_port
+from tests.waiting import PATIENCE_S
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Gateway:
     """
 
     def __init__(
-        self, folder: Path, *arguments: str, env: dict[str, str] | None = None, patience: float = 60.0
+        self, folder: Path, *arguments: str, env: dict[str, str] | None = None, patience: float = PATIENCE_S
     ) -> None:
         self.folder = folder
         self.port, self.management = unused_port(), unused_port()

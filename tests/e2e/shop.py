@@ -101,13 +101,6 @@ def wait(look: Callable[[], T], timeout: float = 5.0, pause: float = 0.02) -> T:
     return seen
 
 
-def until(holds: Callable[[], Any], timeout: float = 5.0) -> float:
-    """Seconds until it holds; an assertion fails if it does not in time."""
-    began = time.monotonic()
-    assert wait(holds, timeout), f"not within {timeout} s"
-    return time.monotonic() - began
-
-
 def echo(request: Request) -> Response:
     """An upstream's answer: what it was asked."""
     return Response(json.dumps({"method": request.method, "path": request.path}), 200, content_type="application/json")

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.shop import Shop, serve, until
+from tests.e2e.shop import Shop, serve
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -37,17 +38,17 @@ def test_the_old_form_serves_until_the_contract_says_why(strict: Shop) -> None:
     assert asked(strict) == (200, 400, 403)
     digests = strict.gateway.manage("/ready").json["digests"]
     strict.write(POLICY, strict.read(POLICY).replace("allow if {\n\tcallers.known", "allow if {\n\tinput.sidegate"))
-    until(lambda: asked(strict) == (200, 400, 200), 20)
+    until(lambda: asked(strict) == (200, 400, 200))
     strict.write(POLICY, strict.read(POLICY).replace("allow if {\n\tinput.sidegate", "allow if {\n\tcallers.known"))
-    until(lambda: asked(strict) == (200, 400, 403), 20)
+    until(lambda: asked(strict) == (200, 400, 403))
     strict.write(CONTRACT, strict.read(CONTRACT).replace(WIDE, NARROW))
-    until(lambda: told(strict) == ["contract-breaking"], 20)
+    until(lambda: told(strict) == ["contract-breaking"])
     assert asked(strict) == (200, 400, 403)
     strict.gateway.kill("companion")  # it is started again, and has the new files only to go by, and what it kept
-    until(lambda: asked(strict) == (200, 400, 403), 45)
-    until(lambda: strict.gateway.manage("/ready").status == 200, 20)
+    until(lambda: asked(strict) == (200, 400, 403))
+    until(lambda: strict.gateway.manage("/ready").status == 200)
     assert strict.gateway.manage("/ready").json["digests"] == digests
     strict.write(CONTRACT, strict.read(CONTRACT) + WHY)
-    until(lambda: asked(strict) == (400, 400, 403), 20)
-    until(lambda: strict.gateway.manage("/ready").status == 200, 20)
+    until(lambda: asked(strict) == (400, 400, 403))
+    until(lambda: strict.gateway.manage("/ready").status == 200)
     assert strict.gateway.manage("/ready").json["digests"]["shop/v1"] != digests["shop/v1"]

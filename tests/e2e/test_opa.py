@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.e2e.shop import ID, Shop, serve, until
+from tests.e2e.shop import ID, Shop, serve
 from tests.opa_server import OpaServer, opa_binary
+from tests.waiting import until
 
 __all__ = ["opa_binary"]
 
@@ -70,7 +71,7 @@ def switch(own: Shop, url: str | None) -> float:
     settings.pop("opa", None)
     own.write("sidegate.yaml", yaml.safe_dump({**settings, **({"opa": {"url": url}} if url else {})}))
     wanted = 403 if url else 200
-    return until(lambda: own.ask("GET", "/shop/v1/me", "olivia").status_code == wanted, 10)
+    return until(lambda: own.ask("GET", "/shop/v1/me", "olivia").status_code == wanted)
 
 
 def verdicts(own: Shop) -> list[dict[str, Any]]:
@@ -138,6 +139,6 @@ def test_an_opa_that_never_was(own: Shop) -> None:
     """The switch itself closes, and going back opens again."""
     settings = yaml.safe_load(own.read("sidegate.yaml"))
     own.write("sidegate.yaml", yaml.safe_dump({**settings, "opa": {"url": "http://127.0.0.1:9"}}))
-    until(lambda: own.ask("GET", "/shop/v1/me").status_code == 503, 10)
+    until(lambda: own.ask("GET", "/shop/v1/me").status_code == 503)
     switch(own, None)
     assert own.ask("GET", "/shop/v1/me").status_code == 200

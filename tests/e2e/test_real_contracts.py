@@ -80,7 +80,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         compilation = Project(folder, folder.parent / "state").compile()
         assert not compilation.refused, [d for d in compilation.diagnostics if d.is_error]
         versions = {s.name: s.versions[0] for s in compilation.gateway.services}
-        with Gateway(folder, patience=90) as gateway:
+        with Gateway(folder) as gateway:
             yield World(gateway, journal, issuer, versions)
 
 

@@ -16,7 +16,8 @@ import httpx
 import pytest
 
 from tests.e2e import processes
-from tests.e2e.shop import Shop, serve, until, url_of, wait
+from tests.e2e.shop import Shop, serve, url_of, wait
+from tests.waiting import until
 from xds.control.access import read
 
 V1, V2, POLICY = "contracts/shop/v1.yaml", "contracts/shop/v2.yaml", "policies/shop/authz.rego"
@@ -40,12 +41,11 @@ def as_it_was(own: Shop) -> Iterator[None]:
     for name, text in before.items():
         if own.read(name) != text:
             own.write(name, text)
-    until(lambda: own.gateway.manage("/ready").status == 200 and not own.gateway.manage("/diagnostics").json, 10)
+    until(lambda: own.gateway.manage("/ready").status == 200 and not own.gateway.manage("/diagnostics").json)
     until(
         lambda: (
             own.ask("GET", BETWEEN).status_code == 200 and own.ask("GET", "/shop/v1/me", "mallory").status_code == 403
         ),
-        10,
     )
 
 
@@ -151,7 +151,7 @@ def test_the_companion_killed(own: Shop) -> None:
     assert {r.path for r in own.asked(since)} == {"/shop/v1/off"}
     assert own.gateway.roles()["companion"].pid != killed
     assert wait(lambda: "companion was ended by SIGKILL" in own.gateway.output)
-    until(lambda: own.gateway.manage("/ready").status == 200, 10)
+    until(lambda: own.gateway.manage("/ready").status == 200)
 
 
 ASKED = (

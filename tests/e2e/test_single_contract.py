@@ -19,8 +19,9 @@ from pytest_httpserver import HTTPServer
 
 from tests.e2e import processes
 from tests.e2e.gateway import Gateway
-from tests.e2e.shop import until, upstream, url_of, wait
+from tests.e2e.shop import upstream, url_of, wait
 from tests.projects import jwks
+from tests.waiting import until
 from xds.up.stub import POLICY
 
 CONTRACT = {

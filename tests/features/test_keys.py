@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.features.hop import Hop, contract, operation, serve
+from tests.waiting import until
 from xds.keyfile import add, revoke
 
 POLICY = """\
@@ -271,9 +271,9 @@ def test_what_no_scheme_reads_goes_on_where_that_is_asked(
 def test_a_key_is_gone_once_it_is_revoked_and_new_ones_come(hop: Hop, keys: dict[str, str]) -> None:
     path = hop.folder / "keys" / "consumers.yaml"
     second = add(path, "second")
-    assert eventually(lambda: hop.client.get("/header", headers={"x-api-key": second}).status_code == 200)
+    until(lambda: hop.client.get("/header", headers={"x-api-key": second}).status_code == 200)
     assert revoke(path, "second") == 1
-    assert eventually(lambda: hop.client.get("/header", headers={"x-api-key": second}).status_code == 401)
+    until(lambda: hop.client.get("/header", headers={"x-api-key": second}).status_code == 401)
     assert hop.client.get("/header", headers={"x-api-key": keys["mobile"]}).status_code == 200
 
 
@@ -282,12 +282,3 @@ def test_no_key_is_in_what_a_node_holds(hop: Hop, keys: dict[str, str]) -> None:
     texts = [path.read_bytes() for path in hop.folder.rglob("*") if path.is_file()]
     assert not [text for text in texts for key in keys.values() if key.encode() in text]
     assert not [key for key in keys.values() if key in hop.gateway.output]
-
-
-def eventually(holds: Callable[[], bool], seconds: float = 10) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if holds():
-            return True
-        time.sleep(0.1)
-    return False

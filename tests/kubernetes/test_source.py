@@ -6,8 +6,7 @@ import asyncio
 import base64
 import json
 import os
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 
 from tests.kubernetes.told import ToldApi
 from tests.packs.members import member
+from tests.waiting import soon
 from xds.kubernetes import KubernetesSource, source
 from xds.kubernetes.objects import source_of
 from xds.packs.archive import compressed
@@ -49,13 +49,6 @@ def held(folder: Path) -> dict[str, dict[str, bytes]]:
     return {path.name: unpacked_strictly(path.read_bytes()) for path in sorted(current.glob("*.zip"))}
 
 
-async def until(what: Callable[[], bool]) -> None:
-    end = time.monotonic() + BOUND_S
-    while not what():
-        assert time.monotonic() < end, "not in time"
-        await asyncio.sleep(0.01)
-
-
 def texts(folder: Path) -> dict[str, str]:
     """Each pack's contract."""
     try:
@@ -81,12 +74,12 @@ async def test_what_is_labelled_is_there_and_follows(api: ToldApi, tmp_path: Pat
     async with running(api, tmp_path) as following:
         assert await following.first(BOUND_S)
         assert texts(tmp_path) == {"shop.pets.zip": "one"}
-        await until(lambda: following.problems() == [] and api.watching == 1)
+        await soon(lambda: following.problems() == [] and api.watching == 1)
         api.put("shop", "pets", **zipped("two"))
         api.put("zoo", "cats", **zipped("three"))
-        await until(lambda: texts(tmp_path) == {"shop.pets.zip": "two", "zoo.cats.zip": "three"})
+        await soon(lambda: texts(tmp_path) == {"shop.pets.zip": "two", "zoo.cats.zip": "three"})
         api.delete("shop", "pets")
-        await until(lambda: texts(tmp_path) == {"zoo.cats.zip": "three"})
+        await soon(lambda: texts(tmp_path) == {"zoo.cats.zip": "three"})
     asked = api.requests[0]
     assert asked["labelSelector"] == "sidegate.io/sources=true"
     assert api.asked(watch=True)[0]["allowWatchBookmarks"] == "true"
@@ -148,30 +141,30 @@ async def test_a_watch_that_is_dropped_goes_on_where_it_was(api: ToldApi, tmp_pa
     api.put("shop", "pets", **zipped("one"))
     async with running(api, tmp_path) as following:
         assert await following.first(BOUND_S)
-        await until(lambda: api.watching == 1)
+        await soon(lambda: api.watching == 1)
         version = api.bookmark()
         api.put("shop", "pets", **zipped("two"))
-        await until(lambda: texts(tmp_path) == {"shop.pets.zip": "two"})
+        await soon(lambda: texts(tmp_path) == {"shop.pets.zip": "two"})
         api.drop()
-        await until(lambda: len(api.asked(watch=True)) == 2)
+        await soon(lambda: len(api.asked(watch=True)) == 2)
         assert int(api.asked(watch=True)[1]["resourceVersion"]) == version + 1
-        await until(lambda: api.watching == 1)
+        await soon(lambda: api.watching == 1)
         api.drop(abruptly=False)
-        await until(lambda: api.watching == 1)
+        await soon(lambda: api.watching == 1)
         api.put("shop", "pets", **zipped("three"))
-        await until(lambda: texts(tmp_path) == {"shop.pets.zip": "three"})
-        await until(lambda: following.problems() == [])
+        await soon(lambda: texts(tmp_path) == {"shop.pets.zip": "three"})
+        await soon(lambda: following.problems() == [])
     assert len(api.asked(watch=False)) == 1
 
 
 async def test_after_a_bookmark_nothing_before_it_is_asked_again(api: ToldApi, tmp_path: Path) -> None:
     async with running(api, tmp_path) as following:
         assert await following.first(BOUND_S)
-        await until(lambda: api.watching == 1)
+        await soon(lambda: api.watching == 1)
         version = api.bookmark()
-        await until(lambda: following.holdings.seen["*"].number == version)
+        await soon(lambda: following.holdings.seen["*"].number == version)
         api.drop(abruptly=False)
-        await until(lambda: len(api.asked(watch=True)) == 2)
+        await soon(lambda: len(api.asked(watch=True)) == 2)
     assert int(api.asked(watch=True)[1]["resourceVersion"]) == version
 
 
@@ -182,7 +175,7 @@ async def test_gone_is_listed_anew(api: ToldApi, tmp_path: Path, inside: bool) -
     api.put("shop", "cats", **zipped("gone soon"))
     async with running(api, tmp_path) as following:
         assert await following.first(BOUND_S)
-        await until(lambda: api.watching == 1)
+        await soon(lambda: api.watching == 1)
         api.delete("shop", "cats", tell=False)
         api.put("shop", "pets", tell=False, **zipped("two"))
         if inside:
@@ -190,9 +183,9 @@ async def test_gone_is_listed_anew(api: ToldApi, tmp_path: Path, inside: bool) -
         else:
             api.watch_refuse = (410, "too old resource version")
             api.drop(abruptly=False)
-        await until(lambda: texts(tmp_path) == {"shop.pets.zip": "two"})
+        await soon(lambda: texts(tmp_path) == {"shop.pets.zip": "two"})
         api.watch_refuse = None
-        await until(lambda: following.problems() == [] and api.watching >= 1)
+        await soon(lambda: following.problems() == [] and api.watching >= 1)
     assert len(api.asked(watch=False)) >= 2
 
 
@@ -200,15 +193,15 @@ async def test_an_api_that_cannot_be_read_takes_nothing_away(api: ToldApi, tmp_p
     api.put("shop", "pets", **zipped("one"))
     async with running(api, tmp_path) as following:
         assert await following.first(BOUND_S)
-        await until(lambda: api.watching == 1)
+        await soon(lambda: api.watching == 1)
         api.refuse = (403, "configmaps is forbidden")
         api.drop()
-        await until(lambda: following.problems() == ["configmaps is forbidden"])
+        await soon(lambda: following.problems() == ["configmaps is forbidden"])
         assert texts(tmp_path) == {"shop.pets.zip": "one"}
         api.refuse = None
-        await until(lambda: following.problems() == [])
+        await soon(lambda: following.problems() == [])
         api.put("shop", "pets", **zipped("two"))
-        await until(lambda: texts(tmp_path) == {"shop.pets.zip": "two"})
+        await soon(lambda: texts(tmp_path) == {"shop.pets.zip": "two"})
 
 
 async def test_after_a_restart_without_an_api_what_was_there_serves(api: ToldApi, tmp_path: Path) -> None:
@@ -217,7 +210,7 @@ async def test_after_a_restart_without_an_api_what_was_there_serves(api: ToldApi
         assert await following.first(BOUND_S)
     api.refuse = (500, "etcd has no leader")
     async with running(api, tmp_path) as following:
-        await until(lambda: following.problems() == ["etcd has no leader"])
+        await soon(lambda: following.problems() == ["etcd has no leader"])
         assert not await following.first(0.01)
         assert texts(tmp_path) == {"shop.pets.zip": "one"}
 
@@ -229,21 +222,21 @@ async def test_an_older_list_is_not_taken(api: ToldApi, tmp_path: Path, restart:
     api.put("shop", "pets", **zipped("two"))
     async with running(api, tmp_path) as following:
         assert await following.first(BOUND_S)
-        await until(lambda: api.watching == 1)
+        await soon(lambda: api.watching == 1)
         if not restart:
             api.list_version = 99
             api.objects.clear()
             api.tell("ERROR", {"kind": "Status", "code": 410, "message": "too old resource version"})
-            await until(lambda: any("older than 102" in problem for problem in following.problems()))
+            await soon(lambda: any("older than 102" in problem for problem in following.problems()))
             assert texts(tmp_path) == {"shop.pets.zip": "two"}
     if restart:
         api.list_version = 101
         api.objects.clear()
         async with running(api, tmp_path) as following:
-            await until(lambda: any("as of 101, older than 102" in problem for problem in following.problems()))
+            await soon(lambda: any("as of 101, older than 102" in problem for problem in following.problems()))
             assert texts(tmp_path) == {"shop.pets.zip": "two"}
             api.list_version = None
-            await until(lambda: texts(tmp_path) == {})
+            await soon(lambda: texts(tmp_path) == {})
 
 
 async def test_an_older_event_is_not_taken(api: ToldApi, tmp_path: Path) -> None:
@@ -252,10 +245,10 @@ async def test_an_older_event_is_not_taken(api: ToldApi, tmp_path: Path) -> None
     api.put("shop", "pets", **zipped("two"))
     async with running(api, tmp_path) as following:
         assert await following.first(BOUND_S)
-        await until(lambda: api.watching == 1)
+        await soon(lambda: api.watching == 1)
         api.tell("MODIFIED", old)
         api.put("zoo", "cats", **zipped("three"))
-        await until(lambda: "zoo.cats.zip" in texts(tmp_path))
+        await soon(lambda: "zoo.cats.zip" in texts(tmp_path))
         assert texts(tmp_path)["shop.pets.zip"] == "two"
 
 
@@ -264,18 +257,18 @@ async def test_half_of_the_namespaces_is_never_written(api: ToldApi, tmp_path: P
     api.put("zoo", "cats", **zipped("two"))
     api.forbidden = {"zoo"}
     async with running(api, tmp_path, ("shop", "zoo")) as following:
-        await until(lambda: any("forbidden" in problem for problem in following.problems()) and api.watching == 1)
+        await soon(lambda: any("forbidden" in problem for problem in following.problems()) and api.watching == 1)
         assert not await following.first(0.05)
         assert not (tmp_path / "..data").exists()
         api.forbidden = set()
         assert await following.first(BOUND_S)
         assert texts(tmp_path) == {"shop.pets.zip": "one", "zoo.cats.zip": "two"}
         # One that fails later holds up nobody else, and loses nothing.
-        await until(lambda: api.watching == 2)
+        await soon(lambda: api.watching == 2)
         api.forbidden = {"zoo"}
         api.drop()
         api.put("shop", "pets", **zipped("three"))
-        await until(lambda: texts(tmp_path) == {"shop.pets.zip": "three", "zoo.cats.zip": "two"})
+        await soon(lambda: texts(tmp_path) == {"shop.pets.zip": "three", "zoo.cats.zip": "two"})
 
 
 async def test_a_folder_that_was_spoilt_is_fetched_anew(api: ToldApi, tmp_path: Path) -> None:
@@ -292,7 +285,7 @@ async def test_no_configuration_is_trouble_and_no_end(tmp_path: Path, monkeypatc
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
     following = KubernetesSource(tmp_path / "packs")
     task = asyncio.create_task(following.run())
-    await until(lambda: any("no configuration" in problem for problem in following.problems()))
+    await soon(lambda: any("no configuration" in problem for problem in following.problems()))
     assert not task.done()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -310,9 +303,9 @@ async def test_the_project_knows_namespaces_and_renamed_services(api: ToldApi, t
         assert await following.first(BOUND_S)
         assert project.compile().digests.keys() == {"pets/v1"}
         assert project.namespaces() == {"pets": "shop"}
-        await until(lambda: api.watching == 1)
+        await soon(lambda: api.watching == 1)
         api.put("shop", "pets", binaryData={"pets.zip": base64.b64encode(compressed(renamed)).decode()})
-        await until(lambda: "contracts/cats/v1.yaml" in held(tmp_path / "packs")["shop.pets.zip"])
+        await soon(lambda: "contracts/cats/v1.yaml" in held(tmp_path / "packs")["shop.pets.zip"])
     compiled = project.compile()
     assert [d for d in compiled.diagnostics if d.is_error] == []
     assert compiled.digests.keys() == {"cats/v1"}

@@ -56,7 +56,7 @@ def test_generated_requests(tmp_path: Path) -> None:
     issuer = Issuer()
     with Journal() as journal:
         folder = corpus.write(tmp_path / "project", journal.url, issuer)
-        with Gateway(folder, patience=120) as gateway, Verdicts.of(folder) as verdicts:
+        with Gateway(folder) as gateway, Verdicts.of(folder) as verdicts:
             for real in (BOX, OCEAN):
                 calls = _calls(real, verdicts, issuer)
                 assert len(calls) > 300

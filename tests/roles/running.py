@@ -8,15 +8,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.e2e.gateway import ask
-
-PATIENCE_S = 240.0
-"""The first start on a busy machine loads everything cold."""
+from tests.waiting import PATIENCE_S, until
 
 
 class Role:
@@ -72,14 +69,6 @@ class Role:
             os.killpg(self.process.pid, signal.SIGKILL)
         except OSError:
             return
-
-
-def until(found: Callable[[], object], why: Callable[[], object], seconds: float = PATIENCE_S) -> None:
-    """Wait until `found()` is true. Raises AssertionError with `why()` after so long."""
-    end = time.monotonic() + seconds
-    while not found():
-        assert time.monotonic() < end, why()
-        time.sleep(0.03)
 
 
 def ready(port: int, *roles: Role, seconds: float = PATIENCE_S) -> None:

@@ -7,12 +7,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.waiting import soon, until
 from xds.failure import CannotRun
 from xds.up.child import Child, Command
 from xds.up.spawn import Keeper
@@ -51,13 +51,6 @@ def alive(pid: int) -> bool:
         return False
 
 
-def eventually(holds: Callable[[], bool], within: float = 10.0) -> bool:
-    end = time.monotonic() + within
-    while not holds() and time.monotonic() < end:
-        time.sleep(0.02)
-    return holds()
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
 @pytest.mark.parametrize(
     "command", [SLEEP, STUBBORN, FAMILY], ids=["plain", "ignores SIGTERM", "with a child of its own"]
@@ -71,7 +64,7 @@ def test_sigkill_of_the_supervisor_ends_everything(command: tuple[str, ...]) -> 
     supervisor.kill()
     supervisor.wait()
     supervisor.stdout.close()
-    assert eventually(lambda: not any(map(alive, family)))
+    until(lambda: not any(map(alive, family)))
 
 
 def run(body: Callable[[Keeper, list[str], list[bytes]], object], tmp_path: Path) -> None:
@@ -89,22 +82,15 @@ def child_of(words: tuple[str, ...], keeper: Keeper, said: list[str], lines: lis
     return Child(Command("shop", words, Path(), lines.append, lines.append, **more), keeper, said.append)  # type: ignore[arg-type]
 
 
-async def until(holds: Callable[[], bool], within: float = 10.0) -> None:
-    end = time.monotonic() + within
-    while not holds() and time.monotonic() < end:
-        await asyncio.sleep(0.02)
-    assert holds()
-
-
 def test_a_child_that_dies_is_started_again_and_said_so(tmp_path: Path) -> None:
     async def body(keeper: Keeper, said: list[str], lines: list[bytes]) -> None:
         child = child_of(SLEEP, keeper, said, lines)
         await child.start()
-        await until(lambda: len(lines) == 1)
+        await soon(lambda: len(lines) == 1)
         first = child.process
         assert first is not None
         first.kill()
-        await until(lambda: len(lines) == 2)
+        await soon(lambda: len(lines) == 2)
         assert child.process is not None
         assert child.process.pid != first.pid
         assert said[0].startswith("shop was ended by SIGKILL after ")
@@ -122,7 +108,7 @@ def test_the_pause_before_a_restart_grows_and_last_words_are_said(tmp_path: Path
     async def body(keeper: Keeper, said: list[str], lines: list[bytes]) -> None:
         child = child_of(words, keeper, said, lines)
         await child.start()
-        await until(lambda: len(said) == 3)
+        await soon(lambda: len(said) == 3)
         await child.stop()
         assert [s.rpartition(" in ")[2] for s in said] == ["0.4 s", "0.8 s", "1.6 s"]
         assert all("ended with code 1" in s and "last words: no such key" in s for s in said)
@@ -134,7 +120,7 @@ def test_stop_kills_what_ignores_sigterm(tmp_path: Path) -> None:
     async def body(keeper: Keeper, said: list[str], lines: list[bytes]) -> None:
         child = child_of(STUBBORN, keeper, said, lines, grace=0.2)
         await child.start()
-        await until(lambda: bool(lines))
+        await soon(lambda: bool(lines))
         await child.stop()
         assert child.process is not None
         assert child.process.returncode == -signal.SIGKILL
@@ -157,7 +143,7 @@ def test_a_keeper_that_was_killed_does_no_harm(tmp_path: Path) -> None:
         keeper._process.wait()
         child = child_of(SLEEP, keeper, said, lines)
         await child.start()
-        await until(lambda: bool(lines))
+        await soon(lambda: bool(lines))
         await child.stop()
 
     run(body, tmp_path)
