@@ -13,7 +13,7 @@ import pytest
 from werkzeug import Request, Response
 
 from tests.features.hop import Hop, contract, operation, serve
-from tests.projects import compiled_with
+from tests.projects import CONTRACT, compiled_with
 
 _count = itertools.count(1)
 _fails: dict[str, int] = {}
@@ -344,8 +344,20 @@ def test_bad_settings_have_a_place(written: str, message: str) -> None:
     assert all(each.span and each.span.line for each in found)
 
 
+def test_a_cache_around_what_is_never_kept_is_an_error() -> None:
+    """Around a GET and a POST it holds for the one."""
+    cache = "  x-sidegate: {cache: {ttl: 60s}}\n"
+    around = CONTRACT.replace("paths:\n  /pets:\n", f"paths:\n  /pets:\n  {cache}", 1)
+    assert not compiled_with("timeout: 1s", around)
+    posts = around.replace("    get:\n      operationId: listPets", "    put:\n      operationId: listPets", 1)
+    (found,) = compiled_with("timeout: 1s", posts)
+    assert "no operation that it holds for has answers that can be kept" in found.message
+    assert found.span
+    assert found.span.pointer == "/paths/~1pets/x-sidegate/cache"
+
+
 def test_a_cache_on_a_post_is_an_error() -> None:
-    from tests.projects import CONTRACT, pets, tree
+    from tests.projects import pets, tree
     from xds.compile import Compiler
 
     text = CONTRACT.replace("operationId: addPet", "operationId: addPet\n      x-sidegate: {cache: {ttl: 60s}}")

@@ -9,7 +9,7 @@ import pytest
 from werkzeug import Request, Response
 
 from tests.features.hop import Hop, contract, operation, serve
-from tests.projects import compiled_with
+from tests.projects import CONTRACT, compiled_with
 from xds.keyfile import add
 
 APP, EVIL = "https://app.example.com", "https://evil.example"
@@ -213,6 +213,8 @@ def test_nothing_odd_gets_past_the_filter(hop: Hop) -> None:
         ('cors: {origins: ["https://a.test:443"]}', "default port"),
         ('cors: {origins: ["https://a.test/"]}', "does not match"),
         ('cors: {origins: ["null"]}', "does not match"),
+        ('cors: {origins: ["https://a.test"], methods: [GET, DELETE]}', "no operation here has the method DELETE"),
+        ('cors: {origins: ["https://a.test"], methods: [GET, OPTIONS]}', "no operation here has the method OPTIONS"),
         ("cors: {origins: []}", "cors"),
         ('cors: {origin: ["https://a.test"]}', "no key `origin`"),
     ],
@@ -221,3 +223,10 @@ def test_bad_settings_have_a_place(written: str, message: str) -> None:
     found = compiled_with(written)
     assert any(message in each.message for each in found), found
     assert all(each.span and each.span.file == "contracts/pets/v1.yaml" and each.span.line for each in found)
+
+
+@pytest.mark.parametrize(("methods", "lacking"), [("GET, POST", []), ("GET, POST, PUT", ["PUT"]), ("POST", [])])
+def test_methods_of_a_document_are_those_of_any_of_its_paths(methods: str, lacking: list[str]) -> None:
+    cors = f"x-sidegate: {{cors: {{origins: ['https://a.test'], methods: [{methods}]}}}}\npaths:\n"
+    found = compiled_with("timeout: 1s", CONTRACT.replace("paths:\n", cors, 1))
+    assert [each.message.rpartition(" ")[2] for each in found] == lacking

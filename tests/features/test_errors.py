@@ -159,6 +159,7 @@ def test_others_are_worded_as_ever(hop: Hop) -> None:
         ("errors: {default: {body: {a: 1}, mediaType: text/plain}}", "is a text"),
         ("errors: {default: {body: {a: 1}, title: x}}", "no problem document to put words into"),
         ("errors: {default: {body: '${traceId}${traceId}'}}", "one place only"),
+        ("errors: {'200': {detail: x}}", "no refusal has the status 200"),
         ("errors: {'4XX': {detail: x}}", "does not match"),
     ],
 )

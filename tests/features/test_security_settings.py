@@ -162,3 +162,16 @@ def test_keys_that_verify_nothing(key: dict[str, str]) -> None:
     for listed, codes in (([key], ["jwks-invalid"]), ([key, good], [])):
         files = {**pets(), "keys.json": json.dumps({"keys": listed})}
         assert [found.code for found in Compiler().compile(tree(files)).diagnostics] == codes
+
+
+@pytest.mark.parametrize("name", ["X-Sidegate-Consumer", "x-envoy-key", "X-Forwarded-For", "x-original-url"])
+def test_a_key_is_in_no_header_that_the_proxy_takes_off(name: str) -> None:
+    written = CONTRACT.replace(
+        "securitySchemes: {", f"securitySchemes: {{key: {{type: apiKey, in: header, name: {name}}}, "
+    )
+    (found,) = Compiler().compile(tree(pets(contract=written))).diagnostics
+    assert (found.code, found.span and found.span.pointer) == (
+        "security-scheme",
+        "/components/securitySchemes/key/name",
+    )
+    assert f"no client can send the header {name}" in found.message

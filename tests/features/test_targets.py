@@ -111,6 +111,7 @@ def test_a_redirect_is_judged_first(hop: Hop) -> None:
         ("redirect: {to: 'https://{id}.com/'}", "/to", "no host"),
         ("redirect: {to: /pets/v1/pets}", "/to", "to itself"),
         ("redirect: {to: /x, status: 200}", "/status", "308"),
+        ("redirect: {to: /x}, mock: true", "", "a mock answers here"),
     ],
 )
 def test_bad_settings_have_a_place(written: str, pointer: str, says: str) -> None:

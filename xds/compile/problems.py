@@ -8,7 +8,7 @@ from dataclasses import replace
 from xds.contract import Contract
 from xds.diagnostics import Diagnostic, Span, did_you_mean
 from xds.model import Gateway, JwtScheme, KeyScheme, Place, Scheme, SchemeKind, TlsScheme, Version
-from xds.native import Site
+from xds.native import Site, problems_of_all
 from xds.native import problems as problems_of
 from xds.policy.bundle import Bundle, check_entrypoint, default_entrypoint
 from xds.settings import FILE, ServiceSettings, Settings
@@ -76,6 +76,9 @@ def policy_problems(contract: Contract, bundle: Bundle | None, files: Mapping[st
 def setting_problems(version: Version, site: Site, files: Mapping[str, bytes]) -> Iterator[Diagnostic]:
     """What the features find wrong with the operations' settings; a setting that many operations share is told once."""
     told = set()
+    for setting, problem in problems_of_all(version.operations):
+        place = replace(setting.place, pointer=setting.place.pointer + problem.pointer)
+        yield Diagnostic(problem.code, problem.message, span(files, place), problem.help)
     for operation in version.operations:
         for setting, problem in problems_of(operation, site) if operation.settings else ():
             place = replace(setting.place, pointer=setting.place.pointer + problem.pointer)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from xds.hardened import ADDRESSES, MISLEADING
 from xds.model import Alternative, Credential, Place, SchemeKind
 
 from .dialects import Dialect
@@ -98,6 +99,9 @@ def _carrier(node: Node, report: Report) -> tuple[str, str]:
         report.add("security-scheme", message, node.get("name") or node)
     elif place == "header" and name.lower() in _TAKEN:
         report.add("security-scheme", f"the header {name} means something else", node.get("name") or node)
+    elif place == "header" and (name.lower() in _REMOVED or name.lower().startswith(("x-sidegate-", "x-envoy-"))):
+        message = f"no client can send the header {name}: the proxy takes it off every request"
+        report.add("security-scheme", message, node.get("name") or node, "a name of your own: X-Api-Key")
     return place, name.lower() if place == "header" else name
 
 
@@ -106,6 +110,7 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 _TAKEN = frozenset(
     ("host", "connection", "content-length", "content-type", "transfer-encoding", "cookie", "te", "upgrade")
 )
+_REMOVED = frozenset((*MISLEADING, *ADDRESSES))
 
 
 def requirements(

@@ -27,11 +27,11 @@ def of_api(export: Export, keys: Keys, notes: Notes) -> None:
         part.number("maxAge"),
         notes,
     )
-    methods = [m.upper() for m in part.get("allowMethods").texts() if m.upper() != "OPTIONS"]
-    if value and methods and "*" not in methods:
-        value["methods"] = methods
-    if value:
-        put(keys, "cors", value, notes, part, "CORS")
+    methods = {m.upper() for m in part.get("allowMethods").texts()}
+    there = {m.verb.upper() for m in export.methods if not m.preflight}
+    if value and (allowed := _allowed(methods, there)):
+        named = {} if "*" in methods or not methods else {"methods": sorted(allowed)}
+        put(keys, "cors", {**value, **named}, notes, part, "CORS")
 
 
 def of_path(preflight: Method, others: Iterable[Method], keys: Keys, notes: Notes) -> None:
@@ -56,11 +56,16 @@ def of_path(preflight: Method, others: Iterable[Method], keys: Keys, notes: Note
     )
     if value is None:
         return
-    methods = [m.upper() for m in _listed(headers.get(f"{_ALLOW}methods")) if m.upper() != "OPTIONS"]
+    methods = {m.upper() for m in _listed(headers.get(f"{_ALLOW}methods"))}
     there = {m.verb.upper() for m in own}
-    if methods and "*" not in methods and not there <= set(methods):
-        value["methods"] = sorted(there & set(methods)) or methods
-    put(keys, "cors", value, notes, preflight.part, f"{preflight.path}: CORS")
+    if allowed := _allowed(methods, there):
+        named = {} if allowed == there else {"methods": sorted(allowed)}
+        put(keys, "cors", {**value, **named}, notes, preflight.part, f"{preflight.path}: CORS")
+
+
+def _allowed(methods: set[str], there: set[str]) -> set[str]:
+    """Which of the methods that are there pages may ask for: all of them if AWS names none, or none but the preflight's."""
+    return there if "*" in methods or not methods - {"OPTIONS"} else there & methods
 
 
 def _headers(method: Method) -> dict[str, Part]:

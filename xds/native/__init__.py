@@ -6,7 +6,7 @@ A feature's meaning is here (schema, value, checks), its Envoy configuration in 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from xds.native.deprecation import DEPRECATED, MIGRATION, SUCCESSOR, SUNSET, Dep
 from xds.native.edge import Edge
 from xds.native.errors import ERRORS, Wordings
 from xds.native.fault import FAULT, Fault
-from xds.native.feature import Feature, Problem, Setting, Site
+from xds.native.feature import Feature, Problem, Setting, Site, nothing_wrong_with_all
 from xds.native.limits import BODY_LIMIT
 from xds.native.matching import MATCH, Conditions
 from xds.native.mocks import MOCK, Mock
@@ -33,6 +33,7 @@ from xds.native.targets import REDIRECT, REWRITE, Redirect, Rewrite
 from xds.native.timeouts import TIMEOUT
 from xds.native.transforms import HEADERS, QUERY, Changes, HeaderChanges
 from xds.native.versions import VERSION, Choice
+from xds.place import Place
 
 if TYPE_CHECKING:
     from xds.model import Operation
@@ -48,6 +49,7 @@ __all__ = [
     "Site",
     "native_of",
     "problems",
+    "problems_of_all",
     "said",
 ]
 
@@ -152,3 +154,22 @@ def problems(operation: Operation, site: Site) -> Iterator[tuple[Setting, Proble
         if feature := _BY_KEY.get(key):
             for problem in feature.check(getattr(operation.native, feature.field), operation, site):
                 yield setting, problem
+
+
+_ASKING_ALL = tuple(feature for feature in FEATURES if feature.check_all is not nothing_wrong_with_all)
+
+
+def problems_of_all(operations: Sequence[Operation]) -> Iterator[tuple[Setting, Problem]]:
+    """What the features find wrong with settings of a version's contract, looking at all operations that they hold for."""
+    for feature in _ASKING_ALL:
+        held: dict[Place, list[Operation]] = {}
+        for operation in operations:
+            setting = operation.settings.get(feature.key)
+            if setting is not None and setting.rule is None:
+                held.setdefault(setting.place, []).append(operation)
+        for each in held.values():
+            paths = {operation.path.text for operation in each}
+            near = [operation for operation in operations if operation.path.text in paths]
+            value = getattr(each[0].native, feature.field)
+            for problem in feature.check_all(value, each, near):
+                yield each[0].settings[feature.key], problem

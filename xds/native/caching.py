@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +63,13 @@ def _check(value: Cache, operation: Operation, site: Site) -> Iterator[Problem]:
             yield Problem(f"answers cannot be told apart by `{name}`", "/vary", help_)
 
 
+def _check_all(value: Cache, held: Sequence[Operation], near: Sequence[Operation]) -> Iterator[Problem]:
+    own = held[0].settings["cache"].place.pointer.startswith(held[0].place.pointer)
+    if not own and not any(cache_of(operation) for operation in held):
+        help_ = "take it off, or put it where it holds for a GET or HEAD"
+        yield Problem("no operation that it holds for has answers that can be kept", help=help_)
+
+
 CACHE = Feature(
     key="cache",
     field="cache",
@@ -85,6 +92,7 @@ CACHE = Feature(
     },
     read=_read,
     check=_check,
+    check_all=_check_all,
     said=lambda value: (
         f"answers are kept for {value.ttl} s "
         + ("for everybody" if value.shared else "for each identity")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -98,6 +98,13 @@ def _check(value: Cors, operation: Operation, site: Site) -> Iterator[Problem]:
             yield Problem(f"no browser sends the default port with an origin: `{origin}`", "/origins", "leave it out")
 
 
+def _check_all(value: Cors, held: Sequence[Operation], near: Sequence[Operation]) -> Iterator[Problem]:
+    for method in sorted(set(value.methods or ()) - {operation.method for operation in near}):
+        preflight = method == "OPTIONS"
+        help_ = "preflights are answered without it" if preflight else "leave `methods` out for all that the path has"
+        yield Problem(f"no operation here has the method {method}", "/methods", help_)
+
+
 _TEXTS = {"type": "array", "items": {"type": "string", "pattern": _TOKEN}, "uniqueItems": True, "maxItems": 64}
 
 CORS = Feature(
@@ -133,6 +140,7 @@ CORS = Feature(
     },
     read=_read,
     check=_check,
+    check_all=_check_all,
     said=lambda value: (
         f"pages of {', '.join(value.origins)} may call it; preflights are answered by Envoy's cors filter"
     ),

@@ -151,6 +151,8 @@ def _check(value: Wordings, operation: Operation, site: Site) -> Iterator[Proble
 
 def _key(key: str, at: str) -> Iterator[Problem]:
     known = codes()
+    if key.isdigit() and key[0] not in "45":
+        yield Problem(f"no refusal has the status {key}", at, "statuses of refusals are 400 to 599")
     if key.isdigit() or key in (DEFAULT, SERVICE):
         return
     if key in UNROUTED:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +58,11 @@ def nothing_wrong(value: Any, operation: Operation, site: Site) -> Iterable[Prob
     return ()
 
 
+def nothing_wrong_with_all(value: Any, held: Sequence[Operation], near: Sequence[Operation]) -> Iterable[Problem]:
+    """The check of a feature that asks nothing of the operations together."""
+    return ()
+
+
 def no_words(value: Any) -> str:
     """Nothing to say in `sidegate explain`."""
     return ""
@@ -69,8 +74,9 @@ class Feature:
 
     `field` is the key's attribute of `Native`; `schema` a JSON Schema (2020-12) with a `description`; `read` makes of JSON
     that the schema takes a frozen, hashable value and never fails; `check` finds what no schema can say, given the value;
-    `said` is a word for `sidegate explain`, or empty to say nothing. A value that depends on where it was written has
-    `read_setting` in the place of `read`.
+    `check_all`, asked once for a setting of the contract, what only several operations can: `held` are those that it holds for,
+    `near` all of their paths. `said` is a word for `sidegate explain`, or empty to say nothing. A value that depends on where
+    it was written has `read_setting` in the place of `read`.
     """
 
     key: str
@@ -78,5 +84,6 @@ class Feature:
     schema: Mapping[str, Any]
     read: Callable[[Any], Any]
     check: Callable[[Any, Operation, Site], Iterable[Problem]] = nothing_wrong
+    check_all: Callable[[Any, Sequence[Operation], Sequence[Operation]], Iterable[Problem]] = nothing_wrong_with_all
     said: Callable[[Any], str] = no_words
     read_setting: Callable[[Setting], Any] | None = None

@@ -88,6 +88,9 @@ def _read_redirect(value: Mapping[str, Any]) -> Redirect:
 
 
 def _check_redirect(value: Redirect, operation: Operation, site: Site) -> Iterator[Problem]:
+    if operation.native.mock:
+        help_ = "keep one of them; `mock: false` if the mock is of the objects around"
+        yield Problem("a mock answers here, so nobody is sent elsewhere", help=help_)
     written = operation.settings["redirect"].value["to"]
     if (not written.startswith("/") and not re.match("https?://[^/@?#]+(/|$)", written)) or re.search(
         r"[?#@\\]|^//", written
