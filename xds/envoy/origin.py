@@ -13,6 +13,7 @@ from envoy_data_plane.envoy.config.cluster.v3 import (
     Cluster,
     ClusterDiscoveryType,
 )
+from envoy_data_plane.envoy.config.common.mutation_rules.v3 import HeaderMutation as Mutation
 from envoy_data_plane.envoy.config.core.v3 import (
     Address,
     DataSource,
@@ -37,14 +38,15 @@ from envoy_data_plane.envoy.extensions.upstreams.http.v3 import (
     HttpProtocolOptionsExplicitHttpConfig,
 )
 
+from xds import headers
 from xds.envoy import names
 from xds.envoy.codec import any_of, shared
 from xds.envoy.discovery import by_ads
 from xds.envoy.featured import featured
 from xds.envoy.filters import cache, hashed, service_errors, trace, transcoder
 from xds.envoy.profile import Profile
-from xds.envoy.replies import local_replies
-from xds.envoy.typed import seconds
+from xds.envoy.replies import CODE, local_replies
+from xds.envoy.typed import seconds, set_header
 from xds.envoy.wordings import mappers
 from xds.model import Gateway
 from xds.native.caching import cache_of
@@ -92,6 +94,7 @@ def listener(gateway: Gateway, profile: Profile) -> Listener:
         stat_prefix=names.ORIGIN,
         rds=Rds(route_config_name=names.MISSES, config_source=by_ads()),
         http_filters=[
+            HttpFilter(name="code", typed_config=any_of(_code())),
             HttpFilter(name=names.TRACE_FILTER, typed_config=any_of(trace.trace())),
             HttpFilter(name=names.HASHED_FILTER, typed_config=any_of(hashed.carried())),
             HttpFilter(
@@ -113,6 +116,14 @@ def listener(gateway: Gateway, profile: Profile) -> Listener:
         internal_listener=ListenerInternalListenerConfig(),
         filter_chains=[FilterChain(filters=[Filter(name="http", typed_config=any_of(http))])],
         per_connection_buffer_limit_bytes=max(profile.limits.buffer, 2 * gateway.edge.cache.entry),
+    )
+
+
+def _code() -> HeaderMutation:
+    """Why a request was not answered by the service, for the log of the edge, which sees an answer of some upstream. What the
+    service itself says there is taken off."""
+    return HeaderMutation(
+        mutations=Mutations(response_mutations=[Mutation(remove=headers.CODE), set_header(headers.CODE, CODE)])
     )
 
 

@@ -24,6 +24,8 @@ from envoy_data_plane.envoy.extensions.filters.http.header_mutation.v3 import (
     HeaderMutationPerRoute,
     Mutations,
 )
+from envoy_data_plane.envoy.extensions.filters.http.header_to_metadata.v3 import Config as HeaderToMetadata
+from envoy_data_plane.envoy.extensions.filters.http.header_to_metadata.v3 import ConfigKeyValuePair, ConfigRule
 from envoy_data_plane.envoy.extensions.filters.http.lua.v3 import Lua, LuaPerRoute
 from envoy_data_plane.envoy.extensions.http.cache_v2.file_system_http_cache.v3 import FileSystemHttpCacheV2Config
 from envoy_data_plane.google.protobuf import Any
@@ -38,6 +40,7 @@ from xds.envoy.filters.jwt import CONTROL
 from xds.envoy.hashing import STATE, carried
 from xds.envoy.kept_answers import condition
 from xds.envoy.kept_apart import Apart, apart
+from xds.envoy.log_filters import EXT_AUTHZ
 from xds.envoy.names import tokens
 from xds.envoy.profile import Profile
 from xds.envoy.routed import Routed
@@ -136,8 +139,20 @@ def held() -> HeaderMutation:
         Mutation(remove=_CONTROL),
         _append("vary", f"%RESP({_VARY})%"),
         Mutation(remove=_VARY),
+        Mutation(remove="x-envoy-upstream-service-time"),  # of the filter's own asking, which nothing suppresses
     ]
     return HeaderMutation(mutations=Mutations(request_mutations=before, response_mutations=after))
+
+
+def code() -> HeaderToMetadata:
+    """The filter that takes why a miss failed from where the way to the service said so, to where the companion says such."""
+    found = ConfigKeyValuePair(metadata_namespace=EXT_AUTHZ, key=headers.CODE)
+    return HeaderToMetadata(response_rules=[ConfigRule(header=headers.CODE, on_header_present=found, remove=True)])
+
+
+def code_per_route(routed: Routed) -> Message | None:
+    """It runs for operations with a cache."""
+    return _turned_on() if cache_of(routed.operation) else None
 
 
 def restored() -> list[Mutation]:
@@ -264,6 +279,6 @@ def _append(name: str, value: str) -> Mutation:
 
 
 __all__ = [
-    "ASKED", "RESTORE", "config", "held", "held_per_route", "key", "key_per_route", "restored", "rule",
-    "turned_on",
+    "ASKED", "RESTORE", "code", "code_per_route", "config", "held", "held_per_route", "key", "key_per_route", "restored",
+    "rule", "turned_on",
 ]  # fmt: skip

@@ -1,0 +1,104 @@
+"""`cache`: a miss that fails is told of as any other failure: status, code, log, metric; and its retries and limits hold."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from werkzeug import Request, Response
+
+from tests.e2e.journal import unused_port
+from tests.features.hop import Hop, contract, operation, serve
+from tests.features.test_observability import _count, _line
+
+SHARED = {"ttl": "60s", "shared": True}
+
+
+def _answer(request: Request) -> Response:
+    if "x-sleep" in request.headers:
+        time.sleep(1.5)
+    status = int(request.headers.get("x-status", "200"))
+    return Response("said", status, {"x-sidegate-code": "a-lie"})
+
+
+@pytest.fixture(scope="module")
+def hop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hop]:
+    limit = [{"name": "few", "by": [], "limit": 3, "per": "hour"}]
+    own: dict[str, dict[str, Any]] = {
+        "late": {"cache": SHARED, "timeout": "300ms"},
+        "bare": {"timeout": "300ms"},
+        "said": {"cache": SHARED},
+        "again": {"cache": SHARED, "retries": {"attempts": 2, "on": ["503"]}},
+        "limited": {"cache": SHARED, "rateLimits": limit},
+    }
+    sent = [{"name": name, "in": "header", "schema": {"type": "string"}} for name in ("x-sleep", "x-status")]
+    paths = {
+        f"/{name}": {"get": operation(operationId=name, parameters=sent, x_sidegate=each)} for name, each in own.items()
+    }
+    away = contract(
+        {"/away": {"get": operation(operationId="away", x_sidegate={"cache": SHARED})}}, servers=[{"url": "/v2"}]
+    )
+    documents = {"v1": contract(paths, servers=[{"url": "/v1"}]), "v2": away}
+    upstreams = {"versions": {"v2": {"upstream": f"http://127.0.0.1:{unused_port()}"}}}
+    with serve(
+        tmp_path_factory.mktemp("misses"), documents, settings={"services": {"svc": upstreams}}, answer=_answer
+    ) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status", "code"),
+    [
+        ("/v1/late", {"x-sleep": "1"}, 504, "upstream-timeout"),
+        ("/v1/bare", {"x-sleep": "1"}, 504, "upstream-timeout"),
+        ("/v2/away", {}, 503, "upstream-unavailable"),
+    ],
+)
+def test_a_failure_has_its_code(hop: Hop, path: str, headers: dict[str, str], status: int, code: str) -> None:
+    """With a cache as without one: in the document, the log and the metrics, and in no header."""
+    answer = hop.client.get(path, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert not [name for name in answer.headers if name.startswith("x-sidegate-")]
+    line = _line(hop, answer.json()["traceId"])
+    assert (line["status"], line["code"]) == (status, code)
+    labels = {"operation": path.rpartition("/")[2], "status": str(status), "code": code}
+    _until(lambda: _count(hop, **labels) == 1)
+
+
+def _until(there: Any) -> None:
+    deadline = time.monotonic() + 30
+    while not there():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_what_the_service_says_of_codes_is_nobody_s(hop: Hop) -> None:
+    """Its own failures have none, as without a cache, whatever it writes; nor do the answers that it gives."""
+    for status in ("500", "404", "200"):
+        answer = hop.client.get("/v1/said", headers={"x-status": status, "traceparent": _trace(int(status))})
+        assert (answer.status_code, answer.text) == (int(status), "said")
+        assert not [name for name in answer.headers if name.startswith(("x-sidegate-", "x-envoy-"))]
+        assert not _line(hop, _trace(int(status)).split("-")[1]).get("code")
+    kept = hop.client.get("/v1/said", headers={"x-status": "200"})
+    assert "age" in kept.headers
+    assert not [name for name in kept.headers if name.startswith(("x-sidegate-", "x-envoy-"))]
+    assert _count(hop, code="a-lie") == 0
+
+
+def _trace(number: int) -> str:
+    return f"00-{number:032x}-{number:016x}-01"
+
+
+def test_a_miss_is_retried_as_often_as_is_said(hop: Hop) -> None:
+    since = len(hop.server.log)
+    assert hop.client.get("/v1/again", headers={"x-status": "503"}).status_code == 503
+    assert [each.path for each in hop.reached(since)].count("/v1/again") == 3
+
+
+def test_a_limit_counts_hits_and_misses(hop: Hop) -> None:
+    answers = [hop.client.get("/v1/limited") for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    assert answers[3].json()["code"] == "rate-limited"
+    assert "age" in answers[2].headers
