@@ -47,7 +47,7 @@ def hop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hop]:
             yield running
 
 
-def _who(hop: Hop, path: str, value: str, **claims: str) -> str:
+def _who(hop: Hop, path: str, value: str, **claims: Any) -> str:
     token = hop.issuer.token(sub=value, **{"name": value, **claims})
     headers = {
         "authorization": f"Bearer {token}",
