@@ -103,7 +103,11 @@ def gitlab(service: Path, before: str = "", only: slice = EVERY) -> Steps:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("system", "steps", "broken"), [("github", github, 2), ("gitlab", gitlab, 2)])
+@pytest.mark.parametrize(
+    ("system", "steps", "broken", "project"),
+    [("github", github, 2, "."), ("github", github, 2, "hello/sidegate"), ("gitlab", gitlab, 2, "hello/sidegate")],
+    indirect=["project"],
+)
 def test_a_job_passes_and_finds_what_breaks(
     service: Path, project: str, system: str, steps: Callable[..., Steps], broken: int
 ) -> None:
@@ -172,7 +176,7 @@ def test_the_hook_looks_at_what_is_staged(service: Path, project: str) -> None:
     contract.write_text(good)
     refused = run("git commit -q -m broken", service)
     assert refused.returncode != 0
-    assert "schema-type" in refused.stdout
+    assert "type: integr" in refused.stdout + refused.stderr
     done("git add .", service)
     contract.write_text(good.replace("type: integer", "type: integr"))
     (service / "README.md").write_text("# Shop\n")

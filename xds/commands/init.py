@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from xds.failure import CannotRun, Misused
 from xds.handshake import RESERVED
@@ -131,17 +132,20 @@ def _committed(options: argparse.Namespace) -> int:
 
     if options.service is not None:
         raise Misused("--ci and --hook are for a folder that is there. Next: sidegate init --service NAME, then again")
-    root: Path = options.dir
+    if not (options.dir / "contracts").is_dir():
+        raise CannotRun(f"{options.dir} has no contracts/; say where the project is. Next: sidegate init DIR ...")
+    root, inside = _place(options.dir)
+    name = committed.name_of(inside)
     files: dict[Path, str] = {}
     if options.ci == "github":
-        files[root / ".github/workflows/sidegate.yml"] = committed.GITHUB
+        files[root / f".github/workflows/{name}.yml"] = committed.github(inside)
     if options.ci == "gitlab":
-        files[root / ".gitlab/sidegate.yml"] = committed.GITLAB
+        files[root / f".gitlab/{name}.yml"] = committed.gitlab(inside)
         if not (root / ".gitlab-ci.yml").exists():
-            files[root / ".gitlab-ci.yml"] = committed.INCLUDED
+            files[root / ".gitlab-ci.yml"] = committed.included(inside)
     hook = git.hooks(root) / "pre-commit" if options.hook else None
     if hook is not None:
-        files[hook] = committed.HOOK
+        files[hook] = committed.hook(inside)
     if taken := [path for path in files if path.exists()]:
         raise CannotRun(f"{taken[0]} is there already; nothing was written")
     for path, text in files.items():
@@ -150,8 +154,18 @@ def _committed(options: argparse.Namespace) -> int:
     if hook is not None:
         hook.chmod(0o755)
     if options.ci == "gitlab" and root / ".gitlab-ci.yml" not in files:
-        print(f"\n{root / '.gitlab-ci.yml'} is yours: add there\n{committed.INCLUDED}", end="")
+        print(f"\n{root / '.gitlab-ci.yml'} is yours: add there\n{committed.included(inside)}", end="")
     return 0
+
+
+def _place(folder: Path) -> tuple[Path, PurePosixPath]:
+    """The top of the repository that a folder is in, as a person here would call it, and the folder in it."""
+    from xds.revisions import git
+
+    top, here = git.top(folder), folder.resolve()
+    if top is None:
+        return folder, PurePosixPath()
+    return Path(os.path.relpath(top.resolve())), PurePosixPath(here.relative_to(top.resolve()).as_posix())
 
 
 def _files(name: str, upstream: str, contract: Path | None) -> dict[str, bytes]:

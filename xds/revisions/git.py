@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +32,14 @@ def commit(folder: Path, revision: str) -> str | None:
     if not revision or revision.startswith("-") or any(c < " " for c in revision):
         return None
     found = _git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}", check=False)
+    return found.decode().strip() if found else None
+
+
+def tree(folder: Path, name: str) -> str | None:
+    """The full name of a tree that is called so by its object's name, or None if there is none."""
+    if not re.fullmatch("[0-9a-f]{4,64}", name):
+        return None
+    found = _git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{tree}}", check=False)
     return found.decode().strip() if found else None
 
 

@@ -42,7 +42,7 @@ def read_revision(name: str, beside: str = ".") -> Revision:
     there = Path(beside) if not colon and Path(beside).exists() else Path.cwd()
     folder = there if there.is_dir() else there.parent
     repository = git.top(folder) if folder.is_dir() else None
-    commit = git.commit(folder, revision) if repository is not None else None
+    commit = git.commit(folder, revision) or git.tree(folder, revision) if repository is not None else None
     if repository is None or commit is None:
         raise CannotRun(f"there is no file, no folder and no git revision called {name}")
     where = _inside(repository, there, inside) if colon else _inside(repository, there, "")
