@@ -129,6 +129,11 @@ def test_certificates_are_rotated_without_a_restart(shared: Central) -> None:
         with channel(address, AUTHORITY.pem, certificate("pets"), "renamed.test") as over:
             assert ask(over, "pod-1", {"service": "pets"}, types=("clusters",)).code is None
         (folder / "ca.crt").write_text(AUTHORITY.pem + other.pem)
+        for nothing in ("", "no certificate", "-----BEGIN CERTIFICATE-----\n"):
+            (folder / "ca.crt").write_text(nothing)
+            with channel(address, AUTHORITY.pem, certificate("pets"), "renamed.test") as over:
+                assert ask(over, "pod-1", {"service": "pets"}, types=("clusters",)).code is None, nothing
+        (folder / "ca.crt").write_text(AUTHORITY.pem + other.pem)
         newcomer = other.issue(uris=("spiffe://cluster.local/ns/shop/sa/pets",))
         with channel(address, AUTHORITY.pem, newcomer, "renamed.test") as over:
             assert ask(over, "pod-1", {"service": "pets"}, types=("clusters",)).code is None

@@ -19,6 +19,8 @@ from tests.e2e.journal import unused_port
 from tests.features.pki import Authority, Pair
 from tests.projects import CONTRACT, pets
 from xds.address import Address
+from xds.cli import parser
+from xds.commands import doctor
 from xds.doctor import Finding, SetUp, diagnose
 
 CA = Authority("doctor")
@@ -84,6 +86,27 @@ def test_sources(tmp_path: Path) -> None:
     (root / "contracts/pets/v1.yaml").write_text(CONTRACT.replace("minimum: 1", "minimum: one"))
     (found,) = (each for each in diagnose(SetUp(root)) if each.code == "sources-refused")
     assert "contracts/pets/v1.yaml:" in found.what
+
+
+def test_where_the_sources_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a pod nobody is in a project's folder, and with a shared control plane there is none."""
+    monkeypatch.chdir(tmp_path)
+    mounted, run = tmp_path / "mounted", tmp_path / "run"
+    monkeypatch.setattr("xds.roles.options.SOURCES", str(mounted))
+
+    def sources(*words: str) -> Path | None:
+        return doctor.sources(parser(["doctor"]).parse_args(["doctor", "--run", str(run), *words]))
+
+    assert sources() == Path()
+    assert sources("a") == sources("a", "--xds", "cp:9902") == Path("a")
+    assert sources("--xds", "cp:9902") is None
+    run.mkdir()
+    assert sources() is None
+    mounted.mkdir()
+    assert sources() == mounted
+    assert sources("--xds", "cp:9902") is None
+    found = sidegate("doctor", "--xds", "127.0.0.1:1", "--run", run, "--format", "json", cwd=tmp_path)
+    assert not {each["code"] for each in json.loads(found.stdout)} & {"sources-empty", "sources-missing"}
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from tests.cli.command import sidegate
 from tests.e2e.gateway import Reply, ask
 from tests.roles.pod import Pod, pod
 from tests.roles.running import ready, until
@@ -181,6 +182,22 @@ def test_the_end_loses_nothing() -> None:
         assert "ending Envoy\n" in ending.envoy.log
         served = [e for e in ending.journal.since() if e.target == "/pets/v1/open"]
         assert len(served) == clients.served
+
+
+def test_a_drain_that_began_before_counts() -> None:
+    """As a pod's preStop begins it: at its end the proxy does not wait anew, and a proxy started later knows nothing of it."""
+    with pod(drain="600") as ending:
+        mark = ending.run / "draining"
+        assert not mark.exists()
+        assert sidegate("drain", "--run", ending.run).returncode == 0
+        assert ending.client.get("/pets/v1/open").status_code == 200
+        began = mark.stat().st_mtime
+        assert sidegate("drain", "--run", ending.run).returncode == 0
+        assert mark.stat().st_mtime == began
+        os.utime(mark, (began - 1000, began - 1000))
+        ending.envoy.signal()
+        assert ending.envoy.wait(60) == 0
+        assert "draining for 10" in ending.envoy.log
 
 
 def _slow(text: str) -> str:

@@ -57,7 +57,16 @@ class Files:
 
         certificate, key, ca = (path.read_bytes() for path in (self.certificate, self.key, self.client_ca))
         require_pair(certificate, key)
+        require_authorities(ca)
         return grpc.ssl_server_certificate_configuration([(key, certificate)], root_certificates=ca)
+
+
+def require_authorities(authorities: bytes) -> None:
+    """Raise ValueError unless there is a certificate among them: gRPC would take nothing, and then let nobody in."""
+    from cryptography import x509
+
+    if not x509.load_pem_x509_certificates(authorities):
+        raise ValueError("there is no certificate of an authority")
 
 
 def require_pair(certificate: bytes, key: bytes) -> None:

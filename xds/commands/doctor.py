@@ -9,10 +9,12 @@ from pathlib import Path
 from xds.address import Address, where
 from xds.roles import options as roles
 
+_SOURCES = f"the sources (default: {roles.SOURCES} if it is there, else the folder here; none with --xds)"
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's flags."""
-    parser.add_argument("dir", nargs="?", type=Path, default=roles.given("SOURCES") or Path(), help="the sources")
+    parser.add_argument("dir", nargs="?", type=Path, default=roles.given("SOURCES"), help=_SOURCES)
     roles.flag(parser, "--env", "layer sidegate.NAME.yaml over sidegate.yaml", metavar="NAME")
     roles.run_folder(parser)
     roles.address(parser, where)
@@ -33,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     from xds.terminal import palette
 
     setup = SetUp(
-        options.dir,
+        sources(options),
         options.env,
         options.listen,
         options.address or roles.found(options),
@@ -51,3 +53,14 @@ def run(options: argparse.Namespace) -> int:
         head = paint("mild" if each.mild else "bad", "yellow" if each.mild else "red")
         print(f"{head} [{each.code}] {each.what}\n    Next: {each.fix}")
     return 1 if any(not each.mild for each in found) else 0
+
+
+def sources(options: argparse.Namespace) -> Path | None:
+    """The folder of sources; None where a shared control plane has them. In a pod nobody is in a project's folder."""
+    mounted = Path(roles.SOURCES)
+    named: Path | None = options.dir
+    if named is not None or options.xds:
+        return named
+    if mounted.is_dir():
+        return mounted
+    return None if options.run.is_dir() and not Path("contracts").is_dir() else Path()

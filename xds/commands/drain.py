@@ -19,4 +19,4 @@ def run(options: argparse.Namespace) -> int:
     """Begin the drain. Returns 0; raises CannotRun if no proxy answers."""
     from xds.roles.drain import drain
 
-    return drain(options.admin or roles.in_run(options, "admin.sock"), options.wait)
+    return drain(options.admin or roles.in_run(options, "admin.sock"), options.wait, options.run)

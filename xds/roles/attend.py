@@ -3,9 +3,9 @@
 Run as a script of its own, with the standard library alone and little of that: it stands beside every Envoy. Envoy itself
 ends on SIGTERM at once, with whatever it has under way. ADMIN is a socket's path or `host:port`, DRAIN and GRACE are seconds.
 
-SIGUSR1 begins the drain (answers ask clients to leave the connection, new ones are still taken), SIGTERM and SIGINT begin it
-if it has not begun and end Envoy when it is over: DRAIN seconds later the listeners close, and requests that are under way
-have GRACE seconds more. A second SIGTERM does not wait.
+SIGTERM and SIGINT begin the drain (answers ask clients to leave the connection, new ones are still taken), unless `sidegate
+drain` did: then its time counts from there, which the file MARK in the current folder says. DRAIN seconds after its beginning
+the listeners close, and requests that are under way have GRACE seconds more. A second SIGTERM does not wait.
 """
 
 import ctypes
@@ -16,7 +16,9 @@ import sys
 import time
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
-_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGCHLD, signal.SIGHUP}
+_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP}
+MARK = "draining"
+"""Made when `sidegate drain` begins."""
 _LOOK_S = 0.1
 _QUIET = 3
 """So many looks in a row must find nothing under way: an answer is counted as done before its last byte has left."""
@@ -31,21 +33,33 @@ def main() -> int:
     """Start Envoy, wait for signals, drain, end it. Returns its exit code."""
     admin, drain, grace, command = sys.argv[1], float(sys.argv[2]), float(sys.argv[3]), sys.argv[4:]
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    forget()
     envoy = _start(command)
-    draining = 0.0
     while True:
         got = signal.sigwait(_SIGNALS)
         if got == signal.SIGCHLD:
             if (code := _ended(envoy)) is not None:
                 return code
-        elif got in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
-            if not draining:
-                draining = time.monotonic()
-                _say("draining")
-                for path in DRAIN:
-                    post(admin, path)
-            if got != signal.SIGUSR1:
-                return _end(envoy, admin, draining + drain, grace)
+        elif got in (signal.SIGTERM, signal.SIGINT):
+            since = drained_for()
+            _say("draining" if since is None else f"draining for {since:.1f} s by now")
+            for path in DRAIN if since is None else ():
+                post(admin, path)
+            return _end(envoy, admin, time.monotonic() + drain - (since or 0.0), grace)
+
+
+def forget() -> None:
+    """Take away the mark of an Envoy before this one."""
+    if os.path.exists(MARK):
+        os.unlink(MARK)
+
+
+def drained_for() -> "float | None":
+    """Seconds since `sidegate drain` began the drain, None if it did not."""
+    try:
+        return max(0.0, time.time() - os.stat(MARK).st_mtime)
+    except OSError:
+        return None
 
 
 def _start(command: list[str]) -> int:

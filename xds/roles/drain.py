@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 from xds.address import UnixSocket, Where
 from xds.failure import CannotRun
@@ -11,12 +12,21 @@ from xds.roles import attend
 LOOK_S = 0.1
 
 
-def drain(admin: Where, wait: float) -> int:
-    """Begin the drain, and wait so many seconds at the most until no request is under way. Raises CannotRun."""
+def drain(admin: Where, wait: float, run: Path) -> int:
+    """Begin the drain, and wait so many seconds at the most until no request is under way. Raises CannotRun.
+
+    A mark in the folder `run` tells Envoy's attendant, which does not begin it again when it is to end.
+    """
     place = admin.path if isinstance(admin, UnixSocket) else str(admin)
     for path in attend.DRAIN:
         if not attend.post(place, path):
             raise CannotRun(f"no proxy answers at {admin}. Next: --run or --admin, as `sidegate envoy` has it")
+    mark = run / attend.MARK
+    try:
+        if not mark.exists():
+            mark.touch()
+    except OSError as error:
+        raise CannotRun(f"{mark} cannot be written: {(error.strerror or '').lower()}") from error
     end = time.monotonic() + wait
     while time.monotonic() < end and attend.active(place):
         time.sleep(LOOK_S)
