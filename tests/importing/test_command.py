@@ -153,3 +153,29 @@ def test_help_says_what_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
         "Exit codes",
     ):
         assert word in said
+
+
+def test_what_waits_for_keys_compiles_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The file that the note names is there, and `sidegate key new` goes on with it."""
+    scheme = {"type": "apiKey", "name": "x-api-key", "in": "header"}
+    keyed = {**CLEAN, "components": {"securitySchemes": {"api_key": scheme}}}
+    keyed["paths"] = {"/ping": {"get": {**CLEAN["paths"]["/ping"]["get"], "security": [{"api_key": []}]}}}
+    (tmp_path / "export.json").write_text(json.dumps(keyed))
+    out = tmp_path / "out"
+    assert _import(tmp_path / "export.json", "--out", out) == 0
+    assert "keys/api_key.yaml holds none yet" in capsys.readouterr().out
+    assert main(["check", "--format", "json", str(out)]) == 1
+    (found,) = json.loads(capsys.readouterr().out)
+    assert (found["code"], found["severity"]) == ("keys-empty", "warning")
+    assert main(["key", "new", "mobile", "--scheme", "api_key", "--dir", str(out)]) == 0
+    assert main(["check", str(out)]) == 0
+
+
+@pytest.mark.parametrize("name", ["Dev Stage!", ""])
+def test_a_stage_that_cannot_be_one_is_named(export: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    stages = export.parent / "stages.json"
+    stages.write_text(json.dumps({"item": [{"stageName": name}, {"stageName": "prod"}]}))
+    out = export.parent / "out"
+    assert _import(export, "--stages", stages, "--out", out) == 1
+    assert f"stages.json:1:11: warning[import-no-equivalent]: the stage '{name}'" in capsys.readouterr().out
+    assert [path.name for path in out.glob("sidegate.*.yaml")] == ["sidegate.prod.yaml"]

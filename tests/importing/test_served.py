@@ -74,7 +74,7 @@ def _fill_in(root: Path, issuer: Issuer) -> dict[str, str]:
     settings = yaml.safe_load((root / "sidegate.yaml").read_text())
     settings["security"]["ShopUsers"] |= {"issuer": issuer.name, "jwks": {"file": "keys/jwks.json"}}
     (root / "sidegate.yaml").write_text(yaml.safe_dump(settings))
-    (root / "keys").mkdir()
+    (root / "keys").mkdir(exist_ok=True)
     (root / "keys" / "jwks.json").write_text(issuer.jwks())
     whose = {"mobile": "basic", "partner": "basic", "small": "tiny"}
     made = {c: _sidegate("key", "new", c, "--dir", root, "--scheme", "api_key", "--plan", whose[c]) for c in whose}

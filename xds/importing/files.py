@@ -10,6 +10,7 @@ import yaml
 
 from xds.importing.plans import Plans
 from xds.importing.rego import Access, policy, policy_test
+from xds.keyfile import HEAD
 
 
 class _Dumper(yaml.SafeDumper):
@@ -32,6 +33,12 @@ def _yaml(value: Any) -> str:
 
 def contract_file(document: Mapping[str, Any]) -> bytes:
     return _yaml(dict(document)).encode()
+
+
+def key_files(security: Mapping[str, Any]) -> dict[str, bytes]:
+    """Files of consumers' keys with none in them, for `sidegate key new` to go on with."""
+    named = (settings["keys"]["file"] for settings in security.values() if "keys" in settings)
+    return dict.fromkeys(named, f"{HEAD}keys: []\n".encode())
 
 
 def policy_files(service: str, access: Access) -> dict[str, bytes]:

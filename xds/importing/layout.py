@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from xds.importing.contract import Made, contract
-from xds.importing.files import contract_file, layer_file, policy_files, settings_file
+from xds.importing.files import contract_file, key_files, layer_file, policy_files, settings_file
 from xds.importing.integrations import Carried
 from xds.importing.keys import Keys
 from xds.importing.rego import Access, entrypoint
@@ -49,7 +49,7 @@ def _documents(work: Work, parts: Mapping[str, list[Made]]) -> dict[str, bytes]:
 def _settings(work: Work, uris: Mapping[str, list[Carried]], security: Mapping[str, Any]) -> dict[str, bytes]:
     """sidegate.yaml, and a layer for each stage."""
     origins = {service: _origins(work, service, uris[service], work.stage) for service in uris}
-    files = {"sidegate.yaml": settings_file(origins, security, work.plans)}
+    files = {"sidegate.yaml": settings_file(origins, security, work.plans), **key_files(security)}
     for stage in work.stages:
         own = {service: _origins(work, service, uris[service], stage) for service in uris}
         differing = {service: url for service, url in own.items() if url != origins[service]}

@@ -59,6 +59,9 @@ def read_stages(top: Part | None, notes: Notes) -> tuple[Stage, ...]:
         if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
             found.append(Stage(name, part))
             _note(part, name, notes)
+        else:
+            help_ = "a name of letters, digits, - and _, with which sidegate.NAME.yaml and `--env NAME` are called"
+            notes.lost(part, f"the stage '{name}' is left out: it cannot be called that", help_)
     return tuple(found)
 
 
