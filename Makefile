@@ -22,10 +22,10 @@ mesh: .venv/.dev
 	@exec $(BIN)/python -m examples.mesh
 
 test: .venv/.dev
-	$(BIN)/python -m pytest -n auto --dist loadfile -m "slow or not slow" $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "slow or not slow" $(ARGS)
 
 test-fast: .venv/.dev
-	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: .venv/.dev
 	$(BIN)/ruff format --check .

@@ -13,27 +13,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.built import built, cached
+
 VERSION = "1.22.2"
-
-
-def _cached() -> Path:
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return home / "sidegate" / "bin" / f"opa-{VERSION}" / "opa"
 
 
 def find_opa() -> Path | str:
     """The OPA binary (`SIDEGATE_OPA`, PATH, the cache, or built into the cache), or why there is none."""
-    for candidate in (os.environ.get("SIDEGATE_OPA"), shutil.which("opa"), str(_cached())):
+    for candidate in (os.environ.get("SIDEGATE_OPA"), shutil.which("opa")):
         if candidate and Path(candidate).is_file():
             return Path(candidate)
-    if not shutil.which("go"):
-        return "no OPA: SIDEGATE_OPA is not set, `opa` is not on PATH, and there is no Go to build it with"
-    target = _cached()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    command = ["go", "install", f"github.com/open-policy-agent/opa@v{VERSION}"]
-    env = {**os.environ, "GOBIN": str(target.parent)}
-    built = subprocess.run(command, env=env, capture_output=True, text=True, timeout=900, check=False)
-    return target if target.is_file() else f"OPA cannot be built: {built.stderr.strip()[-300:]}"
+    return built(cached("opa", VERSION, "opa"), f"github.com/open-policy-agent/opa@v{VERSION}")
 
 
 def free_port() -> int:

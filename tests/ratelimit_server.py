@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
 import time
@@ -13,27 +12,18 @@ from pathlib import Path
 
 import pytest
 
+from tests.built import built, cached
+
 VERSION = "v1.4.1-0.20260122083618-3fb702589d36"
 MODULE = "github.com/envoyproxy/ratelimit/src/service_cmd"
 
 
-def _cached() -> Path:
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return home / "sidegate" / "bin" / f"ratelimit-{VERSION}" / "service_cmd"
-
-
 def find_ratelimit() -> Path | str:
     """The service's binary (`SIDEGATE_RATELIMIT`, the cache, or built into the cache), or why there is none."""
-    for candidate in (os.environ.get("SIDEGATE_RATELIMIT"), str(_cached())):
-        if candidate and Path(candidate).is_file():
-            return Path(candidate)
-    if not shutil.which("go"):
-        return "no rate limit service: SIDEGATE_RATELIMIT is not set, and there is no Go to build it with"
-    target = _cached()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    command, env = ["go", "install", f"{MODULE}@{VERSION}"], {**os.environ, "GOBIN": str(target.parent)}
-    built = subprocess.run(command, env=env, capture_output=True, text=True, timeout=900, check=False)
-    return target if target.is_file() else f"the rate limit service cannot be built: {built.stderr.strip()[-300:]}"
+    candidate = os.environ.get("SIDEGATE_RATELIMIT")
+    if candidate and Path(candidate).is_file():
+        return Path(candidate)
+    return built(cached("ratelimit", VERSION, "service_cmd"), f"{MODULE}@{VERSION}")
 
 
 def find_valkey() -> Path | str:

@@ -4,32 +4,21 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.built import built, cached
+
 VERSION = "3.22.0"
-
-
-def _cached() -> Path:
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return home / "sidegate" / "bin" / f"helm-{VERSION}" / "helm"
 
 
 def find_helm() -> Path | str:
     """The command (`SIDEGATE_HELM`, PATH, the cache, or built into the cache), or why there is none."""
-    for candidate in (os.environ.get("SIDEGATE_HELM"), shutil.which("helm"), str(_cached())):
+    for candidate in (os.environ.get("SIDEGATE_HELM"), shutil.which("helm")):
         if candidate and Path(candidate).is_file():
             return Path(candidate)
-    if not shutil.which("go"):
-        return "no Helm: SIDEGATE_HELM is not set, `helm` is not on PATH, and there is no Go to build it with"
-    target = _cached()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    command = ["go", "install", f"helm.sh/helm/v3/cmd/helm@v{VERSION}"]
-    env = {**os.environ, "GOBIN": str(target.parent)}
-    built = subprocess.run(command, env=env, capture_output=True, text=True, timeout=900, check=False)
-    return target if target.is_file() else f"Helm cannot be built: {built.stderr.strip()[-300:]}"
+    return built(cached("helm", VERSION, "helm"), f"helm.sh/helm/v3/cmd/helm@v{VERSION}")
 
 
 @pytest.fixture(scope="session")
