@@ -12,6 +12,7 @@ from werkzeug import Request, Response
 from tests.e2e.journal import unused_port
 from tests.features.hop import Hop, contract, operation, serve
 from tests.features.test_observability import _count, _line
+from tests.projects import compiled_with
 
 SHARED = {"ttl": "60s", "shared": True}
 
@@ -19,8 +20,9 @@ SHARED = {"ttl": "60s", "shared": True}
 def _answer(request: Request) -> Response:
     if "x-sleep" in request.headers:
         time.sleep(1.5)
-    status = int(request.headers.get("x-status", "200"))
-    return Response("said", status, {"x-sidegate-code": "a-lie"})
+    status = _fails[0] if _fails else int(request.headers.get("x-status", "200"))
+    said = {"cache-control": request.headers["x-say"]} if "x-say" in request.headers else {}
+    return Response("said", status, {"x-sidegate-code": "a-lie", **said})
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +32,11 @@ def hop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hop]:
         "late": {"cache": SHARED, "timeout": "300ms"},
         "bare": {"timeout": "300ms"},
         "said": {"cache": SHARED},
+        "stale": {"cache": SHARED},
         "again": {"cache": SHARED, "retries": {"attempts": 2, "on": ["503"]}},
         "limited": {"cache": SHARED, "rateLimits": limit},
     }
-    sent = [{"name": name, "in": "header", "schema": {"type": "string"}} for name in ("x-sleep", "x-status")]
+    sent = [{"name": name, "in": "header", "schema": {"type": "string"}} for name in ("x-sleep", "x-status", "x-say")]
     paths = {
         f"/{name}": {"get": operation(operationId=name, parameters=sent, x_sidegate=each)} for name, each in own.items()
     }
@@ -95,6 +98,23 @@ def test_a_miss_is_retried_as_often_as_is_said(hop: Hop) -> None:
     since = len(hop.server.log)
     assert hop.client.get("/v1/again", headers={"x-status": "503"}).status_code == 503
     assert [each.path for each in hop.reached(since)].count("/v1/again") == 3
+
+
+def test_nothing_stale_is_given_out(hop: Hop) -> None:
+    """RFC 5861 is not Envoy's (1.40): whatever the service allows, its trouble is told once the time is over."""
+    ask = {"x-status": "200", "x-say": "max-age=1, stale-while-revalidate=600, stale-if-error=600"}
+    assert hop.client.get("/v1/stale", headers=ask).status_code == 200
+    assert "age" in hop.client.get("/v1/stale", headers=ask).headers
+    _fails.append(503)
+    try:
+        _until(lambda: hop.client.get("/v1/stale", headers=ask).status_code == 503)
+    finally:
+        _fails.clear()
+    (found,) = compiled_with("cache: {ttl: 60s, stale: {ifError: 1h}}")
+    assert (found.code, "no key `stale`" in found.message) == ("extension-unknown", True)
+
+
+_fails: list[int] = []
 
 
 def test_a_limit_counts_hits_and_misses(hop: Hop) -> None:
