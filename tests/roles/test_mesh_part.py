@@ -128,5 +128,5 @@ def test_certificates_of_a_pod_are_exchanged_while_it_runs(node: Node) -> None:
     path.write_text(contract("pets", added="new", again="newer", last="newest"))
     until(
         lambda: node.client.get("/pets/v1/last").status_code == 200,
-        lambda: (replica.log[-3000:], node.envoy.log[-2000:]),
+        lambda: (replica.log[-3000:], node.envoy.log[-2000:], node.companion.log[-3000:]),
     )
