@@ -24,8 +24,10 @@ LOOK_UP_S = 5.0
 """How often names are looked up: replicas come and go."""
 
 OPTIONS = (
-    ("grpc.min_reconnect_backoff_ms", 250),
+    ("grpc.initial_reconnect_backoff_ms", 250),
     ("grpc.max_reconnect_backoff_ms", 2000),
+    # How long one attempt may take: a thousand that come back at once are not to give up just before their turn.
+    ("grpc.min_reconnect_backoff_ms", 15_000),
     ("grpc.max_receive_message_length", 64 << 20),
     ("grpc.enable_http_proxy", 0),
     # A replica that vanished is noticed though nothing is said.

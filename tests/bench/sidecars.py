@@ -243,11 +243,15 @@ async def _companion(address: str, node: str, service: str) -> None:
             if (offer := chosen(held, await central.offers())) is None:
                 await central.news(5.0)
                 continue
-            document = await central.sources(offer.target)
+            try:
+                document = await central.sources(offer.target)
+                said = await central.send(report)
+                report = {**report, "digests": {version: [digest] for version, digest in said["wanted"].items()}}
+                await central.send(report)
+            except ConnectionError:  # in a storm not everybody is answered in time
+                await asyncio.sleep(AGAIN_S)
+                continue
             held = Offer(offer.target, document["revision"], document["order"])
-            said = await central.send(report)
-            report = {**report, "digests": {version: [digest] for version, digest in said["wanted"].items()}}
-            await central.send(report)
     finally:
         await central.close()
 
