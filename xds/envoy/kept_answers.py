@@ -6,6 +6,8 @@ from functools import cache
 
 _SAID = "response.headers['cache-control']"
 _FORBIDDEN = "no-store|no-cache|private|must-understand"
+_NO_TIME = 'max-?age($|[^=]|=($|"$|""|"?[^0-9"]|"?[0-9]+[^0-9", ;]))'
+"""A time that is none: such an answer is stale already (RFC 9111, section 4.2.1)."""
 
 
 @cache
@@ -26,6 +28,7 @@ def condition(ttl: int, told: tuple[str, ...], largest: int) -> str:
             "!('expires' in response.headers && !(" + _says("(max-age|s-maxage)=[0-9]+") + "))",
             f"(!('vary' in response.headers) || {varies})",
             f"!({_says(_FORBIDDEN)})",
+            f"!({_says(_NO_TIME)})",
             f"!({_less(1)})",  # Envoy would give it out again within the second
         )
     )
