@@ -1,13 +1,15 @@
-"""An Envoy written by hand that verifies a token and counts a limit: what these duties cost when nothing else is done.
+"""An Envoy written by hand that verifies a token and counts a limit, or keeps answers: what these duties cost alone.
 
-The goal of `native` is stated over a hop that does nothing. This is the floor below which no gateway on Envoy can go: first
-with the two duties alone, then with a line of log and a trace id for each request as well.
+The goals of `native` are stated over a hop that does nothing. This is the floor below which no gateway on Envoy can go: the
+two duties alone, then with a line of log and a trace id for each request as well; and a cache in files, before which nobody is
+asked for anything.
 """
 
 from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +23,11 @@ _EXTENSIONS = "type.googleapis.com/envoy.extensions"
 class ByHand:
     """The process. `port` is where it listens, `pid` who it is."""
 
-    def __init__(self, folder: Path, upstream: int, issuer: Issuer, *, observed: bool) -> None:
+    def __init__(self, folder: Path, make: Callable[[int, Path], dict[str, Any]]) -> None:
+        """`make` has the port and a name for a file of its own; the bootstrap comes of it."""
         self.port = unused_port()
-        self._config = folder / f"by-hand-{observed}.json"
-        log = folder / f"by-hand-{observed}.log"
-        self._config.write_text(json.dumps(_bootstrap(self.port, upstream, issuer, log if observed else None)))
+        self._config = folder / f"by-hand-{self.port}.json"
+        self._config.write_text(json.dumps(make(self.port, folder / f"by-hand-{self.port}")))
 
     @property
     def pid(self) -> int:
@@ -43,13 +45,50 @@ class ByHand:
         self._process.wait()
 
 
-def _bootstrap(port: int, upstream: int, issuer: Issuer, log: Path | None) -> dict[str, Any]:
-    config = bootstrap(port, upstream)
-    manager = config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
-    manager["http_filters"] = [_jwt(issuer), _limit(), *manager["http_filters"]]
-    if log is not None:
-        manager |= {"access_log": [_line(log)], "tracing": _tracing()}
-    return config
+def limited(upstream: int, issuer: Issuer, *, observed: bool) -> Callable[[int, Path], dict[str, Any]]:
+    """Token and limit; `observed`, a line of log and a trace id as well."""
+
+    def make(port: int, log: Path) -> dict[str, Any]:
+        config = bootstrap(port, upstream)
+        manager = _manager(config)
+        manager["http_filters"] = [_jwt(issuer), _limit(), *manager["http_filters"]]
+        if observed:
+            manager |= {"access_log": [_line(log)], "tracing": _tracing()}
+        return config
+
+    return make
+
+
+def cached(port: int, kept: Path) -> dict[str, Any]:
+    """A cache in files of a bounded size in front of a listener of the same process, which is asked once."""
+    kept.mkdir()
+    inner = unused_port()
+    config, origin = bootstrap(port, inner), bootstrap(inner, port)["static_resources"]["listeners"][0]
+    store = {
+        "@type": f"{_EXTENSIONS}.http.cache_v2.file_system_http_cache.v3.FileSystemHttpCacheV2Config",
+        "cache_path": str(kept),
+        "manager_config": {"thread_pool": {"thread_count": 1}},
+        "max_cache_size_bytes": 1 << 26,
+    }
+    manager = _manager(config)
+    manager["http_filters"] = [_filter("http.cache_v2.v3.CacheV2Config", typed_config=store), *manager["http_filters"]]
+    answer = {
+        "match": {"prefix": "/"},
+        "direct_response": {"status": 200, "body": {"inline_string": "{}"}},
+        "response_headers_to_add": [{"header": {"key": "cache-control", "value": "max-age=3600"}}],
+    }
+    behind = origin["filter_chains"][0]["filters"][0]["typed_config"]
+    behind["route_config"] = {"virtual_hosts": [{"name": "origin", "domains": ["*"], "routes": [answer]}]}
+    config["static_resources"]["listeners"].append({**origin, "name": "origin"})
+    return {**config, "node": {"id": "by-hand", "cluster": "by-hand"}}
+
+
+def _manager(config: dict[str, Any]) -> dict[str, Any]:
+    """The connection manager of its one listener."""
+    manager: dict[str, Any] = config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0][
+        "typed_config"
+    ]
+    return manager
 
 
 def _jwt(issuer: Issuer) -> dict[str, Any]:

@@ -65,12 +65,12 @@ def noise(samples: Sequence[float]) -> float:
     return (high - low) / statistics.median(samples)
 
 
-def drive(target: Target, texts: Iterator[bytes], count: int) -> None:
-    """Send `count` requests over `CONNECTIONS` connections, one at a time on each. Raises on any answer but 200."""
+def drive(target: Target, texts: Iterator[bytes], count: int, connections: int = CONNECTIONS) -> None:
+    """Send `count` requests over so many connections, one at a time on each. Raises on any answer but 200."""
     poll = select.epoll()
     sockets = {}
     try:
-        for _ in range(CONNECTIONS):
+        for _ in range(connections):
             connection = socket.create_connection(("127.0.0.1", target.port), 10)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sockets[connection.fileno()] = connection
