@@ -12,6 +12,7 @@ import pytest
 import yaml
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
+from werkzeug import Request, Response
 
 from tests.e2e.collector import Collector
 from tests.e2e.shop import wait
@@ -26,6 +27,16 @@ OBJECTIVES = {"slo": {"availability": 99.9, "latency": {"p99": "300ms"}}}
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
+STREAM = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
+NATIVE = {"mode": "off", "policy": "none", "reason": "only what the proxy checks"}
+WORDS = {"service-error": {"body": "sorry", "mediaType": "text/plain"}}
+
+
+def _told(request: Request) -> Response:
+    """The status that a request asks for."""
+    return Response("internals", int(request.headers.get("x-status", 200)), content_type="text/plain")
+
+
 @pytest.fixture(scope="module")
 def collector() -> Iterator[Collector]:
     with Collector() as running:
@@ -38,10 +49,14 @@ def hop(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Itera
         {
             "/items": {"get": operation(operationId="listItems", x_sidegate=OBJECTIVES)},
             "/me": {"get": operation(operationId="getMe", security=[{"bearer": []}])},
+            "/in": {
+                "put": operation(operationId="putIn", requestBody=STREAM, x_sidegate={**NATIVE, "bodyLimit": "1KiB"}),
+                "post": operation(operationId="postIn", x_sidegate={**NATIVE, "errors": WORDS}),
+            },
         }
     )
     env = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
-    with serve(tmp_path_factory.mktemp("observed"), document, env=env) as running:
+    with serve(tmp_path_factory.mktemp("observed"), document, env=env, answer=_told) as running:
         yield running
 
 
@@ -88,6 +103,21 @@ def test_requests_are_counted_by_operation_and_code(hop: Hop) -> None:
         assert wait(lambda target=target, labels=labels: _count(hop, **labels) == before[target] + 3), target
 
 
+def test_a_body_that_is_refused_and_an_error_of_the_service_are_of_their_operation(hop: Hop) -> None:
+    asked: list[tuple[str, int, str, dict[str, Any]]] = [
+        ("put", 413, "body-too-large", {"content": b"x" * 2000}),
+        ("put", 411, "length-required", {"content": iter([b"x"])}),
+        ("post", 503, "service-error", {"headers": {"x-status": "503"}}),
+        ("post", 500, "service-error", {"headers": {"x-status": "500"}}),
+        ("put", 500, "", {"content": b"x", "headers": {"x-status": "500"}}),
+    ]
+    for method, status, code, sent in asked:
+        answer = hop.client.request(method, "/in", **sent)
+        assert (answer.status_code, answer.text == "sorry") == (status, code == "service-error")
+        counted = {"operation": f"{method}In", "status": str(status), "code": code}
+        assert wait(lambda counted=counted: _count(hop, **counted) == 1), (status, code)
+
+
 def test_what_a_client_makes_up_is_no_label(hop: Hop) -> None:
     """A hundred paths, methods, hosts and parameters that no contract has add no series beyond those of the refusals."""
     hop.client.get("/nothing")
@@ -97,6 +127,9 @@ def test_what_a_client_makes_up_is_no_label(hop: Hop) -> None:
     def series() -> int:
         return sum(len(family.samples) for name, family in _metrics(hop).items() if name.startswith(NAMESPACE))
 
+    hop.client.get("/items")
+    # Envoy adds histograms up every few seconds only, and one that is new is no client's doing.
+    assert wait(lambda: any(name.startswith(DURATION.exported) for name in _metrics(hop)))
     before = series()
     for number in range(100):
         hop.client.get(f"/nothing/{number}", headers={"host": f"h{number}.test", "x-request-id": str(number)})

@@ -24,6 +24,7 @@ from xds.envoy.filters.retired import POLICY as RETIRED
 from xds.envoy.log_filters import EXT_AUTHZ
 from xds.envoy.names import METADATA
 from xds.envoy.typed import overwrite, struct
+from xds.native.errors import SERVICE
 from xds.native.versions import VERSIONS
 
 PROBLEM = "application/problem+json"
@@ -290,8 +291,9 @@ def _code() -> str:
     for reply in REPLIES:
         own = f"{reply.expression} ? '{reply.code}' : {own}" if reply.status == ANY else own
     answered = "response.code_details == 'via_upstream' || response.code < 400"
+    replaced = "response.code_details == '' && response.code >= 500"  # what a filter said in the service's place
     absent = "metadata.filter_metadata['-']"  # a value that is not there is left out, null would be the text NULL
-    return f"{told} ? {companion}['{headers.CODE}'] : {answered} ? {absent} : {own}"
+    return f"{told} ? {companion}['{headers.CODE}'] : {answered} ? {absent} : {replaced} ? '{SERVICE}' : {own}"
 
 
 def _by_status(statuses: Sequence[int]) -> str:

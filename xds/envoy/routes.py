@@ -287,13 +287,17 @@ _known_member = lru_cache(maxsize=256)(_member)
 
 
 def _own(made: Route, routed: Routed) -> Route:
-    """The route with what all answers of the operation say and have in common, if there is anything."""
+    """The route with what all answers of the operation say and have in common; logs and metrics say whose it is."""
     common = {
         names.ANNOUNCED_FILTER: announced.per_route(routed),
         names.ADDRESSES_FILTER: addresses.per_route(routed) if routed.operation.native.sunset else None,
     }
     own = {name: filter_ for name, filter_ in common.items() if filter_ is not None}
-    if not routed.operation.native.errors and not own:
-        return made
-    filters = {**made.typed_per_filter_config, **own}
-    return replace(made, metadata=_metadata(routed), typed_per_filter_config=filters)
+    return _new_route(
+        name=made.name,
+        match=made.match,
+        direct_response=made.direct_response,
+        decorator=made.decorator,
+        metadata=_metadata(routed),
+        typed_per_filter_config={**made.typed_per_filter_config, **own},
+    )
