@@ -15,6 +15,7 @@ from operator import is_
 
 from envoy_data_plane.xds.type.matcher.v3 import MatcherMatcherTreeMatchMap, MatcherOnMatch
 
+from xds.envoy import names
 from xds.envoy.codec import encode
 from xds.envoy.composed import Part, Token, encoded
 from xds.envoy.make import maker
@@ -215,7 +216,14 @@ class _Lowering:
     def _entry(self, places: tuple[int, ...], data: bytes) -> _Entry | None:
         operations = tuple(self.operations[place] for place in places)
         owners = tuple(self.owners[place] for place in places)
-        pieces = None if any(map(_misleading, operations)) else _split(data, owners, self.digests)
+        before = tuple(
+            [
+                names.judged(self.versions[owner], o)[:-_DIGEST].encode()
+                for owner, o in zip(owners, operations, strict=True)
+            ]
+        )
+        usual = self.usual and not any(map(_misleading, operations))
+        pieces = _split(data, owners, self.digests, before) if usual else None
         if pieces is None:
             return None
         unheard = tuple(
@@ -226,13 +234,14 @@ class _Lowering:
         return _Entry(operations, owners, unheard, pieces)
 
 
-def _split(data: bytes, owners: tuple[int, ...], digests: Sequence[bytes]) -> _Pieces | None:
-    """The pieces between digests; None if one is of unusual length, or shared, or stands anywhere but in metadata."""
+def _split(data: bytes, owners: tuple[int, ...], digests: Sequence[bytes], before: tuple[bytes, ...]) -> _Pieces | None:
+    """The pieces between digests; None if one is of unusual length, or shared, or stands anywhere but in metadata and, behind
+    what is `before` it there, in routes' names."""
     by_digest = {digests[owner]: owner for owner in owners}
     if len(by_digest) != len(set(owners)) or any(len(digest) != _DIGEST for digest in by_digest):
         return None
     pieces = re.split(b"(%s)" % b"|".join(map(re.escape, by_digest)), data)
-    if not all(piece.endswith(_BEFORE) for piece in pieces[:-1:2]):
+    if not all(piece.endswith((_BEFORE, *before)) for piece in pieces[:-1:2]):
         return None
     versions = tuple([by_digest[digest] for digest in pieces[1::2]])
     return _Pieces(tuple(pieces[::2]), versions, bool(versions) and len(by_digest) == 1)

@@ -57,7 +57,8 @@ _SMALL = 512
 _BRANCH = "xds.type.matcher.v3.Matcher.OnMatch"
 _DIGEST = re.compile(rb"\n\x06digest\x12\x12\x1a\x10[0-9a-f]{16}")
 """The digest in a route's metadata (a member of a Struct, and its string), which `xds.envoy.routes` writes."""
-_BLANK = b"\n\x06digest\x12\x12\x1a\x10" + b"0" * 16
+_NONE = b"0" * 16
+_BLANK = b"\n\x06digest\x12\x12\x1a\x10" + _NONE
 _BRANCHES = 20_000
 _Parts = tuple[tuple["Reference", ...], tuple[str, ...]]
 _branches: dict[bytes, _Parts] = {}
@@ -192,7 +193,7 @@ def _walk(cls: _Class, body: bytes, found: Found) -> None:
 
 def _walk_branch(layout: _Layout, body: bytes, found: Found) -> None:
     """A part of a matcher, known by its content without digests: an edit changes one branch, and the digest of all."""
-    key = blake2b(_DIGEST.sub(_BLANK, body), digest_size=16).digest()
+    key = blake2b(_blank(body), digest_size=16).digest()
     known = _branches.get(key)
     if known is None:
         inner = Found()
@@ -203,6 +204,14 @@ def _walk_branch(layout: _Layout, body: bytes, found: Found) -> None:
         known = _branches[key] = _parts.setdefault(parts, parts)
     found.references.update(dict.fromkeys(known[0]))
     found.opaque.update(known[1])
+
+
+def _blank(body: bytes) -> bytes:
+    """Without the digests of metadata, nor the same ones at the ends of routes' names."""
+    blank = _DIGEST.sub(_BLANK, body)
+    for digest in {found[-len(_NONE) :] for found in _DIGEST.findall(body)}:
+        blank = blank.replace(b"@" + digest, b"@" + _NONE)
+    return blank
 
 
 @lru_cache(maxsize=10_000)
