@@ -7,7 +7,6 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import httpx
@@ -165,6 +164,7 @@ def test_a_changed_config_map_is_enforced_within_a_second(cluster: Cluster) -> N
         key = "policies_catalog_authz.rego"
         policy = sources["data"][key]
         took: list[float] = []
+        rounds: list[list[float]] = []
 
         def changed(wanted: int) -> float:
             """Seconds from the API's answer to the first request that is judged by what was changed."""
@@ -176,9 +176,9 @@ def test_a_changed_config_map_is_enforced_within_a_second(cluster: Cluster) -> N
             until(lambda: client.get(page).status_code == wanted, lambda: plane.log("sidegate") + pod.log("sidegate"))
             return time.monotonic() - began
 
-        for _ in range(4):  # a busy machine may need more than one round
+        while len(rounds) < 8 and max(took, default=1) >= 1:  # a busy machine may need more than one round
             took = [changed(wanted) for wanted in (403, 200, 403, 200, 403, 200)]
-            if median(took) < 1:
-                break
+            rounds.append(took)
         print(f"enforced after {', '.join(f'{each:.3f}' for each in took)} s")
-        assert median(took) < 1, took
+        assert max(took) < 1, rounds  # every change of a round, since one that is missed would come with a later list
+        assert max(map(max, rounds)) < 15, rounds
