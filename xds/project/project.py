@@ -78,7 +78,9 @@ class Project:
         """The namespace that each service's pack came from, of those that came out of Kubernetes."""
         tree = self.tree
         known = ((pack.origin.namespace, tree.members.get(name)) for name, pack in tree.packs.items())
-        return {service: namespace for namespace, m in known if m and namespace for service in sorted(m.services - RESERVED)}
+        return {
+            service: namespace for namespace, m in known if m and namespace for service in sorted(m.services - RESERVED)
+        }
 
     def _named(self, settings: Mapping[str, bytes]) -> tuple[str, ...]:
         return key_files(settings, self.env, closed=self.closed)
