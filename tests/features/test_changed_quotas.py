@@ -9,8 +9,8 @@ from pathlib import Path
 
 import yaml
 
-from tests.e2e.shop import until
 from tests.features.hop import contract, operation, serve
+from tests.waiting import until
 
 
 def _limited(number: int) -> dict[str, object]:

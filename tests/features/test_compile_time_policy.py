@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import pytest
 from werkzeug import Request, Response
 
-from tests.e2e.shop import until, wait
+from tests.e2e.shop import wait
 from tests.features.hop import ALLOW, Hop, contract, operation, serve
+from tests.waiting import until
 
 GIVES = """\
 package svc.config

@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.e2e.shop import until
 from tests.envoy import models
 from tests.envoy.proxy import proxy
 from tests.features.hop import Hop, contract, operation, serve
 from tests.projects import CONTRACT, compiled, pets, tree
+from tests.waiting import until
 from xds.address import Address
 from xds.cli import main
 from xds.compile import Compiler
@@ -236,7 +236,7 @@ def test_who_still_asks_is_counted(counted: Hop, keys: dict[str, str]) -> None:
         for version in ("1", "2"):
             get(target, headers={**headers, "api-version": version})
     expected = Counter(("v1", *labels) for _, _, labels in asked)
-    until(lambda: {k: v - before.get(k, 0) for k, v in _used(counted).items()} == expected, 15)
+    until(lambda: {k: v - before.get(k, 0) for k, v in _used(counted).items()} == expected)
     assert not any("x-sidegate-caller" in request.headers for request in counted.reached(since))
 
 
@@ -253,17 +253,14 @@ def test_who_is_refused_still_asks(counted: Hop, keys: dict[str, str]) -> None:
         ("v1", "scoped", "client:shop-app", "403"): 1,
         ("v1", "scoped", "batch", "200"): 1,
     }
-    until(
-        lambda: {k: v - before.get(k, 0) for k, v in _used(counted).items() if k[1] in ("few", "scoped")} == expected,
-        15,
-    )
+    until(lambda: {k: v - before.get(k, 0) for k, v in _used(counted).items() if k[1] in ("few", "scoped")} == expected)
 
 
 def test_a_refused_credential_is_nobodys_use(counted: Hop) -> None:
     before = _used(counted)
     assert counted.client.get("/things", headers={"x-key": "wrong"}).status_code == 401
     counted.client.get("/open")
-    until(lambda: sum(_used(counted).values()) == sum(before.values()) + 1, 15)
+    until(lambda: sum(_used(counted).values()) == sum(before.values()) + 1)
 
 
 @pytest.mark.slow
@@ -279,7 +276,7 @@ def test_clients_of_tokens_are_counted_up_to_a_bound(counted: Hop) -> None:
     for number in range(more):
         bearer = counted.issuer.token("EdDSA", client_id=f"app-{number}")
         assert counted.client.get("/only", headers={"authorization": f"Bearer {bearer}"}).status_code == 200
-    until(lambda: all_of("only") == before + more, 15)
+    until(lambda: all_of("only") == before + more)
     assert len(_used(counted)) <= CONSUMERS
 
 
@@ -360,7 +357,7 @@ def test_a_retirement_can_be_shown_safe(counted: Hop, tmp_path: Path) -> None:
     board = json.loads((tmp_path / "grafana/sidegate.json").read_text())
     asked = [t["expr"] for panel in board["panels"] for t in panel["targets"] if DEPRECATED.exported in t["expr"]]
     assert asked
-    until(lambda: bool(_used(counted)), 15)
+    until(lambda: bool(_used(counted)))
     families = text_string_to_metric_families(counted.gateway.manage("/metrics").body)
     labels = next(set(s.labels) for family in families for s in family.samples if s.name == DEPRECATED.exported)
     for expression in asked:

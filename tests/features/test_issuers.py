@@ -19,7 +19,8 @@ from tests.e2e.journal import unused_port
 from tests.e2e.tokens import Issuer
 from tests.features.hop import Hop, contract, operation, serve
 from tests.features.pki import authority
-from tests.features.test_keys import NATIVE, eventually
+from tests.features.test_keys import NATIVE
+from tests.waiting import until
 
 CLIENT = httpx.Client(trust_env=False, timeout=15)
 URI = "spiffe://example.com/mobile"
@@ -115,7 +116,7 @@ def status(port: int, issuer: Issuer, path: str = "/remote", **claims: Any) -> i
 
 def test_an_unknown_kid_fetches_nothing(hop: Hop, served: Served, remote: Issuer, ports: dict[str, int]) -> None:
     """J19: keys are fetched by the clock only, whatever is asked."""
-    assert eventually(lambda: status(ports["plain"], remote) == 200)
+    until(lambda: status(ports["plain"], remote) == 200)
     began, before = time.monotonic(), len(served.asked)
     for number in range(300):
         assert status(ports["plain"], remote, headers={"kid": f"unknown-{number}"}) == 401
@@ -136,15 +137,15 @@ def test_keys_stay_when_the_issuer_fails_and_rotate_when_it_is_back(
         (200, {}, b" " * 5_000_000),
     ):
         served.answer, before = answer, len(served.asked)
-        assert eventually(lambda: len(served.asked) > before, 12)  # noqa: B023
+        until(lambda: len(served.asked) > before)  # noqa: B023
         assert status(ports["plain"], remote) == 200
     assert not other.asked
     fresh = Issuer("https://remote.test")
     served.answer = (200, {}, fresh.jwks().encode())
-    assert eventually(lambda: status(ports["plain"], fresh) == 200, 15)
+    until(lambda: status(ports["plain"], fresh) == 200)
     assert status(ports["plain"], remote) == 401
     served.answer = good
-    assert eventually(lambda: status(ports["plain"], remote) == 200, 15)
+    until(lambda: status(ports["plain"], remote) == 200)
 
 
 @pytest.fixture

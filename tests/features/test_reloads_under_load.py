@@ -23,8 +23,8 @@ import yaml
 from tests.bench.hop import Hop as Bare
 from tests.bench.load import request
 from tests.e2e.gateway import Gateway
-from tests.e2e.shop import until
 from tests.e2e.tokens import Issuer
+from tests.waiting import until
 from xds.keyfile import add
 
 RELOADS, REQUESTS, CLIENTS = 100, 100_000, 8
@@ -165,8 +165,8 @@ def _load(root: Path, gateway: Gateway, asks: list[tuple[bytes, int]], key: str)
     with Load(gateway.port, asks) as load:
         for turn in range(1, RELOADS + 1):
             _change(root, turn)
-            until(lambda turn=turn: _live(gateway.port, key, turn), 30)
-        until(lambda: load.right + sum(load.wrong.values()) >= REQUESTS, 600)
+            until(lambda turn=turn: _live(gateway.port, key, turn))
+        until(lambda: load.right + sum(load.wrong.values()) >= REQUESTS, seconds=600)
     print(f"{load.right:,} requests as expected over {RELOADS} reloads")
     assert not load.wrong
     assert load.right >= REQUESTS

@@ -12,10 +12,10 @@ import pytest
 import yaml
 from werkzeug import Request, Response
 
-from tests.e2e.shop import until
 from tests.features.hop import Hop, contract, operation, serve
 from tests.features.upstreams import Upstream, upstreams
 from tests.projects import CONTRACT, compiled_with, pets, tree
+from tests.waiting import until
 from xds.compile import Compiler
 from xds.control.access import read
 
@@ -376,7 +376,7 @@ def test_copies_go_to_the_other_version(apart: tuple[Hop, Upstream, Upstream]) -
     hop, _, new = apart
     before = len(new.seen)
     assert hop.client.get("/copied").json()["upstream"] == "old"
-    until(lambda: len(new.seen) > before, 15)
+    until(lambda: len(new.seen) > before)
 
 
 def test_logs_and_metrics_name_the_version(apart: tuple[Hop, Upstream, Upstream]) -> None:
@@ -390,7 +390,7 @@ def test_logs_and_metrics_name_the_version(apart: tuple[Hop, Upstream, Upstream]
         members = ("service", "version", "operation", "status", "code")
         return rows <= {tuple(read(line)[member] for member in members) for line in lines}
 
-    until(told, 15)
+    until(told)
     metrics = hop.gateway.manage("/metrics").body
     assert 'service="svc",version="",operation="",status="400",code="unknown-version"' in metrics, metrics
 

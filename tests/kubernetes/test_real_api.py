@@ -15,8 +15,9 @@ from lightkube import KubeConfig
 from tests.charts.helm_cli import helm_binary
 from tests.kube_server import KubeServer
 from tests.kubernetes.cluster import Cluster
-from tests.kubernetes.test_source import texts, until, zipped
+from tests.kubernetes.test_source import texts, zipped
 from tests.packs.members import member
+from tests.waiting import soon
 from xds.kubernetes import KubernetesSource
 from xds.kubernetes.api import Api, Trouble
 from xds.kubernetes.objects import Version
@@ -72,22 +73,22 @@ def test_it_is_followed_through_the_servers_death(cluster: Cluster, tmp_path: Pa
     async def steps() -> None:
         assert await following.first(60)
         assert texts(folder) == {f"{space}.pets.zip": "one"}
-        await until(lambda: following.problems() == [])
+        await soon(lambda: following.problems() == [])
         change(cluster, "pets", "two")
         create(cluster, "cats", "three")
-        await until(lambda: texts(folder) == {f"{space}.cats.zip": "three", f"{space}.pets.zip": "two"})
+        await soon(lambda: texts(folder) == {f"{space}.cats.zip": "three", f"{space}.pets.zip": "two"})
         await asyncio.to_thread(cluster.server.stop_api)
-        await until(lambda: any("cannot be reached" in problem for problem in following.problems()))
+        await soon(lambda: any("cannot be reached" in problem for problem in following.problems()))
         assert texts(folder) == {f"{space}.cats.zip": "three", f"{space}.pets.zip": "two"}
         await asyncio.to_thread(cluster.server.start_api)
         await asyncio.to_thread(change, cluster, "pets", "four")
-        await until(lambda: texts(folder).get(f"{space}.pets.zip") == "four")
-        await until(lambda: following.problems() == [])
+        await soon(lambda: texts(folder).get(f"{space}.pets.zip") == "four")
+        await soon(lambda: following.problems() == [])
         # Whoever takes the label away takes the source away.
         cluster.put("ConfigMap", "pets", {"metadata": {"name": "pets"}, **zipped("five")})
-        await until(lambda: texts(folder) == {f"{space}.cats.zip": "three"})
+        await soon(lambda: texts(folder) == {f"{space}.cats.zip": "three"})
         cluster.http.delete(cluster.path("ConfigMap", "cats"))
-        await until(lambda: texts(folder) == {})
+        await soon(lambda: texts(folder) == {})
 
     run(following, steps)
 
@@ -115,7 +116,7 @@ def test_without_rights_it_says_so(cluster: Cluster, tmp_path: Path) -> None:
     following = KubernetesSource(tmp_path / "packs", [], KubeConfig.from_file(file).get())
 
     async def steps() -> None:
-        await until(lambda: any("forbidden" in problem for problem in following.problems()))
+        await soon(lambda: any("forbidden" in problem for problem in following.problems()))
         assert not await following.first(0.1)
 
     run(following, steps)

@@ -17,7 +17,9 @@ from envoy_data_plane.google.protobuf import Any
 
 from xds.envoy import names
 from xds.envoy.codec import any_of
+from xds.envoy.filters import auth
 from xds.envoy.filters.http_filter import switched_on
+from xds.envoy.routed import Routed
 from xds.envoy.typed import overwrite
 from xds.headers import PREFIX
 from xds.model.plain import Plain
@@ -35,11 +37,17 @@ def told() -> HeaderValueOption:
     return overwrite(PROTOCOL, "%PROTOCOL% %REQ(TRANSFER-ENCODING)%")
 
 
-def plain(form: Plain, route: Route) -> Iterator[Route]:
-    """The routes of an operation for its plain requests: without the companion, and for those whose headers do not tell."""
-    own = {names.COMPANION_FILTER: any_of(ExtAuthzPerRoute(disabled=True))}
-    yield _only(form, route, StringMatcher(exact=BARE), own)
-    yield _only(form, route, _UNTOLD, {names.BODILESS_FILTER: switched_on()})
+def plain(form: Plain, route: Route, routed: Routed) -> Iterator[Route]:
+    """The routes of an operation for its plain requests: without the companion, and for those whose headers do not tell.
+
+    On both the program that judges credentials refuses for lack of a scope: nobody behind it would.
+    """
+    judged = auth.alone(routed)
+    own = {names.AUTH_FILTER: judged if isinstance(judged, Any) else any_of(judged)} if judged else {}
+    yield _only(
+        form, route, StringMatcher(exact=BARE), {**own, names.COMPANION_FILTER: any_of(ExtAuthzPerRoute(disabled=True))}
+    )
+    yield _only(form, route, _UNTOLD, {**own, names.BODILESS_FILTER: switched_on()})
 
 
 _NOTHING = StringMatcher(safe_regex=RegexMatcher(regex="0?"))

@@ -218,7 +218,7 @@ def _routes(routed: Routed) -> Iterator[Route]:
         yield _own(without_length(operation.method, cors_of(operation)), routed)
     route = _route(routed)
     if operation.plain:
-        yield from plain(operation.plain, route)
+        yield from plain(operation.plain, route, routed)
     yield route
 
 

@@ -14,7 +14,6 @@ from typing import Any
 
 from xds.model import Location, Mode, Name, Operation, Parameter, Schemas, Segment
 from xds.model.plain import Plain
-from xds.model.requirement import mixed, scoped
 from xds.passes.patterns import plain_texts
 from xds.paths import literal, pattern_of
 from xds.streaming import resolved, streams
@@ -37,7 +36,7 @@ _BOUND = 256
 
 def plain_of(operation: Operation, schemas: Schemas) -> Plain | None:
     """The form of an operation's plain requests; None if there is none, or if something else must be asked anyway."""
-    if operation.mode is Mode.OFF or operation.policy.exempt is None or mixed(operation) or scoped(operation):
+    if operation.mode is Mode.OFF or operation.policy.exempt is None:
         return None
     body, others = operation.body, [p for p in operation.parameters if p.location is not Location.PATH]
     if body and (body.required or streams(body, schemas)):

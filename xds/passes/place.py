@@ -58,9 +58,13 @@ def _credentials(operation: Operation) -> str:
 
 
 def _scopes(operation: Operation) -> Check:
-    if operation.mode is not Mode.OFF:
-        return Check(SCOPES, Placement.COMPANION, "answered after the contract's checks, so that 400 comes before 403")
-    return Check(SCOPES, Placement.IN_PROXY, "the verified token's are compared in Envoy's Lua filter")
+    compared = "the verified token's are compared in Envoy's Lua filter"
+    if operation.mode is Mode.OFF:
+        return Check(SCOPES, Placement.IN_PROXY, compared)
+    if operation.plain:
+        later = "; of requests whose form does not tell that they keep the contract, the companion refuses after that"
+        return Check(SCOPES, Placement.IN_PROXY, compared + later)
+    return Check(SCOPES, Placement.COMPANION, "answered after the contract's checks, so that 400 comes before 403")
 
 
 def _parameters(operation: Operation) -> str:

@@ -31,12 +31,21 @@ def auth(gateway: Gateway) -> Lua:
 
 def per_route(routed: Routed) -> Message | None:
     """What an operation asks for; None where jwt_authn knows all of it."""
+    return _required(routed, later=asked(routed.operation))
+
+
+def alone(routed: Routed) -> Message | None:
+    """The same for requests that nobody is asked about behind this filter."""
+    return _required(routed, later=False)
+
+
+def _required(routed: Routed, *, later: bool) -> Message | None:
     operation = routed.operation
     if not in_proxy(operation):
         return None
     named = {c.scheme for alternative in operation.security for c in alternative.credentials}
     schemes = tuple(scheme for scheme in routed.gateway.schemes if scheme.name in named)
-    return _context(operation.security, schemes, asked(operation))
+    return _context(operation.security, schemes, later)
 
 
 @lru_cache(maxsize=4096)
