@@ -28,6 +28,7 @@ PETS = "spiffe://cluster.local/ns/shop/sa/pets"
         ("pets", Identity(dns=("backend.test",)), {"pets": ("backend.test",)}, {"pets": "shop"}, True),
         ("pets", Identity(), {}, {}, False),
         ("pets", None, {}, {}, False),
+        ("pets", Identity((PETS,), until=1.0), {}, {}, False),  # over, on a connection that is still open
         ("edge", Identity((PETS,)), {"pets": (PETS,)}, {}, False),
     ],
 )

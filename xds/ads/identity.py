@@ -7,6 +7,7 @@ accounts, as Istio, cert-manager's csi-driver-spiffe and SPIRE write it. DNS nam
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from xds.ads.messages import Node
 from xds.handshake import EDGE, RATE_LIMIT
 
+EXPIRED = "the client's certificate has expired"
 _ACCOUNT = re.compile(r"spiffe://[^/]+/ns/([^/]+)/sa/([^/]+)")
 _SERVICE = re.compile(r"([^.]+)\.([^.]+)\.svc(\..+)?")
 
@@ -25,6 +27,11 @@ class Identity:
     uris: tuple[str, ...] = ()
     dns: tuple[str, ...] = ()
     until: float = float("inf")
+
+    @property
+    def expired(self) -> bool:
+        """Whether it is over: a connection outlives the certificate that it began with."""
+        return self.until < time.time()
 
     def __str__(self) -> str:
         return ", ".join((*self.uris, *self.dns)) or "a certificate without names"
@@ -60,6 +67,8 @@ def refusal(
     """
     if identity is None:
         return f"no certificate was shown, and {name} needs one"
+    if identity.expired:
+        return EXPIRED
     pinned = nodes.get(name)
     names = (*identity.uris, *identity.dns)
     if pinned is not None:
@@ -81,4 +90,4 @@ def _texts(context: Mapping[str, Any], key: str) -> tuple[str, ...]:
     return tuple(value.decode(errors="replace") for value in context.get(key) or ())
 
 
-__all__ = ["EDGE", "RATE_LIMIT", "Identity", "asked_for", "identity_of", "refusal"]
+__all__ = ["EDGE", "EXPIRED", "RATE_LIMIT", "Identity", "asked_for", "identity_of", "refusal"]

@@ -12,7 +12,7 @@ import grpc
 import grpc.aio
 
 from xds.ads.events import Client, Connected, Denied, Disconnected, Event
-from xds.ads.identity import Identity, identity_of
+from xds.ads.identity import EXPIRED, Identity, identity_of
 from xds.ads.machine import ProtocolError, Refusals
 from xds.ads.messages import Node, Response
 from xds.ads.session import DELTA, SOTW, Forbidden, Pace, Session, Variant
@@ -244,8 +244,8 @@ class AdsServer:
             await asyncio.sleep(min(1.0, *(t / 4 for t in self._timeouts)))
             now = time.monotonic()
             for session, task in tuple(self._sessions.items()):
-                if session.identity and session.identity.until < time.time():
-                    self._drop(session, task, grpc.StatusCode.UNAUTHENTICATED, "the client's certificate has expired")
+                if session.identity and session.identity.expired:
+                    self._drop(session, task, grpc.StatusCode.UNAUTHENTICATED, EXPIRED)
                 elif reason := session.stalled(now, *self._timeouts):
                     self._drop(session, task, grpc.StatusCode.DEADLINE_EXCEEDED, reason)
 

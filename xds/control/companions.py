@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from xds.ads.identity import Identity
+from xds.ads.identity import EXPIRED, Identity
 from xds.control.admission import Admission, service_of
 from xds.control.follower import Follower
 from xds.control.groups import EVERYTHING, Companion, companion_of
@@ -110,10 +109,9 @@ class Companions:
 
     def sweep(self) -> None:
         """End lines whose certificates are over, and let go of who is gone."""
-        now = time.time()
         for follower in self._all():
-            if follower.identity and follower.identity.until < now:
-                follower.end("the client's certificate has expired")
+            if follower.identity and follower.identity.expired:
+                follower.end(EXPIRED)
         self.publisher.sweep()
 
     def _made(self, service: str) -> bytes:
