@@ -79,12 +79,13 @@ class Reloader:
         ours = self.project.compatibility
         if (wanted, withheld) == (ours.accepted, ours.withheld):
             return
-        before = self._withheld
-        ours.accepted, ours.withheld = wanted, withheld
-        taken = {name for name, digest in withheld.items() if self._digests.get(name) == digest}
-        back = [self.project.take_back(service) for service in {name.partition("/")[0] for name in taken}]
-        if any(back) or any(wanted.get(name) == digest for name, digest in before.items()):
-            await self.load()
+        noticed = time.monotonic()
+        async with self._loading:  # a compilation under way was judged by the word before
+            ours.accepted, ours.withheld = wanted, withheld
+            taken = {name for name, digest in withheld.items() if self._digests.get(name) == digest}
+            back = [self.project.take_back(service) for service in {name.partition("/")[0] for name in taken}]
+            if any(back) or any(wanted.get(name) == digest for name, digest in self._withheld.items()):
+                await self._load(noticed)
 
     async def load(self) -> None:
         """Compile what is there and swap it in. What does not compile leaves the previous in force."""
