@@ -30,7 +30,18 @@ UNREAD = [
     "^\\u0061$",
     "^{a}$",
 ]
-UNREAD += ["^[[:alpha:]]$", "(?i)a", "^a$b", "^(a$|b)$", "\\s", "^[/&]$"]
+UNREAD += [
+    "^[[:alpha:]]$",
+    "(?i)a",
+    "^a$b",
+    "^(a$|b)$",
+    "\\s",
+    "^[/&]$",
+    "^[a-z&&\\d]+$",
+    "^[a--b]$",
+    "^[+--]$",
+    "^[a~~b]$",
+]
 
 
 def _texts(made: random.Random, pattern: str) -> set[str]:

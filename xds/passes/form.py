@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 from xds.model import Location, Mode, Name, Operation, Parameter, Schemas, Segment
 from xds.model.plain import Plain
 from xds.passes.patterns import plain_texts
+from xds.passes.sizes import LARGEST, size
 from xds.paths import literal, pattern_of
 from xds.streaming import resolved, streams
 
@@ -43,12 +45,13 @@ def plain_of(operation: Operation, schemas: Schemas) -> Plain | None:
         return None
     if any(p.required for p in others if not _ignored(p) and p.location is not Location.QUERY):
         return None
-    path, query = _path(operation, schemas), _query(others, schemas)
+    path = _path(operation, schemas)
+    query = _query(others, schemas, LARGEST - path.size) if path else None
     if path is None or query is None:
         return None
     whole = not body and not operation.query_open and all(map(_ignored, others))
     absent = tuple(sorted(set(_absent(others))))
-    return Plain(path + query.text, absent, whole, bool(query.text), query.never, query.each)
+    return Plain(path.text + query.text, absent, whole, bool(query.text), query.never, query.each)
 
 
 def _ignored(parameter: Parameter) -> bool:
@@ -63,17 +66,28 @@ def _absent(others: list[Parameter]) -> Iterator[str]:
             yield parameter.name
 
 
-def _path(operation: Operation, schemas: Schemas) -> str | None:
-    """The regex of the whole path, or None if a parameter's texts cannot be told by one."""
+@dataclass(frozen=True, slots=True)
+class _Path:
+    """The regex of the whole path, and how large it gets."""
+
+    text: str
+    size: int
+
+
+def _path(operation: Operation, schemas: Schemas) -> _Path | None:
+    """None if a parameter's texts cannot be told by a regex, or only by one that is too large."""
     declared = {p.name: p for p in operation.parameters if p.location is Location.PATH}
     texts = pattern_of(operation.path).segments
     found = [_segment(s, t, declared, schemas) for s, t in zip(operation.path.segments, texts, strict=True)]
-    return "".join(f"/{each}" for each in found) if None not in found else None
+    whole = [f"/{each}" for each in found if each is not None]
+    large = sum(map(size, whole))
+    return _Path("".join(whole), large) if len(whole) == len(found) and large <= LARGEST else None
 
 
-def _query(others: list[Parameter], schemas: Schemas) -> _Query | None:
+def _query(others: list[Parameter], schemas: Schemas, room: int) -> _Query | None:
     """What a plain query has: some of the parameters that regexes can tell, the required ones among them, in any order.
 
+    The regexes have `room` for so many instructions; with a parameter for which there is none left no request is plain.
     None if not even requests without a query are plain.
     """
     declared = [p for p in others if p.location in (Location.QUERY, Location.QUERYSTRING)]
@@ -82,6 +96,7 @@ def _query(others: list[Parameter], schemas: Schemas) -> _Query | None:
     )  # over several names
     found = {} if spread else {p.name: text for p in declared if (text := _pair(p, schemas))}
     needed = {p.name for p in declared if p.required}
+    found = _fitting(found, needed, room)
     if not needed <= found.keys() or len(found) > _MANY:
         return None if needed else _Query()
     if not found:
@@ -95,6 +110,16 @@ def _query(others: list[Parameter], schemas: Schemas) -> _Query | None:
     return _Query(text, rf".*[?&](?:{twice}).*", tuple(f".*[?&]{literal(name)}=.*" for name in sorted(needed)))
 
 
+def _fitting(found: Mapping[str, str], needed: Set[str], room: int) -> dict[str, str]:
+    """The parameters that there is room for, as they were ordered: required ones first, then the smallest. Each stands in a
+    regex twice, and its name twice in another."""
+    sizes = {name: 2 * (size(text) + 1) + 2 * len(name) + _TWICE for name, text in found.items()}
+    order = sorted(sizes, key=lambda name: (name not in needed, sizes[name]))
+    spent = accumulate(sizes[name] for name in order)
+    kept = {name for name, total in zip(order, spent, strict=True) if total <= room}
+    return {name: text for name, text in found.items() if name in kept}
+
+
 @dataclass(frozen=True, slots=True)
 class _Query:
     """The regex of a query, its question mark included; what no path with it matches, and what each one does."""
@@ -106,6 +131,8 @@ class _Query:
 
 _MANY = 24
 """So many parameters are told at most: each is a part of two regexes."""
+_TWICE = 64
+"""What stands around a name in the regex that looks for a second one."""
 
 
 def _pair(parameter: Parameter, schemas: Schemas) -> str | None:

@@ -29,6 +29,8 @@ _TOKEN = re.compile(
     r"|\[(?P<not>\^?)(?P<set>(?:\\.|[^\]\[\\])+)\]|(?P<sign>[)|^$.])|(?P<text>[^\[\](){}*+?\\^$.|])",
     re.DOTALL,
 )
+_OF_SETS = re.compile(r"&&|--|~~")
+"""Operations on sets where the companion's engine reads classes (Rust's regex), and ordinary characters in ECMA-262."""
 _MEMBER = re.compile(r"\\(?P<escape>.)|(?P<low>[^\\])-(?P<high>[^\\])|(?P<text>[^\\])", re.DOTALL)
 
 
@@ -155,6 +157,8 @@ def _tokens(pattern: str) -> Iterator[re.Match[str]]:
 def _characters(token: re.Match[str]) -> frozenset[str]:
     """The plain characters that a token stands for; one that stands for none of them is not read."""
     if token["set"] is not None:
+        if _OF_SETS.search(token["set"]):
+            raise _Unread
         inside = frozenset().union(*map(_member, _members(token["set"])))
         found = PLAIN - inside if token["not"] else inside & PLAIN
     elif token["sign"] == ".":
