@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import random
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,6 +16,8 @@ TIMEOUT_S = 5.0
 """How long an answer to a report, or sources, may take."""
 FIRST_S, LONGEST_S = 0.1, 2.0
 """Between two attempts at a replica that is away, twice as long each time."""
+LASTED_S = 10.0
+"""A stream that went on for so long was no failed attempt; one that was refused soon was, whatever was said in it before."""
 BYE_S = 1.0
 
 
@@ -78,6 +81,7 @@ class Lane:
     async def _run(self) -> None:
         pause = FIRST_S
         while True:
+            began = time.monotonic()
             try:
                 await self._follow()
                 if self._bye:
@@ -85,7 +89,7 @@ class Lane:
                 problem = "the stream ended"
             except Exception as error:  # noqa: BLE001 - gRPC's errors, answers that are none, and files being exchanged
                 problem = reason(error)
-            pause = FIRST_S if self.said is not None else min(2 * pause, LONGEST_S)
+            pause = FIRST_S if time.monotonic() - began > LASTED_S else min(2 * pause, LONGEST_S)
             self.said, self._sent = None, (None, 0)
             self._tell(problem)
             await asyncio.sleep(pause * random.uniform(0.5, 1))
@@ -105,7 +109,9 @@ class Lane:
 
     async def _read(self, call: Any) -> None:
         async for data in call:
-            self.said = json.loads(data)
+            every, self.said = self._every, json.loads(data)
+            if self._every != every:
+                self._due.set()  # the replica counts by the new one from now on
             self._tell("")
 
     async def _write(self, call: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,11 +16,13 @@ import grpc.aio
 import pytest
 
 from sidecar.central import Central
+from sidecar.lane import FIRST_S
 from tests.projects import CONTRACT, SETTINGS, pets, write
 from tests.waiting import soon
 from xds import handshake
 from xds.ads.identity import Identity
-from xds.control.companions import SIGNS
+from xds.control.companions import SIGNS, Companions
+from xds.control.follower import Follower
 from xds.control.groups import ALIVE_S, EVERYTHING
 from xds.control.plane import ControlPlane
 from xds.envoy import Profile
@@ -147,6 +150,68 @@ def test_signs_of_life_are_as_many_as_can_be_heard(tmp_path: Path) -> None:
             assert desk.every() == handshake.EVERY_S
             lines[0].receive({})
             assert json.loads(await lines[0].news())["every"] == handshake.EVERY_S, "told with its next sign of life"
+
+    run(test)
+
+
+def test_who_is_told_to_say_something_more_often_does_so_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xds.control.companions.EVERY_S", 0.1)
+
+    async def test() -> None:
+        async with running(write(tmp_path / "project", pets())) as plane:
+            desk, central = plane.companions, Central.at(plane.address, None, "one")
+            desk._count += 1_000_000 * SIGNS
+            await send(central, held(plane))
+            (follower,) = desk._all()
+            desk._count -= 1_000_000 * SIGNS
+            follower.wake()
+            (lane,) = central._lanes.values()
+            await soon(lambda: lane.said["every"] == 1)  # type: ignore[index]
+            told = plane.publisher.companions["one"].seen
+            await soon(lambda: plane.publisher.companions["one"].seen > told)
+            await central.close()
+
+    run(test)
+
+
+def test_who_is_refused_after_it_was_told_something_comes_less_and_less_often(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, opens = [], Companions.open
+
+    def counted(*given: Any) -> Follower:
+        opened.append(time.monotonic())
+        return opens(*given)
+
+    monkeypatch.setattr(Companions, "open", counted)
+
+    async def test() -> None:
+        async with running(write(tmp_path / "project", pets())) as plane:
+            central = Central.at(plane.address, None, "one")
+            with pytest.raises(ConnectionError):
+                await central.send({"digests": "none"})
+            await soon(lambda: len(opened) >= 4)
+            pauses = 2 * FIRST_S, 4 * FIRST_S, 8 * FIRST_S
+            assert opened[3] - opened[0] >= sum(pauses) / 2
+            await central.close()
+
+    run(test)
+
+
+def test_who_comes_back_is_told_what_is_needed_by_now(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with running(write(tmp_path / "project", pets())) as plane:
+            line = plane.companions.open({"node": "n", "service": ""}, None, "x")
+            line.receive({"report": held(plane)})
+            assert b'"old"' not in plane.companions.body(EVERYTHING)
+            line.close()
+            plane.publisher.groups[EVERYTHING].in_use["pets/v1"] = ("old",)
+            plane.companions.tell(EVERYTHING)
+            line = plane.companions.open({"node": "n", "service": ""}, None, "x")
+            assert json.loads(await line.news())["needed"] == {"pets/v1": ["old"]}
+            line.close()
 
     run(test)
 

@@ -75,6 +75,7 @@ class Companions:
         self._count -= 1
         if not beside:
             del self._followers[follower.service]
+            self._bodies.pop(follower.service, None)  # nobody keeps it current
 
     async def hand(self, service: str, identity: Identity | None, peer: str) -> Mapping[str, Any]:
         """A service's sources. Raises PermissionError."""

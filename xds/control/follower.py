@@ -42,8 +42,8 @@ class Follower:
             # Nobody asks a companion elsewhere, whatever address it says it has.
             made = companion_of(self.node, self.service, {**document["report"], "admin": ""})
             self.companion = replace(made, patience=MISSED * self._every)
-            self.taken += 1
             self.desk.take(self.companion)
+            self.taken += 1
             self.wake()
             return
         self._bye = self._bye or bool(document.get("bye"))
