@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 import uvicorn
@@ -58,12 +59,11 @@ class Companion:
                 server.should_exit = True
             self.records.close()  # a question that waits for news would hold up the end
             await asyncio.wait(parts[: len(servers)], timeout=5)
-            for part in (waiting, *parts):
-                part.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.gather(*parts)
+            failed = await _ended((waiting, *parts))
             await probes.close()
             await self._close(current)
+            if failed is not None:
+                raise failed
 
     def _following(self, current: Current) -> tuple[Reloader, Reporter]:
         """What keeps `current` at what the sources say, and what tells the control plane so, each told of the other."""
@@ -111,6 +111,14 @@ class Companion:
 
     def _engine(self, opa: str | None) -> Engine:
         return open_engine(opa, workers=self.options.workers, deadline=self.options.deadline)
+
+
+async def _ended(parts: Sequence[asyncio.Task[Any]]) -> Exception | None:
+    """Cancel tasks and wait until each has said its farewell; what the first that failed had raised."""
+    for part in parts:
+        part.cancel()
+    results = await asyncio.gather(*parts, return_exceptions=True)
+    return next((each for each in results if isinstance(each, Exception)), None)
 
 
 def _line(options: argparse.Namespace) -> Line | None:
