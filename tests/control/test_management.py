@@ -72,6 +72,17 @@ def test_ready_names_what_is_missing(tmp_path):
     assert set(second.json()["digests"]) == {"pets/v1"}
 
 
+def test_ready_asks_no_companion_in_a_pod_of_its_own(tmp_path):
+    async def steps(client, control):
+        digests = {n: [d] for n, d in control.plane.publisher.wanted.digests.items()}
+        control.plane.companions.take(companion_of("pod-1", "", {"digests": digests, "revisions": {}}))
+        return (await client.get("/ready")).json()["missing"], (await client.get("/decisions")).status_code
+
+    missing, status = over_http(tmp_path, pets(), steps)
+    assert not [each for each in missing if "does not answer" in each]
+    assert status == 200
+
+
 def test_reports_that_are_not_reports_are_refused(tmp_path):
     async def steps(client, control):
         answers = [

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from xds.ads.events import Client, Nacked
+from xds.control.groups import Companion
 from xds.control.plane import ControlPlane, rejection
 from xds.control.why import why
 from xds.explain import explain_operation, operation_rows
@@ -34,7 +35,7 @@ class Management:
 
     async def ready(self) -> Answer:
         readiness = await self.plane.readiness()
-        companions = self.plane.publisher.living(self.plane.service)
+        companions = [c for c in self.plane.publisher.living(self.plane.service) if c.admin]
         # Reports are up to some seconds old; whether a companion is there now, it must say itself.
         healthy = await asyncio.gather(*(self.fetch(f"{c.admin}/health") for c in companions))
         silent = (
@@ -66,12 +67,12 @@ class Management:
 
     async def decisions(self, limit: int = 100) -> Answer:
         records: list[dict[str, Any]] = []
-        for companion in self.plane.publisher.companions.values():
+        for companion in self._beside():
             records.extend(await self.fetch(f"{companion.admin}/decisions?limit={limit}") or [])
         return sorted(records, key=lambda r: -float(r["time"]))[:limit], 200
 
     async def decision(self, trace: str) -> Answer:
-        for companion in self.plane.publisher.companions.values():
+        for companion in self._beside():
             if record := await self.fetch(f"{companion.admin}/decisions/{trace}"):
                 return self._why(record), 200
         if line := self.plane.access.of_trace(trace):
@@ -116,6 +117,10 @@ class Management:
 
     async def report(self, node: str, body: Mapping[str, Any]) -> Answer:
         return self.plane.companions.report(node, body), 200
+
+    def _beside(self) -> list[Companion]:
+        """The companions that can be asked: those in pods of their own keep to themselves."""
+        return [companion for companion in self.plane.publisher.companions.values() if companion.admin]
 
     def _why(self, record: Mapping[str, Any]) -> dict[str, Any]:
         return why(record, self.plane.publisher.wanted, self.plane.project.tree.files)
