@@ -45,7 +45,7 @@ class Asked:
         """The code of a refusal by credentials; None if the request goes on, perhaps to be refused by the companion."""
         if word.word == "pass" or (word.word == "insufficient-scope" and self._is_later):
             return None
-        if word.word == "insufficient-scope":
+        if word.word in ("insufficient-scope", "keys-unavailable"):
             return word.word
         kinds = {c.kind for a in self.operation.security for c in a.credentials}
         if kinds == {SchemeKind.JWT}:

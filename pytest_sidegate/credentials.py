@@ -32,7 +32,7 @@ class Who:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """The program's verdict: `pass`, `insufficient-scope`, `missing`, `invalid` or `expired`; and who asks."""
+    """The program's verdict: `pass`, `insufficient-scope`, `missing`, `invalid`, `expired`, `keys-unavailable`; who asks."""
 
     word: str
     consumer: str | None = None
@@ -50,6 +50,7 @@ class Credentials:
     known: dict[Credential, Any] = field(default_factory=dict)
     wrong: bool = False
     expired: bool = False
+    unknown: bool = False
 
     def judged(self, security: tuple[Alternative, ...]) -> Word:
         """The verdict on one operation's alternatives."""
@@ -76,6 +77,8 @@ class Credentials:
             return Word("pass")
         if least is not None:
             return Word("insufficient-scope", lack=least)
+        if self.wrong and self.unknown:
+            return Word("keys-unavailable")
         return Word(("expired" if self.expired else "invalid") if self.wrong else "missing")
 
     @property
@@ -115,6 +118,7 @@ class Credentials:
         found = self.found[credential.scheme]
         if isinstance(found, Failure):
             self.expired |= found is Failure.EXPIRED
+            self.unknown |= found is Failure.NO_KEYS
             return None if found is Failure.MISSING else WRONG
         return Who(None, granted(found))
 

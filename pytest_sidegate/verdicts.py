@@ -190,7 +190,7 @@ class Verdicts:
         """The verdict once it is known which operation a request is for."""
         operation = asked.operation
         if code := asked.by_length(sent.length):
-            return self._refused(code, asked, named=bool(operation.native.errors))
+            return self._refused(code, asked)
         if _denied(operation.native.addresses, address):
             return self._refused("address-denied", asked)
         if operation.native.sunset is not None and int(self._now()) >= operation.native.sunset.at:
@@ -253,13 +253,10 @@ class Verdicts:
             response_headers=outcome.response_headers,
         )
 
-    def _refused(
-        self, code: str, asked: Asked | None = None, headers: Iterable[tuple[str, str]] = (), *, named: bool = True
-    ) -> Verdict:
-        """A refusal of the proxy's own; `named`: its document says which operation it was."""
-        told = asked if named else None
-        answer = refusal(code, told.operation if told else None, told.version.name if told else None, headers)
+    def _refused(self, code: str, asked: Asked | None = None, headers: Iterable[tuple[str, str]] = ()) -> Verdict:
+        """A refusal of the proxy's own."""
         version, operation = (asked.version, asked.operation) if asked else (None, None)
+        answer = refusal(code, operation, version.name if version else None, headers)
         claims: dict[str, Mapping[str, Any]] | None = {} if asked else None
         return Verdict(answer.status, code, version=version, operation=operation, refusal=answer, claims=claims)
 

@@ -39,6 +39,23 @@ DIFFERENT = {
     "a parameter that must be sent, on the path": "where it is written has an id of its own",
     "a media type became a range": "it knows no ranges",
     "a media type became a more special one": "it has an id of its own for it, as nothing that breaks",
+    "request-body: type-changed": "a property with a name of its own is none of the map's to it",
+    "request-property: type-changed": "a property with a name of its own is none of the map's to it",
+    "response-body: type-changed": "a property with a name of its own is none of the map's to it",
+    "response-property: type-changed": "a property with a name of its own is none of the map's to it",
+    "request-body: schema-became-false": "a property with a name of its own is none of the map's to it",
+    "request-property: schema-became-false": "a property with a name of its own is none of the map's to it",
+    "request-parameter: schema-became-false": "it does not look at parameters with `content`",
+    "request-parameter-property: schema-became-false": "it does not look at parameters with `content`",
+    "request-body: any-of-removed": "an alternative below `allOf` is a change of `allOf` to it",
+    "response-body: any-of-added": "an alternative below `allOf` is a change of `allOf` to it",
+    "response-property: any-of-added": "an alternative below `allOf` is a change of `allOf` to it",
+    "an operation is gone before the moment of its sunset": "dates are days to it",
+    "an operation is gone before the moment of its sunset, elsewhere": "dates are days to it",
+    "a sunset became earlier by an hour": "dates are days to it",
+    "alternatives are told apart by a property now": "it names the discriminator, and not what a client must send by it",
+    "a name of an alternative is gone": "it names the discriminator, and not what a client must send by it",
+    "alternatives are told apart by another property": "it names the discriminator, and not what a client must send by it",
 }
 
 

@@ -182,3 +182,20 @@ def test_no_certificate_or_another_is_401(hop: Hop, secure: Any, ports: dict[str
 def test_a_certificate_of_another_authority_is_no_connection(hop: Hop, secure: Any) -> None:
     with pytest.raises(httpx.TransportError):
         secure("/cert", uris=(URI,), signer=authority("a stranger"))
+
+
+def test_keys_that_nobody_has_are_the_gateways_trouble(tmp_path: Path, remote: Issuer) -> None:
+    """503, whichever filter looks at the token: a client that is told 401 throws a good one away."""
+    keys = {"issuer": remote.name, "audiences": ["ref"], "jwks": {"url": f"http://127.0.0.1:{unused_port()}/keys"}}
+    paths = {
+        "/token": {"get": operation(security=[{"remote": []}], x_sidegate=NATIVE)},
+        "/scope": {"get": operation(security=[{"remote": ["read"]}], x_sidegate=NATIVE)},
+        "/plain": {"get": operation(security=[{"remote": ["read"]}], x_sidegate={"policy": "none", "reason": "x"})},
+    }
+    document = contract(paths, components={"securitySchemes": {"remote": {"type": "http", "scheme": "bearer"}}})
+    with serve(tmp_path, document, settings={"security": {"remote": keys}}) as hop:
+        sent = {"authorization": f"Bearer {remote.token(scope='read')}"}
+        for path in paths:
+            answer = hop.client.get(path, headers=sent)
+            assert (answer.status_code, answer.json()["code"]) == (503, "keys-unavailable"), path
+            assert hop.client.get(path).status_code == 401

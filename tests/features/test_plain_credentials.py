@@ -10,6 +10,8 @@ import pytest
 
 from tests.blackbox.http2 import Connection, request
 from tests.features.hop import Hop, contract, operation, serve
+from tests.waiting import until
+from xds.control.access import read
 from xds.keyfile import add
 
 TOKEN, KEY = {"bearer": ["read"]}, {"key": []}
@@ -44,12 +46,21 @@ def key(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
 def hop(tmp_path_factory: pytest.TempPathFactory, key: tuple[str, str]) -> Iterator[Hop]:
     own = {"policy": "none", "reason": "native"}
     paths = {path: {"get": operation(security=asked, x_sidegate=own)} for path, asked in SECURITY.items()}
+    paths["/chosen"] = {
+        "get": operation(operationId="strict", security=[TOKEN], x_sidegate=own),
+    }
     paths["/open"] = {"get": operation(security=[TOKEN], x_sidegate={**own, "undeclared": "pass"})}
     document = contract(paths)
+    tenant = {**own, "match": {"headers": {"x-tenant": "beta"}}}
+    chosen = contract({"/chosen": {"get": operation(operationId="public", x_sidegate=tenant)}})
     document["components"]["securitySchemes"]["key"] = {"type": "apiKey", "in": "header", "name": "x-api-key"}
-    settings = {"security": {"key": {"keys": {"file": "keys/consumers.yaml"}}}}
+    settings = {
+        "security": {"key": {"keys": {"file": "keys/consumers.yaml"}}, "bearer": {"headers": {"x-tenant": "tenant"}}}
+    }
     files = {"keys/consumers.yaml": key[1]}
-    with serve(tmp_path_factory.mktemp("plain"), document, settings=settings, files=files) as running:
+    with serve(
+        tmp_path_factory.mktemp("plain"), {"v1": document, "v2": chosen}, settings=settings, files=files
+    ) as running:
         yield running
 
 
@@ -115,3 +126,21 @@ def test_a_body_of_http_2_is_no_way_around_a_scope(hop: Hop, key: tuple[str, str
 def test_the_word_of_the_program_is_not_the_clients(hop: Hop) -> None:
     for word in ("pass", "lack read"):
         assert hop.client.get("/scope", headers={"x-sidegate-auth": word}).status_code == 401
+
+
+@pytest.mark.parametrize("operation", ["public", "strict"])
+def test_filters_that_write_headers_choose_no_other_operation(hop: Hop, operation: str) -> None:
+    """The header that `match` reads is one that a claim writes, and that is taken off what a client sent."""
+    brought: dict[str, str] = {}
+    if operation == "public":
+        brought["x-tenant"] = "beta"
+    else:
+        brought["authorization"] = f"Bearer {hop.issuer.token(scope='read', tenant='beta')}"
+    assert _by_http_2(hop, "/chosen", brought) == 200
+    log = hop.folder / ".sidegate" / "access.log"
+
+    def lines() -> list[dict[str, Any]]:
+        return [line for line in map(read, log.read_text().splitlines()) if line["path"] == "/chosen"]
+
+    until(lambda: any(line["operation"] == operation for line in lines()), lambda: str(lines()))
+    assert {line["operation"] for line in lines()} <= {"public", "strict"}

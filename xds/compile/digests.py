@@ -11,7 +11,7 @@ from xds.contract import Contract
 from xds.model import KeyScheme, Place, Scheme, Upstream
 from xds.settings import ServiceSettings, Settings
 
-FORMAT = 1
+FORMAT = 2
 """Part of every digest: raised when the same files begin to be judged differently."""
 
 

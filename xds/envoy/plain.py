@@ -37,16 +37,20 @@ def told() -> HeaderValueOption:
     return overwrite(PROTOCOL, "%PROTOCOL% %REQ(TRANSFER-ENCODING)%")
 
 
-def plain(form: Plain, route: Route, routed: Routed) -> Iterator[Route]:
+def plain(form: Plain, route: Route, routed: Routed, *, alone: bool) -> Iterator[Route]:
     """The routes of an operation for its plain requests: without the companion, and for those whose headers do not tell.
 
-    On both the program that judges credentials refuses for lack of a scope: nobody behind it would.
+    On both the program that judges credentials refuses for lack of a scope: nobody behind it would. For those whose headers
+    do not tell the route is chosen twice, the second time behind filters that write headers and have judged by the first:
+    only where the operation is `alone` with its path and method, so that the second is no other operation's.
     """
     judged = auth.alone(routed)
     own = {names.AUTH_FILTER: judged if isinstance(judged, Any) else any_of(judged)} if judged else {}
     yield _only(
         form, route, StringMatcher(exact=BARE), {**own, names.COMPANION_FILTER: any_of(ExtAuthzPerRoute(disabled=True))}
     )
+    if not alone:
+        return
     yield _only(form, route, _UNTOLD, {**own, names.BODILESS_FILTER: switched_on()})
 
 

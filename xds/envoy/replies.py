@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 from envoy_data_plane.envoy.config.accesslog.v3 import AccessLogFilter, ExtensionFilter
@@ -77,6 +77,15 @@ _UNVERSIONED = "The request names no version of the service, or none that there 
 LIMITED = ("local_rate_limited",)
 
 
+KEYS = Reply(
+    "keys-unavailable",
+    503,
+    "The keys that tokens are checked by cannot be had at the moment.",
+    ("jwt_authn_access_denied{Jwks_remote_fetch_is_failed",),
+    sent=401,
+)
+
+
 def _auth() -> Iterator[Reply]:
     """What the auth filter found, as the verdict filter tells it."""
     for code, status, detail in (
@@ -89,6 +98,7 @@ def _auth() -> Iterator[Reply]:
     ):
         details = (f"rbac_access_denied_matched_policy[auth-{code}]",)
         yield Reply(code, status, detail, details, sent=403, headers=(("www-authenticate", verdict.CHALLENGE),))
+    yield replace(KEYS, details=("rbac_access_denied_matched_policy[auth-keys-unavailable]",), sent=403)
     yield Reply(
         "internal", 500, "The gateway failed.", (f"rbac_access_denied_matched_policy[{verdict.UNJUDGED}]",), sent=403
     )
@@ -125,13 +135,7 @@ REPLIES: tuple[Reply, ...] = (
         ("Unauthorized, and redirecting", "Unauthorized,_and_redirecting"),  # as CEL has it, and as the access log does
         headers=(("www-authenticate", "Bearer"),),
     ),
-    Reply(
-        "keys-unavailable",
-        503,
-        "The keys that tokens are checked by cannot be had at the moment.",
-        ("jwt_authn_access_denied{Jwks_remote_fetch_is_failed",),
-        sent=401,
-    ),
+    KEYS,
     Reply("token-expired", 401, "The token has expired.", ("jwt_authn_access_denied{Jwt_is_expired",)),
     Reply("token-invalid", 401, "The token is not one that this operation takes."),
     Reply(

@@ -55,6 +55,7 @@ from xds.model.listeners import ClientCertificate
 from xds.native.bases import bases_of
 from xds.native.caching import cache_of
 from xds.native.cors import Cors, cors_of
+from xds.native.matching import NONE, conditions_of
 from xds.native.versions import Choice, Kind, choice_of
 
 
@@ -194,8 +195,11 @@ def _unknown(routed: Routed, known: Sequence[Choice], own: Cors | None) -> Route
 
 def _every_route(by_method: Sequence[Routed]) -> list[Route]:
     allow = ", ".join(dict.fromkeys(routed.operation.method for routed in by_method))
+    alone = not any(conditions_of(routed.operation.native) != NONE for routed in by_method)
     each = (
-        route for routed in in_order(by_method) for route in only_for(_routes(routed), routed.operation.native.match)
+        route
+        for routed in in_order(by_method)
+        for route in only_for(_routes(routed, alone), routed.operation.native.match)
     )
     own, varies = widest(by_method), _varies(by_method)
     nothing = refused(404, "", own, varies, said_of(by_method, 404))
@@ -209,8 +213,9 @@ def _varies(by_method: Sequence[Routed]) -> str | None:
     return choice.varies if choice else None
 
 
-def _routes(routed: Routed) -> Iterator[Route]:
-    """An operation's routes: a body that says it is too large is refused before it is sent, all else is forwarded."""
+def _routes(routed: Routed, alone: bool) -> Iterator[Route]:
+    """An operation's routes: a body that says it is too large is refused before it is sent, all else is forwarded. `alone`:
+    no operation of the path asks for more than path and method."""
     operation = routed.operation
     if (limit := buffer.announced(routed)) is not None:
         yield _own(too_large(operation.method, limit, cors_of(operation)), routed)
@@ -218,7 +223,7 @@ def _routes(routed: Routed) -> Iterator[Route]:
         yield _own(without_length(operation.method, cors_of(operation)), routed)
     route = _route(routed)
     if operation.plain:
-        yield from plain(operation.plain, route, routed)
+        yield from plain(operation.plain, route, routed, alone=alone)
     yield route
 
 

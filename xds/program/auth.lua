@@ -156,6 +156,7 @@ function present.jwt(request, wanted)
   end
   if not failed or find(failed.message or "", "missing", 1, true) then return nil end
   if find(failed.message or "", "expired", 1, true) then request.expired = true end
+  if find(failed.message or "", "remote fetch", 1, true) then request.unknown = true end
   return false
 end
 
@@ -256,6 +257,7 @@ local function verdict(request, alternatives)
   if met then return "pass", met end
   if alternatives.anonymous and not request.wrong then return "pass", {} end
   if least then return "insufficient-scope", least.who, least.lack end
+  if request.wrong and request.unknown then return "keys-unavailable", {} end -- nobody knows whether the token is good
   return request.wrong and (request.expired and "expired" or "invalid") or "missing", {}
 end
 
@@ -302,7 +304,7 @@ local function answer(request, context, word, who, lack)
   elseif word == "insufficient-scope" then
     local scopes = gsub(printable(table.concat(lack, " ")), '["\\]', "'")
     metadata:set(OWN, "challenge", format('Bearer error="insufficient_scope", scope="%s"', scopes))
-  else
+  elseif word ~= "keys-unavailable" then
     local challenge = context:get("challenge")
     if context:get("tokens") ~= "1" then
       word = word == "missing" and "credentials-missing" or "credentials-invalid"

@@ -45,8 +45,8 @@ from xds.envoy.names import tokens
 from xds.envoy.profile import Profile
 from xds.envoy.routed import Routed
 from xds.envoy.typed import set_header, struct
-from xds.model import Gateway
-from xds.model.requirement import in_proxy
+from xds.model import Gateway, Mode
+from xds.model.requirement import mixed
 from xds.native.caching import cache_of
 from xds.native.matching import NONE, conditions_of
 from xds.program.auth import sha256
@@ -88,7 +88,7 @@ local function divide(handle)
   for _, name in ipairs(context:get("vary")) do
     local value = headers:get(name)
     value = value and (hidden[name] and SHA256(value) or escaped(value))
-    parts[#parts + 1] = "/" .. name .. (value and "=" .. value or "")
+    parts[#parts + 1] = "/" .. escaped(name) .. (value and "=" .. value or "")
   end
   headers:replace(":path", table.concat(parts))
 end
@@ -216,8 +216,9 @@ def key_per_route(routed: Routed) -> Any | None:
     if own is None:
         return None
     told = apart(routed, own)
-    unread = not spent(routed) and (in_proxy(operation) or not tokens(operation.security))
-    alone = conditions_of(operation.native) == NONE and not operation.query_open
+    unread = not spent(routed) and (mixed(operation) or not tokens(operation.security))
+    queries = operation.query_open or operation.mode is not Mode.ENFORCE
+    alone = conditions_of(operation.native) == NONE and not queries
     if own.shared and alone and not told and not unread:
         return None
     return _apart(operation.path.text, not own.shared, unread, told)
@@ -258,7 +259,7 @@ def _rule(kept: str, everybody: bool, vary: tuple[str, ...]) -> Any:
     """What the service said goes to the client beside, and is put back there by the filter before."""
     said = "response.headers['cache-control']"
     unsaid = "no-cache" if everybody else "private, no-cache"
-    own = [_append(_VARY, ", ".join(vary))] if vary else []
+    own = [_append(_VARY, ", ".join(vary).replace("%", "%%"))] if vary else []
     mutations = [
         set_header(_CONTROL, f"%CEL('cache-control' in response.headers ? {said} : '{unsaid}')%"),
         set_header(_VARY, "%CEL(response.headers['vary'])%"),

@@ -93,7 +93,7 @@ def counted(routed: Routed, closed: bool) -> Message | None:
     first = next((limit.name for limit in limits if not limit.shadow), None)
     request += [set_header(SHARED_LIMIT, first)] if first else []
     for slot in range(plans):
-        request += _counted_by_plan(len(limits) + slot, _place(closed, slot), first is None)
+        request += _counted_by_plan(len(limits) + slot, _place(closed, slot), first is None and slot == 0)
     response = [*_told(limits, [_place(closed, slot) for slot in range(plans)])]
     return HeaderMutationPerRoute(mutations=Mutations(request_mutations=request, response_mutations=response))
 
@@ -105,7 +105,9 @@ def _place(closed: bool, slot: int) -> str:
 
 def _counted(index: int, limit: RateLimit, routed: Routed) -> Iterator[Mutation]:
     header = f"{SHARED_LIMIT}-{index}"
-    if not limit.shadow:  # which never is the one that refused
+    if limit.shadow:  # which never is the one that refused; those that fail closed may have written something
+        yield from (Mutation(remove=f"{header}-{each}") for each in ("name", "quota"))
+    else:
         yield set_header(f"{header}-name", limit.name)
         yield set_header(f"{header}-quota", f"{limit.limit}, ")
     yield from sound_keys(limit, routed, header)

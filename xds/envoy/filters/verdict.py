@@ -43,6 +43,7 @@ REFUSALS = (
     "credentials-missing",
     "credentials-invalid",
     "insufficient-scope",
+    "keys-unavailable",
 )
 UNJUDGED = "unjudged"
 """The policy for a request of which nothing was said, or something unheard of."""
