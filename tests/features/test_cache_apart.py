@@ -40,11 +40,13 @@ def hop(tmp_path_factory: pytest.TempPathFactory, keys: dict[str, str]) -> Itera
     text = {"schema": {"type": "string"}}
     tenant = [{"name": "X-Org", "in": "header", "required": True, **text}]
     several = [{"name": name, "in": "header", **text} for name in ("Accept-Encoding", "If-None-Match", "Range")]
+    signs = [{"name": name, "in": "header", **text} for name in ("X-It's", "X-50%", "%", "X-A|B", "X-.*")]
     theme = [{"name": "theme", "in": "cookie", **text}]
     consumer = {"request": {"set": {"x-c": "${consumer}"}}}
     app, bearer, passed = (list[Any]([{name: []}]) for name in ("app", "bearer", "passed"))
     paths = {
         "/tenant": {"get": operation(parameters=tenant, x_sidegate={"cache": SHARED})},
+        "/signs": {"get": operation(parameters=signs, x_sidegate={"cache": SHARED})},
         "/theme": {"get": operation(parameters=theme, x_sidegate={"cache": SHARED})},
         "/several": {"get": operation(parameters=several, x_sidegate={"cache": SHARED})},
         "/consumer": {"get": operation(security=app, x_sidegate={"cache": SHARED, "headers": consumer})},
@@ -97,6 +99,17 @@ def test_a_declared_header_tells_apart(hop: Hop) -> None:
 def test_a_service_may_say_that_it_answers_by_a_declared_header(hop: Hop) -> None:
     said = {"x-org": "c", "x-vary": "X-Org"}
     assert _get(hop, "/tenant", said).json() == _get(hop, "/tenant", said).json()
+
+
+def test_names_with_signs_are_names_and_nothing_else(hop: Hop) -> None:
+    _apart(hop, "/signs", {"x-it's": "a"}, {"x-it's": "b"}, {"x-50%": "a"}, {"%": "a"}, {"x-a|b": "a"}, {"x-.*": "a"})
+    said = {"x-it's": "c", "x-vary": "X-It's, %, X-50%, X-A|B, X-.*"}
+    kept = _get(hop, "/signs", said)
+    assert _get(hop, "/signs", said).json() == kept.json()
+    assert _get(hop, "/signs", {"x-it's": "c2"}).headers["vary"].lower() == "%, x-.*, x-50%, x-a|b, x-it's"
+    for other in ("x-other", "x-a", "b"):
+        asked = {"x-it's": f"of {other}", "x-vary": other}
+        assert _get(hop, "/signs", asked).json() != _get(hop, "/signs", asked).json()
 
 
 def test_a_declared_cookie_tells_apart(hop: Hop) -> None:

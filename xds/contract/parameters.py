@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 from xds.model import Location, Parameter, Shape
@@ -21,6 +22,7 @@ _STYLES: dict[Location, tuple[str, ...]] = {
 }
 _LOCATIONS = tuple(str(location) for location in _STYLES)
 _IGNORED_HEADERS = frozenset({"accept", "content-type", "authorization"})
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_FIELDS = frozenset({"name", "in", "allowEmptyValue"})
 
 _Key = tuple[Location, str]
@@ -75,6 +77,13 @@ def parse(node: Node, scope: Scope) -> Parameter | None:
         return None
     location = Location(where)
     if location is Location.HEADER:
+        if not _TOKEN.fullmatch(name):
+            report.add(
+                "parameter-field",
+                f"a header's name is a token (RFC 9110, 5.6.2); not {name!r}",
+                node.get("name") or node,
+            )
+            return None
         name = name.lower()
         if name in _IGNORED_HEADERS:
             help = {"authorization": "use `security`"}.get(name, "the contract's media types decide")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 
 _SAID = "response.headers['cache-control']"
@@ -18,7 +19,7 @@ def condition(ttl: int, told: tuple[str, ...], largest: int) -> str:
     nothing here can compare, and without a `Vary` on headers other than those that answers are told apart by.
     """
     whole = f"'content-length' in response.headers && int(response.headers['content-length']) <= {largest}"
-    names = "|".join((*told, "accept-encoding"))
+    names = "|".join(map(_named, (*told, "accept-encoding")))
     varies = f"response.headers['vary'].matches('(?i)^ *({names})( *, *({names}))* *$')"
     allowed = " && ".join(
         (
@@ -33,6 +34,12 @@ def condition(ttl: int, told: tuple[str, ...], largest: int) -> str:
         )
     )
     return f"{allowed} ? (({_less(ttl)}) ? {_SAID} : 's-maxage={ttl}') : ''"
+
+
+def _named(name: str) -> str:
+    """A header's name in a regex in a text of CEL in a format. Names are tokens (RFC 9110, section 5.6.2), and those hold
+    characters that are signs in all three."""
+    return re.sub("[^a-z0-9_-]", lambda sign: rf"\\x{ord(sign[0]):02x}", name)
 
 
 def _says(pattern: str) -> str:
