@@ -191,10 +191,11 @@ def test_who_is_refused_after_it_was_told_something_comes_less_and_less_often(
         async with running(write(tmp_path / "project", pets())) as plane:
             central = Central.at(plane.address, None, "one")
             with pytest.raises(ConnectionError):
-                await central.send({"digests": "none"})
+                await central.send({"digests": {}, "revisions": []})
             await soon(lambda: len(opened) >= 4)
             pauses = 2 * FIRST_S, 4 * FIRST_S, 8 * FIRST_S
             assert opened[3] - opened[0] >= sum(pauses) / 2
+            assert not plane.publisher.companions
             await central.close()
 
     run(test)
@@ -231,7 +232,7 @@ def test_an_old_line_says_nothing_of_a_companion_that_came_anew(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("sent", [b"no json", b"[]", b"{}", b'{"node": "n"}'])
-def test_what_is_no_companion_is_told_so(tmp_path: Path, sent: bytes) -> None:
+def test_what_is_no_companion_is_told_so(tmp_path: Path, sent: bytes, caplog: pytest.LogCaptureFixture) -> None:
     async def test() -> None:
         async with (
             running(write(tmp_path / "project", pets())) as plane,
@@ -241,6 +242,22 @@ def test_what_is_no_companion_is_told_so(tmp_path: Path, sent: bytes) -> None:
             await call.write(sent)
             assert await call.code() == grpc.StatusCode.INVALID_ARGUMENT
             assert not [*plane.companions._all()]
+
+    with caplog.at_level(logging.WARNING, "sidegate"):
+        run(test)
+    assert [r.exc_info is not None for r in caplog.records if "not understood" in r.message] == [True]
+
+
+def test_who_never_says_who_it_is_is_sent_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xds.ads.reports.FIRST_S", 0.1)
+
+    async def test() -> None:
+        async with (
+            running(write(tmp_path / "project", pets())) as plane,
+            grpc.aio.insecure_channel(plane.address) as over,
+        ):
+            call = over.stream_stream(f"/{handshake.SERVICE}/{handshake.FOLLOW}")()
+            assert await call.code() == grpc.StatusCode.DEADLINE_EXCEEDED
 
     run(test)
 

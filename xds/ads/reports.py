@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 from xds.ads.identity import Identity, identity_of
 from xds.handshake import FOLLOW, SERVICE, SOURCES
+
+log = logging.getLogger("sidegate")
+
+FIRST_S = 60.0
+"""How long a stream may stay without anybody saying who it is."""
+_TOLD = 256
 
 
 class Line(Protocol):
@@ -34,18 +41,33 @@ def companion_handler(open_: Open, hand: Hand) -> Any:
     """The handler to be added to a gRPC server; see `xds.handshake` for what goes in and out."""
     import grpc
 
+    told: set[str] = set()
+
+    async def refuse(error: Exception, context: Any) -> None:
+        """End a stream or a question. What was not understood is logged, once a peer: the fault may lie here."""
+        mark = f"{context.peer().rpartition(':')[0]} {error!r}"
+        if not isinstance(error, PermissionError) and mark not in told:
+            if len(told) >= _TOLD:
+                told.clear()
+            told.add(mark)
+            log.warning("what a companion at %s says is not understood", context.peer(), exc_info=error)
+        await context.abort(*_status(error))
+
     async def follow(requests: AsyncIterator[bytes], context: Any) -> None:
         try:
-            first = json.loads(await anext(requests))
+            async with asyncio.timeout(FIRST_S):
+                first = json.loads(await anext(requests))
             line = open_(first, _identity(context), context.peer())
         except StopAsyncIteration:
             return
+        except TimeoutError:
+            await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "nobody said who this is")
         except _REFUSED as error:
-            await context.abort(*_status(error))
+            await refuse(error, context)
         try:
             await _both(line, requests, context.write)
         except _REFUSED as error:
-            await context.abort(*_status(error))
+            await refuse(error, context)
         finally:
             line.close()
 
@@ -53,7 +75,7 @@ def companion_handler(open_: Open, hand: Hand) -> Any:
         try:
             said = await hand(str(json.loads(data)["service"]), _identity(context), context.peer())
         except _REFUSED as error:
-            await context.abort(*_status(error))
+            await refuse(error, context)
         return json.dumps(said).encode()
 
     methods = {

@@ -58,7 +58,7 @@ def companion_of(node: str, service: str, document: Mapping[str, Any]) -> Compan
         service,
         str(document.get("admin") or ""),
         {name: tuple(held) for name, held in document["digests"].items()},
-        document["revisions"],
+        dict(document["revisions"].items()),
         time.monotonic(),
         float(document.get("seconds", 0)),
         tuple(document.get("problems", ())),
