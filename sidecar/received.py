@@ -96,7 +96,7 @@ class Received(Project):
             self._take(json.loads(self._file.read_bytes()))
         except FileNotFoundError:
             return False
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             log.warning("the sources kept cannot be read: %s", error)
             return False
         return True

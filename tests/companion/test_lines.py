@@ -32,6 +32,12 @@ def test_damaged_sources_are_no_sources(content: bytes) -> None:
         tree_of({"sources": b64encode(content).decode(), "members": {}, "env": None})
 
 
+@pytest.mark.parametrize("kept", ["[]", "null", '{"sources": 1, "members": [], "env": null}'])
+def test_kept_sources_of_another_shape_are_passed_over(tmp_path: Path, kept: str) -> None:
+    (tmp_path / "sources.json").write_text(kept)
+    assert not Received(Central.at("127.0.0.1:1", None, "node", "pets"), tmp_path)._from_disk()
+
+
 def test_a_damaged_file_of_kept_sources_is_passed_over(tmp_path: Path) -> None:
     kept = {"revision": "r", "env": None, "members": {}, "sources": b64encode(DAMAGED[0]).decode()}
     (tmp_path / "sources.json").write_text(json.dumps(kept))
