@@ -12,6 +12,7 @@ import grpc
 import grpc.aio
 import pytest
 
+from tests.ads.serving import serving
 from tests.streams.transcript import snapshots
 from tests.waiting import soon
 from xds.ads.events import Connected, Disconnected, Event
@@ -309,3 +310,15 @@ def test_who_is_given_limits_only_needs_no_listener_and_is_no_proxy() -> None:
             following.cancel()
 
     asyncio.run(run())
+
+
+def test_a_look_at_streams_that_fails_is_not_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[float] = []
+
+    def breaks(_server: AdsServer, now: float) -> None:
+        looks.append(now)
+        raise LookupError("unexpected")
+
+    monkeypatch.setattr(AdsServer, "_swept", breaks)
+    with serving(answer_timeout=0.04) as s:
+        s.wait(lambda: len(looks) > 1, 120)

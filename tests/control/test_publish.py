@@ -238,3 +238,17 @@ def test_a_filter_knows_the_quotas_of_the_routes_before(desk):
     known = [{number for number in (5, 6, 7) if b"%d/day" % number in body} for body in bodies]
     assert known == [{5}, {5, 6}, {5, 6}, {6, 7}, {6, 7}]
     assert bodies[1] == bodies[2], "what has nothing to do with quotas begins no count anew"
+
+
+def test_what_breaks_while_the_next_is_chosen_is_told_and_nothing_more(monkeypatch):
+    def breaks(*_):
+        raise LookupError("unexpected")
+
+    async def test():
+        d = Desk()
+        wanted = d.want(pets()).digests
+        monkeypatch.setattr("xds.control.publish.next_for", breaks)
+        d.report(wanted)
+        assert d.publisher.problems == ("LookupError: unexpected",)
+
+    asyncio.run(test())

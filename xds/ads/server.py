@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -19,6 +20,8 @@ from xds.ads.session import DELTA, SOTW, Forbidden, Pace, Session, Variant
 from xds.snapshot.resource import Resource, Snapshot
 from xds.snapshot.types import CLUSTER, LISTENER
 from xds.snapshot.wire import WireError
+
+log = logging.getLogger("sidegate")
 
 SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"
 _OPTIONS = (
@@ -242,12 +245,17 @@ class AdsServer:
         """Drops the streams of clients that neither read nor answer."""
         while True:
             await asyncio.sleep(min(1.0, *(t / 4 for t in self._timeouts)))
-            now = time.monotonic()
-            for session, task in tuple(self._sessions.items()):
-                if session.identity and session.identity.expired:
-                    self._drop(session, task, grpc.StatusCode.UNAUTHENTICATED, EXPIRED)
-                elif reason := session.stalled(now, *self._timeouts):
-                    self._drop(session, task, grpc.StatusCode.DEADLINE_EXCEEDED, reason)
+            try:
+                self._swept(time.monotonic())
+            except Exception:
+                log.exception("looking after streams failed; they go on")
+
+    def _swept(self, now: float) -> None:
+        for session, task in tuple(self._sessions.items()):
+            if session.identity and session.identity.expired:
+                self._drop(session, task, grpc.StatusCode.UNAUTHENTICATED, EXPIRED)
+            elif reason := session.stalled(now, *self._timeouts):
+                self._drop(session, task, grpc.StatusCode.DEADLINE_EXCEEDED, reason)
 
     def _drop(self, session: Session, task: asyncio.Task[Any], code: grpc.StatusCode, reason: str) -> None:
         self._dropped[session] = code, reason

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from xds.control.groups import EVERYTHING, Companion, companion_of
 from xds.control.handouts import Handouts
 from xds.control.publish import Publisher
 from xds.handshake import EDGE, EVERY_S
+
+log = logging.getLogger("sidegate")
 
 SIGNS = 200
 """How many signs of life a second are enough: of more companions, each gives them less often."""
@@ -121,8 +124,11 @@ class Companions:
         return body
 
     async def _offer(self, service: str) -> None:
-        await self.handouts.renew((service,))
-        self.tell(service)
+        try:
+            await self.handouts.renew((service,))
+            self.tell(service)
+        except Exception:
+            log.exception("the sources of %s cannot be offered before the next compilation", service or EDGE)
 
     def _all(self) -> Iterator[Follower]:
         for beside in self._followers.values():

@@ -159,11 +159,11 @@ class Publisher:
         for group in [g for g in self.groups.values() if service in (None, g.service)]:
             if group.settled is self.wanted.gateway:
                 continue
-            gateway = self._next(group)
-            if gateway == group.gateway or not gateway.services:
-                self._settle(group)
-                continue
             try:
+                gateway = self._next(group)
+                if gateway == group.gateway or not gateway.services:
+                    self._settle(group)
+                    continue
                 self._publish(group, gateway)
             except Exception as error:
                 # Whatever a builder did not expect: what is in force stays, and readiness says so.
@@ -221,6 +221,12 @@ class Publisher:
 
     async def _announce(self, group: Group, before: Gateway) -> None:
         """Say what is live once every proxy holds it. Nothing of this delays the proxies."""
+        try:
+            await self._said_live(group, before)
+        except Exception:
+            log.exception("what is live cannot be told; it is published all the same")
+
+    async def _said_live(self, group: Group, before: Gateway) -> None:
         gateway, snapshot = group.gateway, group.snapshot
         missing = await self.ads.live(group.key, timeout=30.0)
         if not missing and group.snapshot is snapshot:

@@ -97,9 +97,12 @@ class Control:
             try:
                 answer = await self._reach.ask("GET", f"{admin}/refusals", params={"after": after, "wait": WAIT_S})
                 records = answer.json() if answer.status_code == 200 else []
+                for record in records:
+                    after = self._told[admin] = max(after, int(record["number"]))
+                    self._on_event(Refused(record))
             except (httpx.HTTPError, ValueError):
                 await asyncio.sleep(0.5)
                 return
-            for record in records:
-                after = self._told[admin] = max(after, int(record["number"]))
-                self._on_event(Refused(record))
+            except Exception:
+                log.exception("what the companion at %s refuses cannot be told", admin)
+                await asyncio.sleep(0.5)

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import logging
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,7 +59,7 @@ class SharedControlPlane:
         serving = Serving(probes, on)
         try:
             await control.start()
-            await stop.wait()
+            await until_any(stop, tasks)
         finally:
             await serving.stop()
             for task in tasks:
@@ -126,6 +127,19 @@ def namespace_of(options: argparse.Namespace) -> str:
         who = "whoever is called `edge` in any namespace would be given every service's secrets"
         raise Misused(f"{who}. Next: --own-namespace, the namespace of the edge gateway")
     return options.own_namespace or ""
+
+
+async def until_any(stop: asyncio.Event, tasks: Collection[asyncio.Task[None]]) -> None:
+    """Wait for `stop`. Raises what a task ended with before: without it the process would go on with what is old by then."""
+    waiting = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait([waiting, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        if not stop.is_set():
+            for task in tasks:
+                if task.done():
+                    task.result()
+    finally:
+        waiting.cancel()
 
 
 async def _none() -> None:
