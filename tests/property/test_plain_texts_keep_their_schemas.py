@@ -112,3 +112,11 @@ def test_integers_in_a_range() -> None:
         assert [n for n in range(13_000) if regex.fullmatch(str(n))] == list(range(low, high + 1)), (low, high)
         assert not regex.fullmatch("")
         assert not regex.fullmatch("01")
+
+
+def test_what_was_read_is_not_read_again() -> None:
+    """Every operation of a version that changed is given its form anew."""
+    between(17, 4711), plain_texts("^[a-c]{7}$", 1, 7)
+    reads = [between.cache_info().misses, plain_texts.cache_info().misses]
+    between(17, 4711), plain_texts("^[a-c]{7}$", 1, 7)
+    assert [between.cache_info().misses, plain_texts.cache_info().misses] == reads

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import accumulate
 from typing import Any
 
@@ -208,11 +209,14 @@ def _number(says: Mapping[str, Any]) -> str | None:
     return f"(?:(?:{'|'.join(between(bounds[0], bounds[1] - 1))})(?:[.][0-9]{{1,9}})?|{bounds[1]})"
 
 
-def between(low: int, high: int) -> Iterator[str]:
+@lru_cache(1 << 12)
+def between(low: int, high: int) -> tuple[str, ...]:
     """The regexes of the integers from `low`, which is not negative, to `high`, as they are written without leading zeros."""
+    found: list[str] = []
     for digits in range(len(str(low)), len(str(high)) + 1):
         first = 10 ** (digits - 1) if digits > 1 else 0
-        yield from _alike(str(max(low, first)), str(min(high, 10**digits - 1)))
+        found += _alike(str(max(low, first)), str(min(high, 10**digits - 1)))
+    return tuple(found)
 
 
 def _alike(low: str, high: str) -> Iterator[str]:

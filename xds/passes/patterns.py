@@ -11,6 +11,7 @@ import re
 import string
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 PLAIN = frozenset(f"{string.ascii_letters}{string.digits}._~:@,=-")
 """Of what a parameter may have unescaped: all but `+`, which is a space in queries."""
@@ -50,6 +51,7 @@ class _Piece:
     size: int = 1
 
 
+@lru_cache(1 << 12)
 def plain_texts(pattern: str, least: int = 1, most: int = _ENDLESS) -> str | None:
     """The regex of texts of `least` to `most` characters, never of none; None if there is no simple one."""
     body, start, end = pattern, pattern.startswith("^"), pattern.endswith("$") and not pattern.endswith("\\$")
