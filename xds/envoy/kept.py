@@ -241,7 +241,8 @@ def _split(data: bytes, owners: tuple[int, ...], digests: Sequence[bytes], befor
     if len(by_digest) != len(set(owners)) or any(len(digest) != _DIGEST for digest in by_digest):
         return None
     pieces = re.split(b"(%s)" % b"|".join(map(re.escape, by_digest)), data)
-    if not all(piece.endswith((_BEFORE, *before)) for piece in pieces[:-1:2]):
+    told, lengths = set(before), sorted({len(name) for name in before})  # each name by itself would be their square
+    if not all(piece.endswith(_BEFORE) or any(piece[-n:] in told for n in lengths) for piece in pieces[:-1:2]):
         return None
     versions = tuple([by_digest[digest] for digest in pieces[1::2]])
     return _Pieces(tuple(pieces[::2]), versions, bool(versions) and len(by_digest) == 1)

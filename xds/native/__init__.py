@@ -161,6 +161,9 @@ _ASKING_ALL = tuple(feature for feature in FEATURES if feature.check_all is not 
 
 def problems_of_all(operations: Sequence[Operation]) -> Iterator[tuple[Setting, Problem]]:
     """What the features find wrong with settings of a version's contract, looking at all operations that they hold for."""
+    by_path: dict[str, list[Operation]] = {}
+    for operation in operations:
+        by_path.setdefault(operation.path.text, []).append(operation)
     for feature in _ASKING_ALL:
         held: dict[Place, list[Operation]] = {}
         for operation in operations:
@@ -168,8 +171,8 @@ def problems_of_all(operations: Sequence[Operation]) -> Iterator[tuple[Setting, 
             if setting is not None and setting.rule is None:
                 held.setdefault(setting.place, []).append(operation)
         for each in held.values():
-            paths = {operation.path.text for operation in each}
-            near = [operation for operation in operations if operation.path.text in paths]
+            paths = dict.fromkeys(operation.path.text for operation in each)
+            near = [operation for path in paths for operation in by_path[path]]
             value = getattr(each[0].native, feature.field)
             for problem in feature.check_all(value, each, near):
                 yield each[0].settings[feature.key], problem
