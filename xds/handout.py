@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from hashlib import sha256
 from typing import Any
 from zipfile import BadZipFile
 
-from xds.packs.archive import packed, unpacked
+from xds.packs.archive import compressed, packed, unpacked
 from xds.project.project import Project
+from xds.project.sources import Sources
 from xds.settings import key_files, settings_files
 from xds.settings.layers import OVER
 from xds.source import Tree
 from xds.source.union import Member
 
-Members = Mapping[str, Collection[str]]
+_LARGE = 8 << 20
+"""Bytes from which what travels is compressed: a companion receives so much and no more."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,7 @@ class Handout:
     Kubernetes API in which they came to be what they are: of two the larger is the newer. Folders have no order (0).
     """
 
-    files: Mapping[str, bytes] = field(repr=False)
-    members: Members
+    given: Sources = field(repr=False)
     env: str | None
     order: int = 0
 
@@ -41,28 +42,49 @@ class Handout:
     @cached_property
     def document(self) -> dict[str, Any]:
         """What travels, as JSON."""
-        content = b64encode(self._content).decode()
-        return {"revision": self.revision, "order": self.order, **self._said, "sources": content}
+        blobs = {_name(data): data for each in self.given.earlier.values() for data in each.files.values()}
+        content = {"sources": _travelling(self.given.files, self._content), "blobs": _travelling(blobs, packed(blobs))}
+        return {"revision": self.revision, "order": self.order, **self._said, **content}
 
-    @property
+    @cached_property
     def _said(self) -> dict[str, Any]:
-        return {"env": self.env, "members": {name: sorted(services) for name, services in sorted(self.members.items())}}
+        earlier = {
+            name: {"members": _listed(each), "files": {file: _name(data) for file, data in each.files.items()}}
+            for name, each in self.given.earlier.items()
+        }
+        return {"env": self.env, "members": _listed(self.given), "held": sorted(self.given.refused), "earlier": earlier}
 
     @property
     def _content(self) -> bytes:
-        return packed({name: self.files[name] for name in sorted(self.files)})
+        return packed({name: self.given.files[name] for name in sorted(self.given.files)})
+
+
+def _listed(given: Sources) -> dict[str, list[str]]:
+    return {name: sorted(services) for name, services in sorted(given.members.items())}
+
+
+def _name(data: bytes) -> str:
+    return sha256(data).hexdigest()
+
+
+def _travelling(files: Mapping[str, bytes], content: bytes) -> str:
+    """A zip as text; compressed where it is large, since packs were compressed, too, when their size was limited."""
+    return b64encode(compressed(files) if len(content) > _LARGE else content).decode()
 
 
 def handout(project: Project, service: str, before: Handout | None = None) -> Handout:
     """A service's sources by the last compilation, those of all services with an empty name; `before` if they are the same."""
-    files, members = project.sources(service)
-    secret = _secret(
-        tuple((name, data) for name, data in files.items() if _is_settings(name, project.env)), project.env
-    )
-    given = {name: data for name, data in files.items() if name not in secret}
-    if before is not None and (before.files, before.members, before.env) == (given, members, project.env):
+    found = project.sources(service)
+    earlier = {name: _without_keys(each, project.env) for name, each in found.earlier.items()}
+    given = replace(_without_keys(found, project.env), earlier=earlier)
+    if before is not None and (before.given, before.env) == (given, project.env):
         return before
-    return Handout(given, members, project.env, project.tree.as_of)
+    return Handout(given, project.env, project.tree.as_of)
+
+
+def _without_keys(found: Sources, env: str | None) -> Sources:
+    secret = _secret(tuple((name, data) for name, data in found.files.items() if _is_settings(name, env)), env)
+    return replace(found, files={name: data for name, data in found.files.items() if name not in secret})
 
 
 def _is_settings(name: str, env: str | None) -> bool:
@@ -78,9 +100,22 @@ def _secret(settings: tuple[tuple[str, bytes], ...], env: str | None) -> frozens
 
 def tree_of(document: Mapping[str, Any]) -> Tree:
     """The files that were handed out. Raises ValueError or KeyError for what is no such document."""
+    files, blobs = _files(document["sources"]), _files(document["blobs"]) if document.get("earlier") else {}
+    earlier = {
+        str(name): _tree({file: blobs[data] for file, data in each["files"].items()}, document["env"], each["members"])
+        for name, each in document.get("earlier", {}).items()
+    }
+    tree = _tree(files, document["env"], document["members"])
+    return replace(tree, held=frozenset(document.get("held", ())), earlier=earlier)
+
+
+def _tree(files: Mapping[str, bytes], env: str | None, members: Mapping[str, Any]) -> Tree:
+    brought = {str(name): Member(frozenset(services)) for name, services in members.items()}
+    return Tree(dict(sorted(files.items())), env=env, members=brought, decided=True)
+
+
+def _files(content: str) -> dict[str, bytes]:
     try:
-        files = unpacked(b64decode(document["sources"], validate=True))
-    except BadZipFile as error:
+        return unpacked(b64decode(content, validate=True))
+    except (BadZipFile, OSError) as error:
         raise ValueError(f"the sources are damaged: {error}") from error
-    members = {str(name): Member(frozenset(services)) for name, services in document["members"].items()}
-    return Tree(dict(sorted(files.items())), env=document["env"], members=members)

@@ -10,6 +10,7 @@ from tests.projects import CONTRACT, SETTINGS, pets, write
 from xds.project.project import Project
 
 BROKEN = CONTRACT.replace("type: integer", "type: integr")
+NARROW = CONTRACT.replace("maximum: 100", "maximum: 50")
 
 
 @pytest.fixture
@@ -121,3 +122,35 @@ def test_settings_that_break_leave_the_engine_that_decided(tmp_path, settings):
         now = again.compile()
         assert now.settings.opa == "http://127.0.0.1:8181"
         assert now.digests
+
+
+def test_the_form_before_is_another_one_also_after_a_restart(tmp_path):
+    """A companion that starts with a form that its control plane holds back goes to the one before it, not to that one."""
+    root = write(tmp_path / "project", pets())
+    first = Project(root, tmp_path / "state").compile().digests["pets/v1"]
+    write(root, {"contracts/pets/v1.yaml": NARROW})
+    second = Project(root, tmp_path / "state").compile().digests["pets/v1"]
+    assert first != second
+    write(root, {"sidegate.yaml": SETTINGS.replace("publish: {breaking: allow}\n", "")})
+    again = Project(root, tmp_path / "state")
+    assert again.compile().digests["pets/v1"] == second
+    again.compatibility.withheld = {"pets/v1": second}
+    assert again.take_back("pets")
+    assert again.compile().digests["pets/v1"] == first
+    assert not again.take_back("pets"), "one is kept, and the same is not taken back twice"
+
+
+def test_what_is_deleted_leaves_nothing_behind(tmp_path):
+    other = CONTRACT.replace("/pets/v1", "/toys/v1")
+    settings = SETTINGS.replace("pets: {", 'toys: {upstream: "http://127.0.0.1:9"}, pets: {', 1)
+    root = write(tmp_path / "project", {**pets(), "contracts/toys/v1.yaml": other, "sidegate.yaml": settings})
+    project = Project(root, tmp_path / "state")
+    project.compile()
+    write(root, {"contracts/toys/v1.yaml": other.replace("maximum: 100", "maximum: 50")})
+    project.compile()
+    kept = tmp_path / "state/last-good"
+    assert {p.name for p in kept.iterdir()} == {"pets.zip", "toys.zip", "toys.former"}
+    shutil.rmtree(root / "contracts/toys")
+    write(root, {"sidegate.yaml": SETTINGS})
+    project.compile()
+    assert {p.name for p in kept.iterdir()} == {"pets.zip"}

@@ -14,6 +14,7 @@ from xds.compile import Compilation
 from xds.packs.archive import compressed
 from xds.project.project import Project
 from xds.source import read_tree
+from xds.source.reading import Reading
 
 Files = dict[str, str]
 
@@ -368,3 +369,29 @@ def test_links_to_packs_stay_inside(tmp_path: Path) -> None:
     tree = read_tree(sources)
     assert [(d.code, str(d.span)) for d in tree.problems] == [("path-escapes", "cats.zip")]
     assert "contracts/cats/v1.yaml" not in tree.files
+
+
+def test_a_namespace_is_known_for_as_long_as_its_service_is_served(tmp_path: Path) -> None:
+    """Nobody else's account may speak for it: not when its last pack is gone, and not after a restart."""
+    own, packs, state = tmp_path / "own", put(tmp_path / "packs", a=member("cats")), tmp_path / "state"
+    index(packs, a="shop")
+    project = Project(own, state, packs=[packs])
+    project.compile()
+    (packs / "a.zip").unlink()
+    for each in (project, Project(own, state, packs=[packs])):
+        assert each.compile().digests.keys() == {"cats/v1"}
+        assert each.namespaces() == {"cats": "shop"}
+    put(packs, b=member("dogs"))
+    index(packs, b="zoo")
+    assert project.compile().digests.keys() == {"dogs/v1"}
+    assert project.namespaces() == {"dogs": "zoo"}
+
+
+def test_packs_that_change_too_fast_keep_their_namespaces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    packs = put(tmp_path / "packs", a=member("cats"))
+    index(packs, a="shop")
+    project = Project(tmp_path / "own", packs=[packs])
+    project.compile()
+    monkeypatch.setattr(Reading, "moved", lambda _: True)
+    assert project.compile().refused == {"cats"}
+    assert project.namespaces() == {"cats": "shop"}

@@ -90,7 +90,9 @@ class Compiler:
     def _refuse_claimed(
         self, services: dict[str, Service], names: Collection[str], previous: Compilation | None, tree: Tree
     ) -> Iterator[Diagnostic]:
-        """Take out the services that claim requests of others."""
+        """Take out the services that claim requests of others, unless it is decided who has them."""
+        if tree.decided:
+            return
         before = {service.name: service for service in previous.gateway.services} if previous else {}
         self._outlines.keep(names)
         for name, problem in [f for s in services.values() for f in shared_by_versions(s, self._outlines, tree.files)]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 
 from xds.compile import Compilation, lay_out
@@ -33,10 +33,10 @@ class Served:
     sides: dict[str, Side | None] = field(default_factory=dict, compare=False)
 
     @classmethod
-    def of(cls, service: Service, tree: Tree, services: Collection[str]) -> Served:
+    def of(cls, service: Service, tree: Tree, services: Set[str]) -> Served:
         """Those of a service that has just been compiled; `services` are the names of all."""
         roots = {version.name: version.place.file for version in service.versions}
-        return cls({name: tree.files[name] for name in contract_files(service, tree, services)}, roots)
+        return cls({name: tree.files[name] for name in contract_files((service,), tree, services)}, roots)
 
     @classmethod
     def stored(cls, service: str, files: Mapping[str, bytes]) -> Served:
@@ -139,14 +139,14 @@ class Compatibility:
         return [_allowed(change, old, tree.files) for change in found[:_TOLD]]
 
 
-def contract_files(service: Service, tree: Tree, services: Collection[str] | None = None) -> set[str]:
-    """The files that a service's contracts are made of: those that were compiled, and what only their responses may lead to,
-    which is in the service's own folder or in one that is no service's."""
-    services = lay_out(tree)[0].keys() if services is None else services
-    names = {file for version in service.versions for file in version.files}
+def contract_files(served: Collection[Service], tree: Tree, services: Set[str] | None = None) -> set[str]:
+    """The files that contracts of services are made of: those that were compiled, and what only their responses may lead to,
+    which is in such a service's own folder or in one that is no service's. `services` are the names of all."""
+    others = (lay_out(tree)[0].keys() if services is None else services) - {service.name for service in served}
+    names = {file for service in served for version in service.versions for file in version.files}
     for file in tree.files:
         parts = file.split("/")
-        if parts[0] == "contracts" and len(parts) > 2 and (parts[1] == service.name or parts[1] not in services):
+        if parts[0] == "contracts" and len(parts) > 2 and parts[1] not in others:
             names.add(file)
     return names & tree.files.keys()
 

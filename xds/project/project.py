@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import zipfile
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,21 +15,18 @@ from typing import Any
 from xds.compile import Compilation, Compiler
 from xds.handshake import RESERVED
 from xds.model import Gateway, Service
-from xds.model.listeners import Secret
-from xds.packs.archive import packed, unpacked
 from xds.project.building import building
-from xds.project.compatible import Compatibility, contract_files
+from xds.project.compatible import Compatibility
+from xds.project.sources import Kept, Sources, files_of, with_keys
 from xds.settings import key_files, settings_files
 from xds.settings.layers import OVER
 from xds.source import Tree, read_tree
-from xds.source.packs import beside, inside, pack_of
+from xds.source.packs import beside, inside
 from xds.source.union import Member
 
 log = logging.getLogger("sidegate")
 
 LAST_GOOD = "last-good"
-_ORIGIN = ".pack"
-"""In the last good form of a service out of a pack: that pack's name."""
 
 
 class Project:
@@ -56,11 +53,13 @@ class Project:
         self.packs = tuple(packs)
         self._over = {OVER: json.dumps(over).encode()} if over else {}
         self._compiler = Compiler(closed=closed)
-        self.compatibility = Compatibility(self._stored)
+        self.compatibility = Compatibility(self._former_files)
         self._taken_back: set[str] = set()
         self._tree: Tree | None = None
         self._last: Compilation | None = None
         self._kept: dict[str, tuple[object, ...]] = {}
+        self._recalled: dict[str, tuple[Tree, Compilation]] = {}
+        self._namespaces: dict[str, str] = {}
 
     @property
     def tree(self) -> Tree:
@@ -75,10 +74,16 @@ class Project:
         return (*settings_files(self.env), *lying)
 
     def namespaces(self) -> Mapping[str, str]:
-        """The namespace that each service's pack came from, of those that came out of Kubernetes."""
+        """The namespace that each service's pack came from, of those that came out of Kubernetes; also while a service is
+        served as it was, whatever has become of its pack."""
+        return self._namespaces
+
+    def _namespaces_now(self, last: Compilation) -> dict[str, str]:
         tree = self.tree
         known = ((pack.origin.namespace, tree.members.get(name)) for name, pack in tree.packs.items())
-        return {
+        served = {service.name for service in last.gateway.services} & last.refused
+        remembered = {service: namespace for service, namespace in self._namespaces.items() if service in served}
+        return remembered | {
             service: namespace for namespace, m in known if m and namespace for service in sorted(m.services - RESERVED)
         }
 
@@ -94,10 +99,12 @@ class Project:
             before = self._tree or Tree({}, members=self._members_kept())
             self._tree = _under(self._read(before), self._over)
             fresh = self._compiler.compile(self._tree, self._last)
-            if self._last is None and (before_restart := self._served_before(fresh)):
+            if self._last is None and not self._tree.decided and (before_restart := self._served_before(fresh)):
                 fresh = self._compiler.compile(self._tree, before_restart)
             fresh = self._upheld(self.compatibility.judge(fresh, self._tree, self._compiler.cache))
             self._last = self._with_last_good(fresh)
+        self._namespaces = self._namespaces_now(self._last)
+        self._recalled = {name: known for name, known in self._recalled.items() if name in self._tree.earlier}
         self._keep(fresh)
         self._forget(fresh)
         return self._last
@@ -105,19 +112,28 @@ class Project:
     def _read(self, before: Tree) -> Tree:
         return read_tree(self.root, before, self._named, self.env, self.packs)
 
-    def sources(self, service: str) -> tuple[Mapping[str, bytes], Mapping[str, Collection[str]]]:
-        """The files that a service, as it is served, was compiled from, and which services packs among them bring; of all
-        services with an empty name. One that nobody has has no files."""
-        found = self._last.service(service) if self._last and service else None
-        if not service or self._last is None or found is None:
-            packs = {name: member.services for name, member in self.tree.members.items()}
-            return ({} if service else self.tree.files), ({} if service else packs)
-        files = self._stored(service) if service in self._last.refused else None
-        if files is None:
-            pack = self._pack_of(service)
-            return _files_of(found, self.tree, pack), {pack: (service,)} if pack else {}
-        pack = files.pop(_ORIGIN, b"").decode()
-        return files, {pack: (service,)} if pack else {}
+    def sources(self, service: str) -> Sources:
+        """What a service, as it is served, was compiled from; all services with an empty name. Nothing if nobody has it."""
+        if self._last is None:
+            return Sources()
+        if not service:
+            return self._all_sources(self._last)
+        if (found := self._last.service(service)) is None:
+            return Sources()
+        if service in self._last.refused and (kept := self._stored(service)):
+            return kept.sources(service)
+        pack = self.tree.pack_of(service)
+        return Sources(files_of((found,), self.tree, (pack or "",)), {pack: (service,)} if pack else {})
+
+    def _all_sources(self, last: Compilation) -> Sources:
+        """Those of all services, of refused ones those that are served instead."""
+        served = tuple(s for s in last.gateway.services if s.name not in last.refused)
+        names = {s.name for s in served}
+        members = {name: m.services for name, m in self.tree.members.items() if m.services & names}
+        kept = {name: self._stored(name) for name in sorted(last.refused) if last.service(name)}
+        earlier = {name: each.sources(name) for name, each in kept.items() if each}
+        files = files_of(served, self.tree, members) if served else {}
+        return Sources(files, members, last.refused, earlier)
 
     def _with_last_good(self, fresh: Compilation) -> Compilation:
         """The compilation, with every refused service as it last compiled."""
@@ -126,14 +142,15 @@ class Project:
             refused |= {s.name for s in self._last.gateway.services} if self._last else set(self._names_kept())
         services = {s.name: s for s in fresh.gateway.services}
         bundles = dict(fresh.bundles)
-        settings = fresh.settings if not refused or self._last is None else self._last.settings
+        alone = self.tree.decided and bool(fresh.gateway.services)  # then the settings in force are there
+        settings = fresh.settings if alone or not refused or self._last is None else self._last.settings
         schemes = {s.name: s for s in fresh.gateway.schemes}
         secrets = {s.name: s for s in fresh.gateway.secrets}
         around = fresh.gateway
         for name in sorted(refused):
             if (old := self._recall(name)) and (service := old.service(name)):
                 services[name] = service
-                settings = old.settings  # with what is broken, also who decides stays as it was
+                settings = settings if alone else old.settings  # with what is broken, also who decides stays as it was
                 if name in old.bundles:
                     bundles[name] = old.bundles[name]
                 for scheme in old.gateway.schemes:
@@ -169,27 +186,37 @@ class Project:
         return upheld
 
     def _recall(self, name: str) -> Compilation | None:
-        """The compilation that last held a service: the one before this, else the one on disk."""
+        """The compilation that last held a service: the one decided on, else the one before this, else the one on disk."""
+        if (tree := self.tree.earlier.get(name)) is not None:
+            return self._recompiled(name, tree)
         if self._last is not None and name not in self._taken_back:
             return self._last if self._last.service(name) else None
-        files = self._stored(name)
-        if files is None:
+        if (kept := self._stored(name)) is None:
             return None
-        pack = files.pop(_ORIGIN, b"").decode()
-        tree = Tree(files, env=self.env, members={pack: Member(frozenset((name,)))} if pack else {})
-        compilation = Compiler(closed=self.closed, clock=None).compile(tree)
-        return compilation if compilation.service(name) else None
+        members = {kept.pack: Member(frozenset((name,)))} if kept.pack else {}
+        return self._recompiled(name, Tree(kept.files, env=self.env, members=members, decided=True))
 
-    def _stored(self, name: str) -> dict[str, bytes] | None:
-        """The sources kept of a service, or None."""
+    def _recompiled(self, name: str, tree: Tree) -> Compilation | None:
+        """A service's earlier sources, compiled once."""
+        known = self._recalled.get(name)
+        if known is None or known[0] != tree:
+            known = self._recalled[name] = tree, Compiler(closed=self.closed, clock=None).compile(tree)
+        return known[1] if known[1].service(name) else None
+
+    def _stored(self, name: str) -> Kept | None:
+        """What is kept of a service, or None."""
         path = self._path(name)
         if path is None or not path.exists():
             return None
         try:
-            return unpacked(path.read_bytes())
+            return Kept.read(path.read_bytes())
         except (OSError, zipfile.BadZipFile) as error:
             log.warning("the last good form of %s cannot be read: %s", name, error)
             return None
+
+    def _former_files(self, name: str) -> Mapping[str, bytes] | None:
+        kept = self._stored(name)
+        return kept.files if kept else None
 
     def _forget(self, fresh: Compilation) -> None:
         """Let go of services that are no more (deleted, or called otherwise now), or a restart could bring them back."""
@@ -200,29 +227,37 @@ class Project:
             if name not in names and (path := self._path(name)) is not None:
                 with contextlib.suppress(OSError):
                     path.unlink(missing_ok=True)
+                    self._former(path).unlink(missing_ok=True)
                 self._kept.pop(name, None)
 
     def _keep(self, fresh: Compilation) -> None:
         """Keep the sources of every service that compiled just now. A disk that refuses is reported, nothing more."""
         for service in fresh.gateway.services:
-            bundle = fresh.bundles.get(service.name)
-            secrets = fresh.gateway.secrets
+            bundle, pack = fresh.bundles.get(service.name), self.tree.pack_of(service.name)
+            secrets, namespace = fresh.gateway.secrets, self._namespaces.get(service.name, "")
             digests = tuple(v.digest for v in service.versions)
-            mark = (digests, bundle.revision if bundle else None, hash(secrets), self._pack_of(service.name))
+            mark = (digests, bundle.revision if bundle else None, hash(secrets), pack, namespace)
             if self._kept.get(service.name) == mark or (path := self._path(service.name)) is None:
                 continue
+            files = with_keys(files_of((service,), self.tree, (pack or "",)), secrets, pack)
             try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                scratch = path.with_suffix(f".{os.getpid()}")
-                _write(scratch, _pack(service, self.tree, secrets, self._pack_of(service.name)))
-                if path.exists() and self._kept.get(service.name, ((),))[0] != digests:
-                    path.replace(self._former(path))
-                scratch.replace(path)
+                self._store(path, Kept(files, pack, namespace, digests))
                 self._taken_back.discard(service.name)
             except OSError as error:
                 log.warning("the last good form of %s cannot be kept: %s", service.name, error)
                 continue
             self._kept[service.name] = mark
+
+    def _store(self, path: Path, kept: Kept) -> None:
+        """Put a form in the place of the last, which is kept as well if its contracts are others. There is always one."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = path.with_suffix(f".{os.getpid()}")
+        before = self._stored(path.stem)
+        if before is not None and before.digests != kept.digests:
+            _write(scratch, before.zip)
+            scratch.replace(self._former(path))
+        _write(scratch, kept.zip)
+        scratch.replace(path)
 
     def take_back(self, service: str) -> bool:
         """Go back to the form of a service's contracts before the last, with the next `compile()`; whether one is kept.
@@ -245,18 +280,14 @@ class Project:
     def _path(self, name: str) -> Path | None:
         return self.state / LAST_GOOD / f"{name}.zip" if self.state else None
 
-    def _pack_of(self, service: str) -> str | None:
-        return next((name for name, member in self.tree.members.items() if service in member.services), None)
-
     def _members_kept(self) -> dict[str, Member]:
         """What packs brought when the process before this one last took them: theirs stays theirs."""
         found: dict[str, set[str]] = {}
         for service in self._names_kept():
-            path = self._path(service)
-            with contextlib.suppress(OSError, KeyError, ValueError, zipfile.BadZipFile):
-                assert path is not None
-                with zipfile.ZipFile(path) as kept:
-                    found.setdefault(kept.read(_ORIGIN).decode(), set()).add(service)
+            if (kept := self._stored(service)) and kept.pack:
+                found.setdefault(kept.pack, set()).add(service)
+                if kept.namespace:
+                    self._namespaces[service] = kept.namespace
         return {pack: Member(frozenset(services)) for pack, services in found.items()}
 
     def _names_kept(self) -> list[str]:
@@ -272,25 +303,6 @@ def _write(path: Path, data: bytes) -> None:
     """Write what nobody else may read: settings name private keys."""
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(data)
-
-
-def _files_of(service: Service, tree: Tree, pack: str | None) -> dict[str, bytes]:
-    """Everything a service was compiled from, and nothing of packs that are not its own."""
-    names = contract_files(service, tree)
-    names |= {f for f in tree.files if f.startswith((f"policies/{service.name}/", "policies/platform/"))}
-    names |= {f for f in tree.files if not f.startswith(("contracts/", "policies/"))}
-    return {name: tree.files[name] for name in sorted(names & tree.files.keys()) if pack_of(name) in (None, pack)}
-
-
-def _pack(service: Service, tree: Tree, secrets: Iterable[Secret], pack: str | None) -> bytes:
-    """A zip of everything a service was compiled from, byte for byte reproducible; key material as it is in force."""
-    files = _files_of(service, tree, pack)
-    for secret in secrets:
-        pair = zip(secret.files, (secret.certificate, secret.key), strict=False)
-        files |= {name: data for name, data in pair if pack_of(name) in (None, pack)}
-    if pack is not None:
-        files[_ORIGIN] = pack.encode()
-    return packed({name: files[name] for name in sorted(files)})
 
 
 def _sorted(services: dict[str, Service]) -> tuple[Service, ...]:

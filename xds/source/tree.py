@@ -31,7 +31,8 @@ class Tree:
     `stamps` are of the files that can be told from what they were without reading them again. `env` is the environment
     whose layer of settings counts. Files out of packs stand under the names that they have in an unpacked folder;
     `shown` are the names that people know them by. `held` are services that a pack holds which cannot be used now. `as_of`
-    numbers the state of the Kubernetes API that packs came from (0: from elsewhere).
+    numbers the state of the Kubernetes API that packs came from (0: from elsewhere). `decided`: all that is in it is served
+    already, so nobody claims what another has; of services that are `held`, what is served is in `earlier`.
     """
 
     files: Mapping[str, bytes]
@@ -43,6 +44,8 @@ class Tree:
     held: frozenset[str] = frozenset()
     shown: Mapping[str, str] = field(default_factory=dict, repr=False)
     as_of: int = field(default=0, compare=False)
+    decided: bool = False
+    earlier: Mapping[str, Tree] = field(default_factory=dict, repr=False)
 
     def pack_of(self, service: str) -> str | None:
         """The pack that a service comes from."""
@@ -85,7 +88,7 @@ def read_tree(
         if not any(walk.reading.moved() for walk in walks):
             return tree
     problem = Diagnostic("file-unreadable", "the folder changes faster than it can be read", Span("."))
-    return Tree({}, (problem,), env=env, members=before.members, held=_served(before))
+    return Tree({}, (problem,), env=env, packs=before.packs, members=before.members, held=_served(before))
 
 
 def _served(tree: Tree) -> frozenset[str]:
