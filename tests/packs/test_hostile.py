@@ -14,7 +14,7 @@ from tests.packs.zips import GOOD, HOSTILE, with_
 from xds.packs.archive import compressed
 from xds.packs.unpacking import Unreadable, unpacked_strictly
 from xds.project.project import Project
-from xds.source import read_tree
+from xds.source import packs, read_tree
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -96,3 +96,22 @@ def test_packs_that_did_not_change_are_not_read_again(tmp_path: Path) -> None:
     again = read_tree(tmp_path, first)
     assert all(again.packs[name] is pack for name, pack in first.packs.items())
     assert all(again.files[name] is data for name, data in first.files.items())
+
+
+def test_all_packs_together_have_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small zips of much; whoever is there has room, and goes on to have it whatever comes."""
+    files = {name: member(name) | {f"policies/{name}/data.json": '{"a": "' + "x" * 50_000 + '"}'} for name in "abc"}
+    size = sum(map(len, files["a"].values()))
+    monkeypatch.setattr(packs, "MAX_ALL", 2 * size + size // 2)
+    for name in "bc":
+        (tmp_path / f"{name}.zip").write_bytes(packed(files[name]))
+    project = Project(tmp_path)
+    good = project.compile()
+    (tmp_path / "a.zip").write_bytes(packed(files["a"]))
+    now = project.compile()
+    assert [(d.code, str(d.span)) for d in now.diagnostics if d.is_error] == [("pack-unreadable", "a.zip")]
+    assert "with those of the packs before it" in next(d.message for d in now.diagnostics if d.is_error)
+    assert now.digests == good.digests
+    (tmp_path / "b.zip").unlink()
+    assert project.compile().digests.keys() == {"a/v1", "c/v1"}
+    assert project.compile().refused == frozenset()

@@ -19,6 +19,8 @@ MAX_PACK = 32 * 1024 * 1024
 MAX_FILES = 10_000
 MAX_TOTAL = 128 * 1024 * 1024
 """Bytes of all files of a zip together."""
+MAX_ALL = 512 * 1024 * 1024
+"""Bytes of all files of all packs of a project together."""
 
 _LOCAL = struct.Struct("<4s5H3I2H")
 _CENTRAL = struct.Struct("<4s6H3I5H2I")
@@ -49,8 +51,8 @@ class _Entry:
         return self.name.endswith("/")
 
 
-def unpacked_strictly(data: bytes) -> dict[str, bytes]:
-    """The regular files of a zip by name. Raises Unreadable.
+def unpacked_strictly(data: bytes, room: int = MAX_ALL) -> dict[str, bytes]:
+    """The regular files of a zip by name. Raises Unreadable, also if they are more than `room` bytes.
 
     Stored, deflated and bzip2 entries; no encryption, links, devices, absolute names, `..`, duplicates, zip64 or prefix.
     """
@@ -58,7 +60,7 @@ def unpacked_strictly(data: bytes) -> dict[str, bytes]:
         raise Unreadable(f"larger than {MAX_PACK >> 20} MiB")
     try:
         entries = list(_directory(data))
-        _check(entries)
+        _check(entries, room)
         return dict(_contents(data, entries))
     except struct.error:
         raise Unreadable("damaged: it ends too early") from None
@@ -102,7 +104,7 @@ def _entry(data: bytes, at: int) -> tuple[_Entry, int]:
     ), _CENTRAL.size + length + extra + comment
 
 
-def _check(entries: list[_Entry]) -> None:
+def _check(entries: list[_Entry], room: int) -> None:
     names: set[str] = set()
     for entry in entries:
         name = entry.name.removesuffix("/")
@@ -115,8 +117,10 @@ def _check(entries: list[_Entry]) -> None:
     for entry in entries:
         if entry.name in folders:
             raise Unreadable("is a file and a folder", entry.name)
-    if sum(entry.size for entry in entries) > MAX_TOTAL:
+    if (size := sum(entry.size for entry in entries)) > MAX_TOTAL:
         raise Unreadable(f"its files are larger than {MAX_TOTAL >> 20} MiB")
+    if size > room:
+        raise Unreadable(f"with those of the packs before it its files are larger than {MAX_ALL >> 20} MiB")
 
 
 def _named_wrongly(name: str) -> str | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from xds.diagnostics import Diagnostic, Span
-from xds.packs.unpacking import Unreadable, unpacked_strictly
+from xds.packs.unpacking import MAX_ALL, Unreadable, unpacked_strictly
 
 ENDING = ".zip"
 INDEX = "index.json"
@@ -37,6 +37,11 @@ class Pack:
         """The services that it has contracts for."""
         parts = (file.split("/") for file in self.files)
         return frozenset(p[1] for p in parts if len(p) > 2 and p[0] == "contracts")
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(map(len, self.files.values()))
 
 
 def inside(pack: str, file: str) -> str:
@@ -88,18 +93,21 @@ def read_packs(
     """The packs of a folder by name; those that are refused are among them, without files. Code `pack-unreadable`.
 
     `before` lends its packs where the bytes are the same, and single files that are. `unread` are zips that were there
-    and could not be read, of which the problem is told already.
+    and could not be read, of which the problem is told already. All together have a limit: who was there first has room.
     """
     from_ = from_ or {}
     packs: dict[str, Pack] = {name: Pack(name, b"", {}, False, from_.get(name, Origin())) for name in unread}
     problems = []
-    for name, data in sorted(zips.items()):
-        old, origin = before.get(name), from_.get(name, Origin())
-        if old is not None and old.readable and old.data == data and old.origin == origin:
+    for name, old in before.items():
+        if old.readable and zips.get(name) == old.data and old.origin == from_.get(name, Origin()):
             packs[name] = old
-            continue
+    room = MAX_ALL - sum(pack.size for pack in packs.values())
+    newer = {name: from_.get(name, Origin()) for name in zips.keys() - packs.keys()}
+    known = {name for name, old in before.items() if old.readable}
+    for name in sorted(newer, key=lambda n: (n not in known, newer[n].created, n)):
+        old, data, origin = before.get(name), zips[name], newer[name]
         try:
-            files = unpacked_strictly(data)
+            files = unpacked_strictly(data, room)
         except Unreadable as refusal:
             packs[name] = Pack(name, data, {}, False, origin)
             problems.append(_refused(name, refusal))
@@ -107,7 +115,8 @@ def read_packs(
         lent = old.files if old else {}
         shared = {f: lent[f] if lent.get(f) == new else new for f, new in files.items()}
         packs[name] = Pack(name, data, shared, True, origin)
-    return packs, problems
+        room -= packs[name].size
+    return dict(sorted(packs.items())), problems
 
 
 def _refused(pack: str, refusal: Unreadable) -> Diagnostic:
