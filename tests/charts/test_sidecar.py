@@ -148,6 +148,10 @@ TEMPLATE_REFUSED = {
         "{name: b, lifecycle: {preStop: {sleep: {seconds: 15}}}}]}",
         "is 39, and the app's preStop, drainSeconds (5) and 20 seconds for requests under way take 40",
     ),
+    "an end at once": (
+        "kind: Pod\nmetadata: {name: one}\nspec: {terminationGracePeriodSeconds: 0, containers: [{name: a}]}",
+        "terminationGracePeriodSeconds is 0, and the app's preStop",
+    ),
     "its ports already": (
         "kind: Pod\nmetadata: {name: one}\nspec: {containers: [{name: a, ports: [{containerPort: 9181}]}]}",
         "port 9181 is the sidecar's",

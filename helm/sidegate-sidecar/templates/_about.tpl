@@ -82,7 +82,11 @@ image: {{ printf "%s%s" $values.image.repository $tag | quote }}
 {{- $hook := get (get . "lifecycle" | default dict) "preStop" | default dict -}}
 {{- $needed = max $needed (add $values.drainSeconds 20 (get (get $hook "sleep" | default dict) "seconds" | default 0)) -}}
 {{- end -}}
-{{- if lt (get $spec "terminationGracePeriodSeconds" | default $needed | int) ($needed | int) -}}
+{{- $grace := $needed -}}
+{{- if hasKey $spec "terminationGracePeriodSeconds" -}}
+{{- $grace = ternary $needed $spec.terminationGracePeriodSeconds (kindIs "invalid" $spec.terminationGracePeriodSeconds) -}}
+{{- end -}}
+{{- if lt ($grace | int) ($needed | int) -}}
 {{- fail (printf "sidegate-sidecar: terminationGracePeriodSeconds is %d, and the app's preStop, drainSeconds (%d) and 20 seconds for requests under way take %d" ($spec.terminationGracePeriodSeconds | int) ($values.drainSeconds | int) ($needed | int)) -}}
 {{- end -}}
 {{- $own := list ($values.port | int) ($values.ports.management | int) ($values.ports.ready | int) -}}
