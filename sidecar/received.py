@@ -54,7 +54,7 @@ class Received(Project):
                     self._take(await self._central.sources(offer.target), offer.target)
                     await asyncio.to_thread(self._to_disk)
                     yield None
-            except (ConnectionError, ValueError, KeyError, TypeError) as error:
+            except (ConnectionError, ValueError, KeyError, TypeError, AttributeError) as error:
                 self._tell(f"the control plane's sources cannot be used: {error}")
                 await asyncio.sleep(AGAIN_S)
             else:

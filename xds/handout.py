@@ -117,5 +117,5 @@ def _tree(files: Mapping[str, bytes], env: str | None, members: Mapping[str, Any
 def _files(content: str) -> dict[str, bytes]:
     try:
         return unpacked(b64decode(content, validate=True))
-    except (BadZipFile, OSError) as error:
+    except (BadZipFile, EOFError, OSError) as error:
         raise ValueError(f"the sources are damaged: {error}") from error

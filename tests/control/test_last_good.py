@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -154,3 +155,20 @@ def test_what_is_deleted_leaves_nothing_behind(tmp_path):
     write(root, {"sidegate.yaml": SETTINGS})
     project.compile()
     assert {p.name for p in kept.iterdir()} == {"pets.zip"}
+
+
+def test_a_form_is_there_at_every_moment(project, monkeypatch):
+    """Whatever ends the process, or the disk, while a new form is put in its place."""
+    good = project.compile().digests
+    replace = Path.replace
+
+    def ends(self, target):
+        if target.suffix == ".zip":
+            raise OSError("no space")
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", ends)
+    write(project.root, {"contracts/pets/v1.yaml": NARROW})
+    assert project.compile().digests != good
+    spoil_contract(project.root)
+    assert Project(project.root, project.state).compile().digests == good

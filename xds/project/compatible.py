@@ -139,10 +139,10 @@ class Compatibility:
         return [_allowed(change, old, tree.files) for change in found[:_TOLD]]
 
 
-def contract_files(served: Collection[Service], tree: Tree, services: Set[str] | None = None) -> set[str]:
+def contract_files(served: Collection[Service], tree: Tree, services: Set[str]) -> set[str]:
     """The files that contracts of services are made of: those that were compiled, and what only their responses may lead to,
     which is in such a service's own folder or in one that is no service's. `services` are the names of all."""
-    others = (lay_out(tree)[0].keys() if services is None else services) - {service.name for service in served}
+    others = services - {service.name for service in served}
     names = {file for service in served for version in service.versions for file in version.files}
     for file in tree.files:
         parts = file.split("/")

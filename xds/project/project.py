@@ -6,13 +6,14 @@ import contextlib
 import json
 import logging
 import os
+import shutil
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from xds.compile import Compilation, Compiler
+from xds.compile import Compilation, Compiler, lay_out
 from xds.handshake import RESERVED
 from xds.model import Gateway, Service
 from xds.project.building import building
@@ -56,6 +57,7 @@ class Project:
         self.compatibility = Compatibility(self._former_files)
         self._taken_back: set[str] = set()
         self._tree: Tree | None = None
+        self._names: Set[str] | None = None
         self._last: Compilation | None = None
         self._kept: dict[str, tuple[object, ...]] = {}
         self._recalled: dict[str, tuple[Tree, Compilation]] = {}
@@ -98,6 +100,7 @@ class Project:
         with building():
             before = self._tree or Tree({}, members=self._members_kept())
             self._tree = _under(self._read(before), self._over)
+            self._names = None
             fresh = self._compiler.compile(self._tree, self._last)
             if self._last is None and not self._tree.decided and (before_restart := self._served_before(fresh)):
                 fresh = self._compiler.compile(self._tree, before_restart)
@@ -123,7 +126,7 @@ class Project:
         if service in self._last.refused and (kept := self._stored(service)):
             return kept.sources(service)
         pack = self.tree.pack_of(service)
-        return Sources(files_of((found,), self.tree, (pack or "",)), {pack: (service,)} if pack else {})
+        return Sources(files_of((found,), self.tree, (pack or "",), self._every()), {pack: (service,)} if pack else {})
 
     def _all_sources(self, last: Compilation) -> Sources:
         """Those of all services, of refused ones those that are served instead."""
@@ -132,8 +135,14 @@ class Project:
         members = {name: m.services for name, m in self.tree.members.items() if m.services & names}
         kept = {name: self._stored(name) for name in sorted(last.refused) if last.service(name)}
         earlier = {name: each.sources(name) for name, each in kept.items() if each}
-        files = files_of(served, self.tree, members) if served else {}
+        files = files_of(served, self.tree, members, self._every()) if served else {}
         return Sources(files, members, last.refused, earlier)
+
+    def _every(self) -> Set[str]:
+        """The names of all services that there are contracts of."""
+        if self._names is None:
+            self._names = lay_out(self.tree)[0].keys()
+        return self._names
 
     def _with_last_good(self, fresh: Compilation) -> Compilation:
         """The compilation, with every refused service as it last compiled."""
@@ -239,7 +248,7 @@ class Project:
             mark = (digests, bundle.revision if bundle else None, hash(secrets), pack, namespace)
             if self._kept.get(service.name) == mark or (path := self._path(service.name)) is None:
                 continue
-            files = with_keys(files_of((service,), self.tree, (pack or "",)), secrets, pack)
+            files = with_keys(files_of((service,), self.tree, (pack or "",), self._every()), secrets, pack)
             try:
                 self._store(path, Kept(files, pack, namespace, digests))
                 self._taken_back.discard(service.name)
@@ -252,9 +261,11 @@ class Project:
         """Put a form in the place of the last, which is kept as well if its contracts are others. There is always one."""
         path.parent.mkdir(parents=True, exist_ok=True)
         scratch = path.with_suffix(f".{os.getpid()}")
-        before = self._stored(path.stem)
-        if before is not None and before.digests != kept.digests:
-            _write(scratch, before.zip)
+        known = self._kept.get(path.stem)
+        stored = None if known else self._stored(path.stem)
+        before = known[0] if known else stored.digests if stored else kept.digests
+        if before != kept.digests:
+            shutil.copyfile(path, scratch)
             scratch.replace(self._former(path))
         _write(scratch, kept.zip)
         scratch.replace(path)

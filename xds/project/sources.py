@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 from zipfile import BadZipFile
@@ -64,10 +64,10 @@ class Kept:
         return Sources(self.files, {self.pack: (service,)} if self.pack else {})
 
 
-def files_of(services: Collection[Service], tree: Tree, packs: Collection[str]) -> dict[str, bytes]:
-    """Everything that services were compiled from, and nothing of packs other than theirs."""
+def files_of(services: Collection[Service], tree: Tree, packs: Collection[str], every: Set[str]) -> dict[str, bytes]:
+    """Everything that services were compiled from, and nothing of packs other than theirs. `every` are the names of all."""
     folders = {("policies", service.name) for service in services} | {("policies", "platform")}
-    names = contract_files(services, tree)
+    names = contract_files(services, tree, every)
     for file in tree.files:
         parts = file.split("/", 2)
         if parts[0] not in ("contracts", "policies") or (len(parts) > 2 and (parts[0], parts[1]) in folders):
