@@ -50,7 +50,7 @@ from xds.envoy.filters import (
     verdict,
     verified,
 )
-from xds.envoy.filters.http_filter import Row
+from xds.envoy.filters.http_filter import Row, nothing
 from xds.envoy.profile import Profile
 from xds.envoy.routed import Routed
 from xds.model import Gateway
@@ -135,7 +135,8 @@ CHAIN: tuple[Row, ...] = (
 """Every filter is always there, so that a contract's change never drains connections; see `Row.off`."""
 
 
-_BY_NAME = sorted(CHAIN, key=lambda row: row.name)
+_BY_NAME = sorted((row for row in CHAIN if row.per_route is not nothing), key=lambda row: row.name)
+"""The filters that operations may have a configuration of their own for."""
 
 
 def filters(gateway: Gateway, profile: Profile, own: Sequence[HttpFilter] = ()) -> list[HttpFilter]:

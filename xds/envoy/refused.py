@@ -81,11 +81,12 @@ def without_length(method: str, own: Cors | None) -> Route:
 
 
 def _by_length(status: int, method: str, length: HeaderMatcher, own: Cors | None) -> Route:
+    """Its parts are shared, since each operation has such a route with metadata of its own."""
     made = Route(
         name=str(status),
-        match=RouteMatch(prefix="/", headers=[*only(method).headers, length]),
-        direct_response=DirectResponseAction(status=status),
-        decorator=Decorator(operation=str(status), propagate=False),
+        match=shared(RouteMatch(prefix="/", headers=[*only(method).headers, length])),
+        direct_response=shared(DirectResponseAction(status=status)),
+        decorator=shared(Decorator(operation=str(status), propagate=False)),
         typed_per_filter_config=unasked(own),
     )
     return shared(made)

@@ -55,7 +55,6 @@ from xds.model.listeners import ClientCertificate
 from xds.native.bases import bases_of
 from xds.native.caching import cache_of
 from xds.native.cors import Cors, cors_of
-from xds.native.matching import NONE, conditions_of
 from xds.native.versions import Choice, Kind, choice_of
 
 
@@ -195,7 +194,7 @@ def _unknown(routed: Routed, known: Sequence[Choice], own: Cors | None) -> Route
 
 def _every_route(by_method: Sequence[Routed]) -> list[Route]:
     allow = ", ".join(dict.fromkeys(routed.operation.method for routed in by_method))
-    alone = not any(conditions_of(routed.operation.native) != NONE for routed in by_method)
+    alone = not any(routed.operation.native.match or routed.operation.native.version for routed in by_method)
     each = (
         route
         for routed in in_order(by_method)
@@ -217,11 +216,12 @@ def _routes(routed: Routed, alone: bool) -> Iterator[Route]:
     """An operation's routes: a body that says it is too large is refused before it is sent, all else is forwarded. `alone`:
     no operation of the path asks for more than path and method."""
     operation = routed.operation
+    about = _metadata(routed)
     if (limit := buffer.announced(routed)) is not None:
-        yield _own(too_large(operation.method, limit, cors_of(operation)), routed)
+        yield _own(too_large(operation.method, limit, cors_of(operation)), routed, about)
     if buffer.must_announce(routed):
-        yield _own(without_length(operation.method, cors_of(operation)), routed)
-    route = _route(routed)
+        yield _own(without_length(operation.method, cors_of(operation)), routed, about)
+    route = _route(routed, about)
     if operation.plain:
         yield from plain(operation.plain, route, routed, alone=alone)
     yield route
@@ -235,14 +235,14 @@ def _action(routed: Routed) -> RouteAction:
     return ACTION if cache_of(routed.operation) else action(routed)
 
 
-def _route(routed: Routed) -> Route:
+def _route(routed: Routed, about: Metadata) -> Route:
     version, operation, sent = routed.version, routed.operation, redirect(routed)
     made = _new_route(
         name=names.judged(version, operation),
         match=only(operation.method),
         route=_action(routed) if sent is None else None,
         redirect=sent,
-        metadata=_metadata(routed),
+        metadata=about,
         decorator=_new_decorator(operation=names.span(operation), propagate=False),
         typed_per_filter_config=per_route(routed),
         request_headers_to_remove=credentials.spent(routed),
@@ -291,7 +291,7 @@ _known_member = lru_cache(maxsize=256)(_member)
 """What many routes hold."""
 
 
-def _own(made: Route, routed: Routed) -> Route:
+def _own(made: Route, routed: Routed, about: Metadata) -> Route:
     """The route with what all answers of the operation say and have in common; logs and metrics say whose it is."""
     common = {
         names.ANNOUNCED_FILTER: announced.per_route(routed),
@@ -303,6 +303,6 @@ def _own(made: Route, routed: Routed) -> Route:
         match=made.match,
         direct_response=made.direct_response,
         decorator=made.decorator,
-        metadata=_metadata(routed),
+        metadata=about,
         typed_per_filter_config={**made.typed_per_filter_config, **own},
     )

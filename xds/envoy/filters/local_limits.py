@@ -74,6 +74,8 @@ _REPORTED = ("limit", "remaining", "reset")
 
 def limits_of(routed: Routed) -> tuple[RateLimit | None, ...]:
     """The local limits of an operation by slot: those for the whole gateway first, then its own in their order."""
+    if not routed.operation.native.rate_limits and not routed.gateway.edge.rate_limits:
+        return ()
     everywhere = [limit for limit in routed.gateway.edge.rate_limits if limit.store == LOCAL]
     own = [owned(limit, names.route(routed.version, routed.operation)) for limit in routed.operation.native.rate_limits]
     gap = [None] * (PER_GATEWAY - len(everywhere))

@@ -44,11 +44,13 @@ def per_route(routed: Routed) -> Message | None:
 
     Not beside client certificates, of which a request's headers tell nothing.
     """
+    found = {s.name: s for s in routed.gateway.schemes if isinstance(s, JwtScheme) and s.login}
+    if not found:
+        return None
     credentials = [c for alternative in routed.operation.security for c in alternative.credentials]
     open = any(not alternative.credentials for alternative in routed.operation.security)
     if open or any(c.kind is SchemeKind.TLS for c in credentials):
         return None
-    found = {s.name: s for s in routed.gateway.schemes if isinstance(s, JwtScheme) and s.login}
     scheme = next((found[c.scheme] for c in credentials if c.scheme in found), None)
     keys = dict.fromkeys((c.place, c.name) for c in credentials if c.kind is SchemeKind.KEY)
     return of(scheme, tuple(keys)) if scheme else None
