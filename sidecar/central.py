@@ -69,7 +69,8 @@ class Central:
     needed: dict[str, Needed] = field(default_factory=dict)
     _lanes: dict[str, Lane] = field(default_factory=dict)
     _stamp: Any = None
-    _targets: tuple[str, ...] = ()
+    _found: dict[Where, list[str]] = field(default_factory=dict)
+    _looking: asyncio.Task[None] | None = None
     _looked_up: float = -LOOK_UP_S
     _away: set[str] = field(default_factory=set)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -113,6 +114,8 @@ class Central:
 
     async def close(self) -> None:
         """Say goodbye to every replica."""
+        if self._looking is not None:
+            self._looking.cancel()
         lanes, self._lanes = self._lanes, {}
         await asyncio.gather(*(lane.close(bye=True) for lane in lanes.values()))
 
@@ -137,17 +140,17 @@ class Central:
 
     def _lane(self, target: str) -> Lane:
         first = {"node": self.node, "service": self.service or handshake.EDGE}
-        return Lane(lambda: self._channel(target), first, lambda lane: self._heard(target, lane.problem))
+        return Lane(lambda: self._channel(target), first, lambda lane: self._heard(target, lane))
 
     async def _shut(self, targets: list[str]) -> None:
         """Close lanes without a farewell: this companion comes back, or the replica is gone."""
         await asyncio.gather(*(self._lanes.pop(target).close() for target in targets))
 
-    def _heard(self, target: str, problem: str) -> None:
-        if problem and target not in self._away:
+    def _heard(self, target: str, lane: Lane) -> None:
+        if lane.problem and target not in self._away:
             self._away.add(target)
-            log.warning("the control plane at %s takes no reports: %s", target, problem)
-        elif not problem and target in self._away:
+            log.warning("the control plane at %s takes no reports: %s", target, lane.problem)
+        elif target in self._away and lane.said and lane.said["taken"]:
             self._away.discard(target)
             log.info("the control plane at %s takes reports again", target)
         self._news.set()
@@ -170,13 +173,21 @@ class Central:
         return grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(*files), options=options)
 
     async def _resolved(self) -> tuple[str, ...]:
-        if time.monotonic() - self._looked_up > LOOK_UP_S or not self._targets:
-            found = [target for place in self.places for target in await _targets(place)]
-            if found:  # a name server that is away takes no replica away
-                self._targets, self._looked_up = tuple(dict.fromkeys(found)), time.monotonic()
-                for gone in self.needed.keys() - set(self._targets):
-                    del self.needed[gone]
-        return self._targets
+        """What names led to last. Only the first time it is waited for: a name server may take long to be away."""
+        due = time.monotonic() - self._looked_up > LOOK_UP_S or not self._found
+        if due and (self._looking is None or self._looking.done()):
+            self._looked_up = time.monotonic()
+            self._looking = asyncio.create_task(self._look_up())
+        if self._looking is not None and not self._found:
+            await asyncio.wait([self._looking])
+        return tuple(dict.fromkeys(target for place in self.places for target in self._found.get(place, ())))
+
+    async def _look_up(self) -> None:
+        for place, found in zip(self.places, await asyncio.gather(*map(_targets, self.places)), strict=True):
+            if found:  # a name that leads nowhere now takes no replica away
+                self._found[place] = found
+        for gone in self.needed.keys() - {target for found in self._found.values() for target in found}:
+            del self.needed[gone]
 
 
 async def _targets(place: Where) -> list[str]:
@@ -185,6 +196,6 @@ async def _targets(place: Where) -> list[str]:
         return [str(place)]
     try:
         rows = await asyncio.get_running_loop().getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
-    except OSError:
+    except (OSError, UnicodeError):  # the second of names that are none
         return []
     return [f"{'ipv6' if row[0] == socket.AF_INET6 else 'ipv4'}:{Address(str(row[4][0]), place.port)}" for row in rows]
