@@ -74,10 +74,12 @@ def test_a_companion_is_told_at_once_and_says_only_what_is_new(tmp_path: Path) -
             assert said["wanted"] == plane.publisher.wanted.digests
             (known,) = plane.publisher.companions.values()
             assert (known.node, known.admin) == ("one", ""), "nobody asks a companion elsewhere"
+            (lane,) = central._lanes.values()
+            await soon(lambda: lane.said["sources"]["revision"])  # type: ignore[index]
             (offer,) = await central.offers()
             (root / "contracts/pets/v1.yaml").write_text(NEWER)
             await plane.refresh()
-            await soon(lambda: next(iter(central._lanes.values())).said["sources"]["revision"] != offer.revision)  # type: ignore[index]
+            await soon(lambda: lane.said["sources"]["revision"] != offer.revision)  # type: ignore[index]
             (newer,) = await central.offers()
             document = await central.sources(newer.target)
             assert document["revision"] == newer.revision

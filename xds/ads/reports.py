@@ -65,6 +65,8 @@ def companion_handler(open_: Open, hand: Hand) -> Any:
         except _REFUSED as error:
             await refuse(error, context)
         try:
+            # By itself: gRPC ends no stream whose first message is still under way with it.
+            await context.send_initial_metadata(())
             await _both(line, requests, context.write)
         except _REFUSED as error:
             await refuse(error, context)
