@@ -105,14 +105,14 @@ def read_packs(
     newer = {name: from_.get(name, Origin()) for name in zips.keys() - packs.keys()}
     known = {name for name, old in before.items() if old.readable}
     for name in sorted(newer, key=lambda n: (n not in known, newer[n].created, n)):
-        old, data, origin = before.get(name), zips[name], newer[name]
+        data, origin = zips[name], newer[name]
         try:
             files = unpacked_strictly(data, room)
         except Unreadable as refusal:
             packs[name] = Pack(name, data, {}, False, origin)
             problems.append(_refused(name, refusal))
             continue
-        lent = old.files if old else {}
+        lent = before[name].files if name in before else {}
         shared = {f: lent[f] if lent.get(f) == new else new for f, new in files.items()}
         packs[name] = Pack(name, data, shared, True, origin)
         room -= packs[name].size
