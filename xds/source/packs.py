@@ -98,9 +98,9 @@ def read_packs(
     from_ = from_ or {}
     packs: dict[str, Pack] = {name: Pack(name, b"", {}, False, from_.get(name, Origin())) for name in unread}
     problems = []
-    for name, old in before.items():
-        if old.readable and zips.get(name) == old.data and old.origin == from_.get(name, Origin()):
-            packs[name] = old
+    for name, pack in before.items():
+        if pack.readable and zips.get(name) == pack.data and pack.origin == from_.get(name, Origin()):
+            packs[name] = pack
     room = MAX_ALL - sum(pack.size for pack in packs.values())
     newer = {name: from_.get(name, Origin()) for name in zips.keys() - packs.keys()}
     known = {name for name, old in before.items() if old.readable}
