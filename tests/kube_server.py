@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.opa_server import free_port
+from xds.up.ports import free_port
 
 VERSION = "1.34.4"
 BUILD_S = 1800

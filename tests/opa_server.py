@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import time
 import urllib.request
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.built import built, cached
+from xds.up.ports import free_port
 
 VERSION = "1.22.2"
 
@@ -24,13 +24,6 @@ def find_opa() -> Path | str:
         if candidate and Path(candidate).is_file():
             return Path(candidate)
     return built(cached("opa", VERSION, "opa"), f"github.com/open-policy-agent/opa@v{VERSION}")
-
-
-def free_port() -> int:
-    """A TCP port that nobody listens on now."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
 
 
 class OpaServer:

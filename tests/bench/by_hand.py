@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.hop import bootstrap, command, listens
-from tests.e2e.journal import unused_port
 from tests.e2e.tokens import Issuer
+from xds.up.ports import free_port
 
 _EXTENSIONS = "type.googleapis.com/envoy.extensions"
 
@@ -25,7 +25,7 @@ class ByHand:
 
     def __init__(self, folder: Path, make: Callable[[int, Path], dict[str, Any]]) -> None:
         """`make` has the port and a name for a file of its own; the bootstrap comes of it."""
-        self.port = unused_port()
+        self.port = free_port()
         self._config = folder / f"by-hand-{self.port}.json"
         self._config.write_text(json.dumps(make(self.port, folder / f"by-hand-{self.port}")))
 
@@ -62,7 +62,7 @@ def limited(upstream: int, issuer: Issuer, *, observed: bool) -> Callable[[int, 
 def cached(port: int, kept: Path) -> dict[str, Any]:
     """A cache in files of a bounded size in front of a listener of the same process, which is asked once."""
     kept.mkdir()
-    inner = unused_port()
+    inner = free_port()
     config, origin = bootstrap(port, inner), bootstrap(inner, port)["static_resources"]["listeners"][0]
     store = {
         "@type": f"{_EXTENSIONS}.http.cache_v2.file_system_http_cache.v3.FileSystemHttpCacheV2Config",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e import processes
-from tests.e2e.journal import unused_port
+from xds.up.ports import free_port
 
 ENVOY = str(Path(sys.executable).parent / "envoy")
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 16\r\n\r\n" + b'{"items": [1,2]}'
@@ -62,7 +62,7 @@ class Hop:
     """The upstream and the bare Envoy as processes. `upstream` and `port` are where they listen; `pid` is Envoy's."""
 
     def __init__(self, folder: Path) -> None:
-        self.upstream, self.port = unused_port(), unused_port()
+        self.upstream, self.port = free_port(), free_port()
         self._config = folder / "bare.json"
         self._config.write_text(json.dumps(bootstrap(self.port, self.upstream)))
         self._processes: list[subprocess.Popen[bytes]] = []

@@ -22,8 +22,8 @@ from typing import Any
 
 from tests.bench.row import Row, bound_row, ratio_row
 from tests.e2e import processes
-from tests.e2e.journal import unused_port
 from tests.roles.running import Role, ready, short_folder
+from xds.up.ports import free_port
 
 GROUP = "1,000 sidecars of 100 services on one control plane"
 ALONE = "one sidecar"
@@ -46,7 +46,7 @@ def _many() -> list[Row]:
         (folder / "sources/sidegate.yaml").write_text(
             json.dumps({"services": _upstreams(), "publish": {"breaking": "allow"}})
         )
-        port, management = unused_port(), unused_port()
+        port, management = free_port(), free_port()
         words = ("--xds", f"127.0.0.1:{port}", "--management", f"127.0.0.1:{management}")
         state = ("--run", str(folder / "run"), "--state", str(folder / "state"))
         control = Role(folder, "control-plane", "control-plane", str(folder / "sources"), *words, *state)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e import processes
-from tests.e2e.journal import unused_port
+from xds.up.ports import free_port
 
 ENVOY = Path(sys.executable).parent / "envoy"
 
@@ -19,7 +19,7 @@ class Bare:
     """Has what `World` asks of a gateway. `checked` adds an ext_authz that cannot be reached and is told not to mind."""
 
     def __init__(self, folder: Path, upstream: int, checked: bool = False) -> None:
-        self.folder, self.port, self._admin = folder, unused_port(), unused_port()
+        self.folder, self.port, self._admin = folder, free_port(), free_port()
         self._config = folder / "envoy.json"
         self._config.write_text(json.dumps(self._bootstrap(upstream, checked)))
         self._process: subprocess.Popen[bytes] | None = None

@@ -13,8 +13,8 @@ from pathlib import Path
 from tests.blackbox.bare import ENVOY
 from tests.e2e import processes
 from tests.e2e.gateway import Reply, ask
-from tests.e2e.journal import unused_port
 from tests.waiting import PATIENCE_S
+from xds.up.ports import free_port
 
 ROLES = ("control-plane", "companion", "envoy")
 
@@ -24,8 +24,8 @@ class Parts:
 
     def __init__(self, folder: Path, otlp: str, relay: int = 0) -> None:
         self.folder, self.state = folder, folder.parent / "state"
-        self.port, self.management, self.companion = unused_port(), unused_port(), unused_port()
-        self._admin, self._ads, self._envoy_admin = unused_port(), unused_port(), unused_port()
+        self.port, self.management, self.companion = free_port(), free_port(), free_port()
+        self._admin, self._ads, self._envoy_admin = free_port(), free_port(), free_port()
         self.log = folder.parent / "access.log"
         self._env = {**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": otlp, "PYTHONUNBUFFERED": "1"}
         self._options = {

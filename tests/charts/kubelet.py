@@ -19,9 +19,9 @@ from typing import Any
 
 from tests.charts import volumes
 from tests.charts.rendering import ROOT, Object
-from tests.e2e.journal import unused_port
 from tests.ratelimit_server import connects
 from tests.roles.running import PATIENCE_S, until
+from xds.up.ports import free_port
 
 PROGRAMS = {"sidegate": [sys.executable, "-m", "xds.cli"], "python": [sys.executable]}
 _OWN = {
@@ -48,7 +48,7 @@ class Pod:
         self.hosts = {} if hosts is None else hosts
         containers = (*self.spec.get("initContainers", []), *self.spec["containers"])
         declared = {port["containerPort"] for each in containers for port in each.get("ports", [])}
-        self.ports = {port: unused_port() for port in sorted(declared)}
+        self.ports = {port: free_port() for port in sorted(declared)}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         folder.mkdir(exist_ok=True)
         self.project(objects)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from pytest_httpserver import HTTPServer
 
-from tests.opa_server import free_port
 from xds.cli import main
+from xds.up.ports import free_port
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import socket
 from contextlib import redirect_stderr
 
 import httpx
@@ -15,12 +14,7 @@ from xds.cli import main
 from xds.control.groups import companion_of
 from xds.control.running import Control
 from xds.envoy import Profile
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+from xds.up.ports import free_port
 
 
 def over_http(tmp_path, files, steps):

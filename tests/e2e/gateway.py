@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e import processes
-from tests.e2e.journal import unused_port
 from tests.waiting import PATIENCE_S
+from xds.up.ports import free_port
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Gateway:
         self, folder: Path, *arguments: str, env: dict[str, str] | None = None, patience: float = PATIENCE_S
     ) -> None:
         self.folder = folder
-        self.port, self.management = unused_port(), unused_port()
+        self.port, self.management = free_port(), free_port()
         self.patience = patience
         self._out = folder.parent / f"{folder.name}-{self.port}.out"
         self._command = [

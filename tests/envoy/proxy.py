@@ -21,6 +21,7 @@ from xds.envoy import Profile, lower
 from xds.envoy.bootstrap import layered_runtime
 from xds.envoy.validate import binary, static
 from xds.model import Gateway
+from xds.up.ports import free_port
 
 
 @dataclass
@@ -150,12 +151,6 @@ class Proxy:
     def lines(self) -> list[dict[str, Any]]:
         """The access log so far."""
         return [read(line) for line in self.log.read_text().splitlines()]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from werkzeug import Request, Response
 
-from tests.e2e.journal import unused_port
 from tests.features.hop import Hop, contract, operation, serve
 from tests.features.test_observability import _count, _line
 from tests.projects import compiled_with
+from xds.up.ports import free_port
 
 SHARED = {"ttl": "60s", "shared": True}
 
@@ -44,7 +44,7 @@ def hop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hop]:
         {"/away": {"get": operation(operationId="away", x_sidegate={"cache": SHARED})}}, servers=[{"url": "/v2"}]
     )
     documents = {"v1": contract(paths, servers=[{"url": "/v1"}]), "v2": away}
-    upstreams = {"versions": {"v2": {"upstream": f"http://127.0.0.1:{unused_port()}"}}}
+    upstreams = {"versions": {"v2": {"upstream": f"http://127.0.0.1:{free_port()}"}}}
     with serve(
         tmp_path_factory.mktemp("misses"), documents, settings={"services": {"svc": upstreams}}, answer=_answer
     ) as running:

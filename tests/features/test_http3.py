@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.journal import unused_port
 from tests.features.hop import Hop, contract, operation, serve
 from tests.features.pki import Authority, authority
 from tests.features.test_tls import _files, _offered, ask, until, write_pair
+from xds.up.ports import free_port
 
 http3 = pytest.importorskip("tests.features.http3", reason="aioquic is not installed: make")
 
@@ -33,12 +33,12 @@ allow if input.sidegate.peer.dns == ["ada.clients.test"]
 
 @pytest.fixture(scope="module")
 def port() -> int:
-    return unused_port()
+    return free_port()
 
 
 @pytest.fixture(scope="module")
 def mutual() -> int:
-    return unused_port()
+    return free_port()
 
 
 @pytest.fixture(scope="module")

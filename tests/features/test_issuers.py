@@ -15,12 +15,12 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e.journal import unused_port
 from tests.e2e.tokens import Issuer
 from tests.features.hop import Hop, contract, operation, serve
 from tests.features.pki import authority
 from tests.features.test_keys import NATIVE
 from tests.waiting import until
+from xds.up.ports import free_port
 
 CLIENT = httpx.Client(trust_env=False, timeout=15)
 URI = "spiffe://example.com/mobile"
@@ -72,7 +72,7 @@ def served(remote: Issuer) -> Served:
 
 @pytest.fixture(scope="module")
 def ports() -> dict[str, int]:
-    return {"mutual": unused_port(), "plain": unused_port()}
+    return {"mutual": free_port(), "plain": free_port()}
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +186,7 @@ def test_a_certificate_of_another_authority_is_no_connection(hop: Hop, secure: A
 
 def test_keys_that_nobody_has_are_the_gateways_trouble(tmp_path: Path, remote: Issuer) -> None:
     """503, whichever filter looks at the token: a client that is told 401 throws a good one away."""
-    keys = {"issuer": remote.name, "audiences": ["ref"], "jwks": {"url": f"http://127.0.0.1:{unused_port()}/keys"}}
+    keys = {"issuer": remote.name, "audiences": ["ref"], "jwks": {"url": f"http://127.0.0.1:{free_port()}/keys"}}
     paths = {
         "/token": {"get": operation(security=[{"remote": []}], x_sidegate=NATIVE)},
         "/scope": {"get": operation(security=[{"remote": ["read"]}], x_sidegate=NATIVE)},

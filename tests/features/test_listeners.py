@@ -11,10 +11,10 @@ import httpx
 import pytest
 import yaml
 
-from tests.e2e.journal import unused_port
 from tests.features.hop import Hop, contract, operation, serve
 from tests.features.pki import authority
 from tests.features.test_tls import _files, _offered, ask, asked, shake, until
+from xds.up.ports import free_port
 
 A, B = "a.example.com", "b.example.com"
 
@@ -53,7 +53,7 @@ def listening(port: int) -> bool:
 
 
 def test_listeners_come_change_and_go(hop: Hop) -> None:
-    one, two, other = unused_port(), unused_port(), unused_port()
+    one, two, other = free_port(), free_port(), free_port()
     first = {"name": "one", "address": f"127.0.0.1:{one}"}
     edge = {"name": "edge", "address": f"127.0.0.1:{two}", "tls": {"certificates": _offered("a")}}
     assert plain(hop.gateway.port) == 200, "where --listen says, as long as there are none"

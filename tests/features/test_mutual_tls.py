@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from pytest_httpserver import HTTPServer
 
-from tests.e2e.journal import unused_port
 from tests.features.hop import Hop, contract, operation, serve
 from tests.features.pki import Authority, Pair, authority
 from tests.features.test_tls import _files, _offered, asked, until, write_pair
+from xds.up.ports import free_port
 
 A = "a.example.com"
 ADA, SPIFFE = "ada.clients.test", "spiffe://clients.test/ada"
@@ -39,7 +39,7 @@ allow if {
 
 @pytest.fixture(scope="module")
 def ports() -> dict[str, int]:
-    return {"required": unused_port(), "optional": unused_port()}
+    return {"required": free_port(), "optional": free_port()}
 
 
 @pytest.fixture(scope="module")

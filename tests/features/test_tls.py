@@ -21,10 +21,10 @@ import pytest
 from cryptography.x509 import load_der_x509_certificate
 
 from tests.cli.command import sidegate
-from tests.e2e.journal import unused_port
 from tests.features.hop import Hop, contract, operation, serve
 from tests.features.pki import Pair, authority
 from xds.packs.archive import unpacked
+from xds.up.ports import free_port
 
 A, B, WILD, DEFAULT = "a.example.com", "b.example.com", "x.wild.example.com", "127.0.0.1"
 
@@ -40,7 +40,7 @@ def _offered(*names: str, default: str = "") -> list[dict[str, object]]:
 
 @pytest.fixture(scope="module")
 def ports() -> dict[str, int]:
-    return {name: unused_port() for name in ("plain", "redirect", "strict", "open")}
+    return {name: free_port() for name in ("plain", "redirect", "strict", "open")}
 
 
 @pytest.fixture(scope="module")

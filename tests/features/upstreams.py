@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from tests.e2e.journal import unused_port
+from xds.up.ports import free_port
 
 
 @dataclass
@@ -86,4 +86,4 @@ def upstreams(*names: str) -> Iterator[tuple[Upstream, ...]]:
 
 def dead() -> str:
     """An address where nobody listens."""
-    return f"127.0.0.1:{unused_port()}"
+    return f"127.0.0.1:{free_port()}"

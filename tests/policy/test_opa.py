@@ -8,9 +8,10 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from tests.opa_server import OpaServer, free_port, opa_binary, opa_server
+from tests.opa_server import OpaServer, opa_binary, opa_server
 from xds.policy.bundle import Bundle, load_bundle
 from xds.policy.engine import OpaEngine
+from xds.up.ports import free_port
 
 __all__ = ["opa_binary", "opa_server"]
 

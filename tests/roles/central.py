@@ -12,11 +12,11 @@ from pathlib import Path
 
 import grpc
 
-from tests.e2e.journal import unused_port
 from tests.features.pki import Authority, Pair
 from tests.projects import jwks
 from tests.roles.running import Role, ready, short_folder
 from xds import handshake
+from xds.up.ports import free_port
 
 AUTHORITY = Authority("xds authority")
 POLICY = "package {0}.authz\n\n# sidegate: allow-default\ndefault allow := true\n"
@@ -110,7 +110,7 @@ class Central:
 
     def start(self, sources: Path | None = None, *words: str) -> int:
         """One more replica; its number."""
-        number, port, management = len(self.replicas), unused_port(), unused_port()
+        number, port, management = len(self.replicas), free_port(), free_port()
         crt, key = write_pair(self.folder, "cp", AUTHORITY.issue("cp.test"))
         (self.folder / "ca.crt").write_text(AUTHORITY.pem)
         own = self.folder / f"replica{number}"

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import httpx
 
-from tests.e2e.journal import Journal, unused_port
+from tests.e2e.journal import Journal
 from tests.projects import CONTRACT, SETTINGS, pets
 from tests.roles.running import Role, ready, short_folder
+from xds.up.ports import free_port
 
 OPEN = CONTRACT.replace('      security: [{bearer: ["pets:write"]}]\n', "")
 """The pets without a scope: who may what is the policy's."""
@@ -53,7 +54,7 @@ def pod(*, drain: str = "0.3", env: Mapping[str, str] | None = None) -> Iterator
     with ExitStack() as stack:
         folder, journal = stack.enter_context(short_folder()), stack.enter_context(Journal())
         project(folder / "sources")
-        port, management, envoy_ready = unused_port(), unused_port(), unused_port()
+        port, management, envoy_ready = free_port(), free_port(), free_port()
         sidecar = Role(
             folder, "sidecar", "sidecar", str(folder / "sources"), "--run", str(folder / "run"),
             "--state", str(folder / "state"), "--listen", f"127.0.0.1:{port}", "--upstream", journal.url,

@@ -15,13 +15,13 @@ import pytest
 import yaml
 
 from tests.cli.command import sidegate
-from tests.e2e.journal import unused_port
 from tests.features.pki import Authority, Pair
 from tests.projects import CONTRACT, pets
 from xds.address import Address
 from xds.cli import parser
 from xds.commands import doctor
 from xds.doctor import Finding, SetUp, diagnose
+from xds.up.ports import free_port
 
 CA = Authority("doctor")
 
@@ -53,7 +53,7 @@ def test_a_sound_set_up_has_no_finding(tmp_path: Path) -> None:
         upstream = f"http://127.0.0.1:{up.getsockname()[1]}"
         root = project(tmp_path, services={"pets": {"upstream": upstream}})
         said: list[tuple[str, bool]] = []
-        found = diagnose(SetUp(root, listen=Address("127.0.0.1", unused_port())), lambda *word: said.append(word))
+        found = diagnose(SetUp(root, listen=Address("127.0.0.1", free_port())), lambda *word: said.append(word))
     assert found == []
     assert len(said) > 8
     assert all(well for _, well in said)
@@ -142,7 +142,7 @@ def test_a_certificate_that_settings_name(tmp_path: Path) -> None:
 
 
 def test_others_that_are_away(tmp_path: Path) -> None:
-    port = unused_port()
+    port = free_port()
     bearer = {"issuer": "https://i.test", "audiences": ["pets"], "jwks": {"url": f"http://127.0.0.1:{port}/jwks"}}
     root = project(
         tmp_path,

@@ -16,9 +16,10 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.gateway import ask
-from tests.e2e.journal import Journal, unused_port
+from tests.e2e.journal import Journal
 from tests.roles.pod import project
 from tests.roles.running import Role, ready, short_folder
+from xds.up.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "Dockerfile").read_text()
@@ -133,7 +134,7 @@ def test_the_image_starts_each_role(image: Image) -> None:
     assert "ok  the companion\n" in doctor.stdout
     with short_folder() as folder, Journal() as journal:
         project(folder / "sources")
-        port, management, envoy_ready = unused_port(), unused_port(), unused_port()
+        port, management, envoy_ready = free_port(), free_port(), free_port()
         run = ("--run", str(folder / "run"))
         started = [
             _role(image, folder, "sidecar", str(folder / "sources"), *run, "--state", str(folder / "state"), "--listen",

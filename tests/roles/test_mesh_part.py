@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
-from tests.e2e.journal import Journal, unused_port
+from tests.e2e.journal import Journal
 from tests.features.pki import Authority
 from tests.roles.central import AUTHORITY, Central, central, certificate, contract, write_pair
 from tests.roles.running import Role, ready, until
+from xds.up.ports import free_port
 
 pytestmark = pytest.mark.slow
 
@@ -39,7 +40,7 @@ def node() -> Iterator[Node]:
         second = made.start()
         pair = write_pair(made.folder, "pets", certificate("pets"))
         xds = ",".join(f"127.0.0.1:{made.ports[n]}" for n in (0, second))
-        run, port, management, envoy_ready = made.folder / "pod", unused_port(), unused_port(), unused_port()
+        run, port, management, envoy_ready = made.folder / "pod", free_port(), free_port(), free_port()
         shared = (
             *("--service", "pets", "--node", "pets-1", "--run", str(run), "--xds", xds, "--xds-name", "cp.test"),
             *("--xds-ca", str(made.folder / "ca.crt"), "--xds-cert", pair[0], "--xds-key", pair[1]),
