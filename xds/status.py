@@ -10,6 +10,9 @@ from xds.address import Where
 from xds.failure import CannotRun
 from xds.http.ask import get
 
+PATIENCE_S = 10.0
+"""One that compiles a large contract is busy, not gone."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
@@ -60,15 +63,16 @@ class Status:
         return all(client.state == "synced" for client in self.clients)
 
 
-def status(management: Where) -> Status:
-    """Ask a control plane. Raises CannotRun if none answers."""
-    clients, companions, services = (_asked(management, path) for path in ("/clients", "/companions", "/services"))
+def status(management: Where, patience: float = PATIENCE_S) -> Status:
+    """Ask a control plane. Raises CannotRun if none answers within `patience` seconds a question."""
+    paths = ("/clients", "/companions", "/services")
+    clients, companions, services = (_asked(management, path, patience) for path in paths)
     wanted = {f"{s['name']}/{v['name']}": v["digest"] for s in services for v in s["versions"]}
     return Status(tuple(map(_client, clients)), tuple(map(_companion, companions)), wanted)
 
 
-def _asked(management: Where, path: str) -> Any:
-    got = get(f"{management.url}{path}")
+def _asked(management: Where, path: str, patience: float) -> Any:
+    got = get(f"{management.url}{path}", patience)
     if got.status != 200 or got.json is None:
         why = got.why or f"status {got.status}"
         raise CannotRun(

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from examples.mesh.pki import Authority
+from xds.http.ask import unreachable
 from xds.up.keys import Keys
 from xds.up.ports import free_port
 
@@ -31,7 +33,7 @@ LIMIT = 1_000_000
 
 @dataclass
 class Part:
-    """One process; `ready` is the URL that answers 200 once it serves."""
+    """One process; `ready` is the URL that answers 200 once it serves (`tcp://`: that takes connections)."""
 
     name: str
     words: tuple[str, ...]
@@ -113,10 +115,16 @@ class Mesh:
 
     def start(self) -> None:
         """Start all parts and wait until each is ready. Raises RuntimeError with a part's last words."""
-        for part in self.parts.values():
-            part.start(self.folder)
+        self.begin(*self.parts)
         for part in self.parts.values():
             self.wait(part)
+
+    def begin(self, *names: str) -> None:
+        """Start parts. The rate limit service ends where its store is not there yet, so that one is waited for."""
+        for name in names:
+            self.parts[name].start(self.folder)
+            if name == "valkey":
+                self.wait(self.parts[name])
 
     def wait(self, part: Part) -> None:
         """Wait until a part is ready."""
@@ -219,7 +227,7 @@ class Mesh:
     def _counting(self, valkey: Path, service: Path) -> None:
         address = f"127.0.0.1:{self.counts['valkey']}"
         words = (str(valkey), "--port", str(self.counts["valkey"]), "--bind", "127.0.0.1", "--save", "")
-        self._add("valkey", words)
+        self._add("valkey", words, f"tcp://{address}")
         debug = free_port()
         env = {
             "USE_STATSD": "false",
@@ -264,6 +272,9 @@ class Mesh:
 
 
 def _status(url: str) -> int:
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme == "tcp":
+        return 0 if unreachable(str(parts.hostname), int(parts.port or 0)) else 200
     opener: Callable[..., Any] = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
     try:
         with opener(url, timeout=2) as answer:

@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from tests.waiting import PATIENCE_S
 from xds.ads.events import Event
 from xds.ads.messages import Node
 from xds.ads.server import AdsServer
@@ -42,7 +43,7 @@ class Serving:
     def clients(self) -> Any:
         return self.do(self.server.clients)
 
-    def wait(self, condition: Callable[[], T], timeout: float = 10) -> T:
+    def wait(self, condition: Callable[[], T], timeout: float = PATIENCE_S) -> T:
         """Waits until the condition is true; its value."""
         end = time.monotonic() + timeout
         while not (value := condition()) and time.monotonic() < end:

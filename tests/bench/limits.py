@@ -10,7 +10,9 @@ from pathlib import Path
 
 from tests.bench.load import request
 from tests.bench.row import Row, bound_row, skipped
-from tests.ratelimit_server import RateLimitServer, Valkey, find_ratelimit, find_valkey, free_port, wait
+from tests.ratelimit_server import RateLimitServer, Valkey, find_ratelimit, find_valkey
+from tests.waiting import until
+from xds.up.ports import free_port
 
 GROUP = "Limits under 1,000 parallel requests (a limit of 100)"
 LIMIT, PARALLEL = 100, 1_000
@@ -63,7 +65,7 @@ def measure(folder: Path) -> list[Row]:
         try:
             service = RateLimitServer(binary, valkey, folder, port, ads_of(hop))
             try:
-                wait(lambda: "burst" in service.configuration())
+                until(lambda: "burst" in service.configuration())
                 rows.append(_row("shared", burst(hop.gateway.port, request("/shared"))))
             finally:
                 service.stop()

@@ -15,6 +15,8 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from tests.waiting import PATIENCE_S
+
 
 @dataclass(frozen=True)
 class Span:
@@ -80,7 +82,9 @@ class Collector:
         """Spans received so far, of one trace or of all."""
         return [s for s in list(self.all) if trace_id in (None, s.trace_id)]
 
-    def wait(self, trace_id: str, enough: Callable[[list[Span]], bool] = bool, timeout: float = 10.0) -> list[Span]:
+    def wait(
+        self, trace_id: str, enough: Callable[[list[Span]], bool] = bool, timeout: float = PATIENCE_S
+    ) -> list[Span]:
         """The trace's spans as soon as they are `enough`, or what there is after `timeout` seconds."""
         deadline = time.monotonic() + timeout
         while not enough(spans := self.spans(trace_id)) and time.monotonic() < deadline:

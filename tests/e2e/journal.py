@@ -5,12 +5,9 @@ Raw sockets, because a test that asks what the gateway forwarded must not read i
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import hashlib
 import json
-import random
-import socket
 import socketserver
 import threading
 import time
@@ -223,12 +220,3 @@ class _Connection(socketserver.StreamRequestHandler):
             yield line + data, data[:-2]
             if size == 0:
                 return
-
-
-def unused_port() -> int:
-    """A port on loopback that nothing listened on a moment ago, and that no outgoing connection will be given."""
-    for port in random.sample(range(10_000, 32_768), 64):
-        with contextlib.suppress(OSError), socket.socket() as probe:
-            probe.bind(("127.0.0.1", port))
-            return port
-    raise OSError("64 ports in turn were taken")

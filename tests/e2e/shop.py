@@ -20,6 +20,7 @@ from werkzeug import Request, Response
 from tests.e2e.collector import Collector
 from tests.e2e.gateway import Gateway
 from tests.e2e.tokens import Issuer
+from tests.waiting import PATIENCE_S
 from xds.control.access import read
 
 PROJECT = Path(__file__).parent / "project"
@@ -93,7 +94,7 @@ class Shop:
         return (self.folder / name).read_text()
 
 
-def wait(look: Callable[[], T], timeout: float = 5.0, pause: float = 0.02) -> T:
+def wait(look: Callable[[], T], timeout: float = PATIENCE_S, pause: float = 0.02) -> T:
     """What `look` sees as soon as it is true, or what it saw last."""
     deadline = time.monotonic() + timeout
     while not (seen := look()) and time.monotonic() < deadline:

@@ -14,8 +14,8 @@ import httpx
 import pytest
 
 from tests.e2e.gateway import Gateway
-from tests.e2e.journal import unused_port
 from tests.e2e.shop import wait
+from xds.up.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,10 +26,10 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     folder = tmp_path_factory.mktemp("make-up") / "project"
     for name in ("contracts", "policies", "examples"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    settings = (ROOT / "sidegate.yaml").read_text().replace("9001", str(unused_port()))
+    settings = (ROOT / "sidegate.yaml").read_text().replace("9001", str(free_port()))
     (folder / "sidegate.yaml").write_text(settings)
     with Gateway(folder) as running:
-        assert wait(lambda: "Ctrl-C stops everything" in running.output, 20), running.output
+        assert wait(lambda: "Ctrl-C stops everything" in running.output), running.output
         yield running
 
 

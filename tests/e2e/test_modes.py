@@ -86,6 +86,6 @@ def test_metrics_are_exported(shop: Shop) -> None:
         points = [p for p in shop.collector.points if p.name == "sidegate.requests"]
         return [p.attributes for p in points if p.value and p.attributes["mode"] == "report" and p.attributes["code"]]
 
-    found = wait(reported, timeout=12)
+    found = wait(reported)
     wanted = {"service": "shop", "version": "v1", "operation": "watched", "mode": "report", "code": "maximum"}
     assert wanted in found, found

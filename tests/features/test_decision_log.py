@@ -22,10 +22,12 @@ from sidecar.log_sinks import Collector as Sink
 from sidecar.log_sinks import Unauthorized, authorization
 from sidecar.masking import Mask, by_policy, masked
 from tests.features.hop import Hop, contract, operation, serve
-from tests.opa_server import OpaServer, free_port, opa_binary
+from tests.opa_server import OpaServer, opa_binary
 from tests.projects import ADDED, SETTINGS, pets, tree
+from tests.waiting import PATIENCE_S
 from xds.compile import Compiler
 from xds.settings.decision_log import DecisionLog
+from xds.up.ports import free_port
 
 __all__ = ["opa_binary"]
 
@@ -73,7 +75,7 @@ class Collector:
             self.events += json.loads(gzip.decompress(request.data))
         return Response(status=self.status)
 
-    def wait(self, found: Callable[[dict[str, Any]], bool], seconds: float = 10) -> dict[str, Any]:
+    def wait(self, found: Callable[[dict[str, Any]], bool], seconds: float = PATIENCE_S) -> dict[str, Any]:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if event := next((e for e in self.events if found(e)), None):

@@ -146,7 +146,7 @@ def test_dashboards_and_alerts_ask_for_what_is_exported(hop: Hop, tmp_path: Path
     rules = yaml.safe_load((tmp_path / "prometheus/sidegate.rules.yaml").read_text())
     expressions = [t["expr"] for panel in board["panels"] for t in panel["targets"]]
     expressions += [rule["expr"] for group in rules["groups"] for rule in group["rules"]]
-    wait(lambda: DURATION.exported in _metrics(hop), 10)  # histograms are merged every five seconds
+    wait(lambda: DURATION.exported in _metrics(hop))  # histograms are merged every five seconds
     samples = {s.name: set(s.labels) for family in _metrics(hop).values() for s in family.samples}
     for expression in expressions:
         for name, inside in re.findall(r"(envoy_\w+)\{([^}]*)\}", expression):
@@ -166,7 +166,7 @@ def test_an_objective_that_nobody_could_see_is_refused() -> None:
 
 def test_lines_are_otlp_records_too(hop: Hop, collector: Collector) -> None:
     hop.client.get("/items", headers={"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"})
-    found = wait(lambda: [r for r in collector.records if r.trace_id == TRACE], 10)
+    found = wait(lambda: [r for r in collector.records if r.trace_id == TRACE])
     assert [(r.service, r.body) for r in found] == [("sidegate", "GET /items 200")]
     line = _line(hop, TRACE)
     parts = parts_of(line["route"])

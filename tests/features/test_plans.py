@@ -16,10 +16,12 @@ from tests.e2e.tokens import Issuer
 from tests.features.hop import Hop, contract, operation, serve
 from tests.features.test_shared_limits import ads_of
 from tests.projects import pets, tree
-from tests.ratelimit_server import RateLimitServer, Valkey, free_port, ratelimit_binary, wait
+from tests.ratelimit_server import RateLimitServer, Valkey, ratelimit_binary
+from tests.waiting import until
 from xds.compile import Compiler
 from xds.explain import explain_operation
 from xds.keyfile import add
+from xds.up.ports import free_port
 
 __all__ = ["ratelimit_binary"]
 
@@ -162,8 +164,8 @@ def test_plans_in_the_shared_store(ratelimit_binary: Path, tmp_path: Path) -> No
         with serve(tmp_path, document, settings=more, files=texts(tmp_path, keys)) as hop:
             service = RateLimitServer(ratelimit_binary, valkey, tmp_path, port, ads_of(hop))
             try:
-                wait(lambda: "free-shared" in service.configuration())
-                wait(lambda: "ratelimit" in ask(hop, keys["late"]).headers)
+                until(lambda: "free-shared" in service.configuration())
+                until(lambda: "ratelimit" in ask(hop, keys["late"]).headers)
                 for consumer, number in (("mobile", 5), ("web", 5), ("batch", 2)):
                     answers = [ask(hop, keys[consumer]) for _ in range(number + 1)]
                     name = f"{CONSUMERS[consumer]}-shared"

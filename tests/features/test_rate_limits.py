@@ -13,7 +13,7 @@ from werkzeug import Response as WerkzeugResponse
 from tests.e2e.shop import echo
 from tests.features.hop import Hop, contract, operation, serve
 from tests.projects import ADDED, compiled_with, pets, tree
-from tests.ratelimit_server import wait
+from tests.waiting import until
 from xds.compile import Compiler
 
 
@@ -262,7 +262,7 @@ def test_limits_stand_before_the_contract_and_in_the_access_log(hop: Hop) -> Non
         lines = [json.loads(line) for line in log.read_text().splitlines()]
         return [(line["code"], line["limit"]) for line in lines if line["status"] == 429 and line["path"] == "/judged"]
 
-    wait(lambda: told())
+    until(lambda: told())
     assert set(told()) == {("rate-limited", "judged")}
 
 

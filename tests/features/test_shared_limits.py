@@ -15,7 +15,9 @@ from httpx import Response
 
 from tests.features.hop import Hop, contract, operation, serve
 from tests.projects import pets, write
-from tests.ratelimit_server import RateLimitServer, Valkey, free_port, ratelimit_binary, wait
+from tests.ratelimit_server import RateLimitServer, Valkey, ratelimit_binary
+from tests.waiting import until
+from xds.up.ports import free_port
 
 __all__ = ["ratelimit_binary"]
 
@@ -82,8 +84,8 @@ def counted(ratelimit_binary: Path, tmp_path_factory: pytest.TempPathFactory) ->
     try:
         with serve(folder, contract(paths()), settings=settings) as hop:
             service = RateLimitServer(ratelimit_binary, valkey, folder, port, ads_of(hop))
-            wait(lambda: "teams" in service.configuration())
-            wait(lambda: hop.client.get("/per/month").status_code == 200)
+            until(lambda: "teams" in service.configuration())
+            until(lambda: hop.client.get("/per/month").status_code == 200)
             try:
                 yield Counted(hop, service, valkey)
             finally:
@@ -173,8 +175,8 @@ def test_a_restarted_service_goes_on_where_it_was(counted: Counted) -> None:
     assert counted.get("/team", x_team="kept").status_code == 200
     counted.service.stop()
     counted.service.start()
-    wait(lambda: "teams" in counted.service.configuration())
-    wait(lambda: counted.get("/per/hour").status_code == 200)
+    until(lambda: "teams" in counted.service.configuration())
+    until(lambda: counted.get("/per/hour").status_code == 200)
     left = counted.get("/team", x_team="kept").headers["ratelimit"]
     assert left.startswith('"teams";r=1;')
 
@@ -185,8 +187,8 @@ def strict(counted: Counted) -> Counted:
     settings, path = (counted.hop.folder / name for name in ("sidegate.yaml", "contracts/svc/v1.yaml"))
     settings.write_text(settings.read_text().replace("timeout: 1s", "timeout: 5ms"))
     path.write_text(path.read_text().replace("name: fives", "name: fivers"))
-    wait(lambda: "fivers" in counted.service.configuration())
-    wait(lambda: '"fivers"' in counted.get("/five").headers.get("ratelimit-policy", ""))
+    until(lambda: "fivers" in counted.service.configuration())
+    until(lambda: '"fivers"' in counted.get("/five").headers.get("ratelimit-policy", ""))
     return counted
 
 
@@ -218,7 +220,7 @@ def test_while_the_store_is_away(strict: Counted, away: str) -> None:
             strict.service.start()
         else:
             process.send_signal(18)
-        wait(lambda: strict.get("/per/minute").status_code == 200)
+        until(lambda: strict.get("/per/minute").status_code == 200)
 
 
 def test_the_same_as_a_file(ratelimit_binary: Path, tmp_path: Path) -> None:
@@ -236,7 +238,7 @@ def test_the_same_as_a_file(ratelimit_binary: Path, tmp_path: Path) -> None:
     try:
         service = RateLimitServer(ratelimit_binary, valkey, tmp_path, free_port(), None)
         try:
-            wait(lambda: "/a.key-0: unit=WEEK requests_per_unit=7" in service.configuration(), 5)
+            until(lambda: "/a.key-0: unit=WEEK requests_per_unit=7" in service.configuration())
         finally:
             service.stop()
     finally:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.features.hop import Hop, contract, operation, serve
 from tests.projects import ADDED, pets, tree
-from tests.ratelimit_server import wait
+from tests.waiting import until
 from xds.compile import Compiler
 
 LIMIT = {"name": "addresses", "by": ["address"], "limit": 2, "per": "day"}
@@ -45,7 +45,7 @@ def test_a_rule_by_address_reads_the_same(hop: Hop) -> None:
 def test_the_access_log_shows_the_same(hop: Hop) -> None:
     assert ask(hop, "/ruled", "192.0.2.77", "198.51.100.4, ") == 200
     log = hop.folder / ".sidegate" / "access.log"
-    wait(lambda: "192.0.2.77" in log.read_text())
+    until(lambda: "192.0.2.77" in log.read_text())
     (line,) = (line for line in log.read_text().splitlines() if "192.0.2.77" in line)
     assert json.loads(line)["client"] == "192.0.2.77"
 

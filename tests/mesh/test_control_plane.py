@@ -13,7 +13,7 @@ from examples.mesh.parts import REPLICAS
 from tests.blackbox.relay import Fault
 from tests.features.pki import Pair
 from tests.mesh.load import ALLOWED
-from tests.mesh.world import PUBLISH, World, add
+from tests.mesh.world import PUBLISH, World, add, rewritten
 from tests.ratelimit_server import connects
 from tests.roles.ads_client import ask, channel, subscribe
 from tests.roles.running import until
@@ -30,8 +30,7 @@ def test_no_control_plane_is_needed_and_a_restart_changes_nothing(world: World) 
         for name in REPLICAS:
             world.mesh.parts[name].kill()
         load.more()
-        for name in REPLICAS:
-            world.mesh.parts[name].start(world.mesh.folder)
+        world.mesh.begin(*REPLICAS)
         for name in REPLICAS:
             world.mesh.wait(world.mesh.parts[name])
         world.connected()
@@ -65,27 +64,24 @@ def test_a_proxy_comes_before_its_control_plane(world: World) -> None:
     envoy, broken = world.mesh.parts["orders-envoy"], world.sources / "contracts/orders/v1.yaml"
     before, ready = broken.read_text(), int(envoy.words[envoy.words.index("--ready") + 1].rpartition(":")[2])
     admin = world.mesh.folder / "orders/admin.sock"
-    with world.load() as load:
+    with world.load() as load, rewritten(broken, before.replace("responses:", "respones:")):
         for name in REPLICAS:
             world.mesh.parts[name].kill()
         envoy.kill()
         admin.unlink(missing_ok=True)
-        broken.write_text(before.replace("responses:", "respones:"))
         envoy.start(world.mesh.folder)
         until(admin.exists, world.logs)
         until(lambda: ("/orders/v1/orders", 503) in load.wrong, world.logs)
         load.more()
         assert not connects(ready)
         assert not connects(world.mesh.ports["orders"])
-        for name in REPLICAS:
-            world.mesh.parts[name].start(world.mesh.folder)
+        world.mesh.begin(*REPLICAS)
         for name in REPLICAS:
             world.mesh.wait(world.mesh.parts[name])
             assert "orders" in str(world.told(name, "/ready")["degraded"])
         world.mesh.wait(envoy)
         world.well("/orders/v1/orders")
         load.more()
-        broken.write_text(before)
     assert {target.split("?")[0] for target, _ in load.wrong} == {"/orders/v1/orders"}
     assert set(world.reached()) <= set(ALLOWED)
     for name in REPLICAS:

@@ -48,8 +48,7 @@ def test_counting_may_be_away(world: World) -> None:
         for name in ("ratelimit", "valkey"):
             world.mesh.parts[name].kill()
             load.more()
-        for name in ("valkey", "ratelimit"):
-            world.mesh.parts[name].start(world.mesh.folder)
+        world.mesh.begin("valkey", "ratelimit")
         world.mesh.wait(world.mesh.parts["ratelimit"])
         load.more()
     assert not load.wrong

@@ -19,6 +19,7 @@ from tests.e2e.processes import Admin, Process, read
 from tests.mesh.load import ALLOWED, Load
 from tests.ratelimit_server import find_ratelimit, find_valkey
 from tests.roles.running import short_folder, until
+from tests.waiting import PATIENCE_S
 from xds.address import UnixSocket
 from xds.http.ask import get
 from xds.status import Status, status
@@ -87,11 +88,14 @@ class World:
         return {name: self.mesh.log(name)[-1500:] for name in self.mesh.parts}
 
     def status(self, replica: str) -> Status:
-        return status(UnixSocket(str(self.mesh.folder / replica / "management.sock")))
+        return status(UnixSocket(str(self.mesh.folder / replica / "management.sock")), PATIENCE_S)
 
     def told(self, replica: str, path: str) -> Any:
-        """What a replica's management API says."""
-        return get(f"{UnixSocket(str(self.mesh.folder / replica / 'management.sock')).url}{path}").json
+        """What a replica's management API says, however long that takes on a busy machine."""
+        url = f"{UnixSocket(str(self.mesh.folder / replica / 'management.sock')).url}{path}"
+        answer = get(url, PATIENCE_S)
+        assert answer.status, answer.why
+        return answer.json
 
     def synced(self) -> int:
         """Proxies that the replicas see, all of them synced."""
@@ -150,3 +154,14 @@ def running() -> Iterator[World]:
 def add(path: Path, name: str) -> None:
     """One more public operation, as its owner would commit it."""
     path.write_text(path.read_text().replace("paths:\n", f"paths:\n{OPERATION.format(name)}", 1))
+
+
+@contextmanager
+def rewritten(path: Path, text: str) -> Iterator[None]:
+    """A source that says something else meanwhile, and again what it said whatever becomes of the test."""
+    before = path.read_text()
+    path.write_text(text)
+    try:
+        yield
+    finally:
+        path.write_text(before)

@@ -37,6 +37,7 @@ class SharedControlPlane:
         self.console = Console(Palette(False), str)
         self.console.quiet = False
         self.source: KubernetesSource | None = None
+        self.started = False
 
     async def run(self, stop: asyncio.Event) -> int:
         """Serve until `stop`. Returns the exit code; raises CannotRun, Misused or OSError."""
@@ -59,6 +60,7 @@ class SharedControlPlane:
         serving = Serving(probes, on)
         try:
             await control.start()
+            self.started = True
             await until_any(stop, tasks)
         finally:
             await serving.stop()
@@ -101,6 +103,8 @@ class SharedControlPlane:
 
     async def _missing(self, control: Control) -> list[str]:
         """What keeps this replica from answering proxies at all; what companions lack is not its fault."""
+        if not self.started:
+            return ["nobody is served yet"]
         missing = [] if control.plane.publisher.wanted.gateway.services else ["no contract compiles"]
         return missing if self.source is None else [*missing, *(self.source.problems() if missing else ())]
 
