@@ -15,6 +15,8 @@ from aioquic.h3.events import DataReceived, H3Event, HeadersReceived
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.events import QuicEvent, StreamReset
 
+from tests.waiting import PATIENCE_S
+
 
 @dataclass
 class Answer:
@@ -40,7 +42,7 @@ class _Client(QuicConnectionProtocol):
             stream, [(n.encode(), v.encode()) for n, v in (*pseudo, *more.items())], end_stream=True
         )
         self.transmit()
-        return await asyncio.wait_for(done, 5)
+        return await done
 
     def quic_event_received(self, event: QuicEvent) -> None:
         if isinstance(event, StreamReset) and event.stream_id in self._answers:
@@ -71,7 +73,7 @@ def ask(
     *,
     authority: str | None = None,
     more: Mapping[str, str] | None = None,
-    patience: float = 8,
+    patience: float = PATIENCE_S,
     own: tuple[Path, Path] | None = None,
 ) -> Answer:
     """GET over a new QUIC connection that asks for `name`. `own` are the files of a certificate and its key.

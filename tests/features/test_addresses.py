@@ -9,6 +9,7 @@ import yaml
 
 from tests.features.hop import Hop, contract, operation, serve
 from tests.projects import compiled_with, pets, tree
+from tests.waiting import until
 from xds.compile import Compiler
 
 HERE, ELSEWHERE = "127.0.0.0/8", "192.0.2.0/24"
@@ -58,14 +59,14 @@ def test_the_gateways_rule_holds_everywhere_and_changes_while_it_serves(hop: Hop
     connection = _port_of(hop)
     file.write_text(yaml.safe_dump({**yaml.safe_load(before), "addresses": {"deny": [HERE]}}))
     try:
-        _until(lambda: hop.client.get("/plain").status_code == 403)
+        until(lambda: hop.client.get("/plain").status_code == 403)
         for path in ("/here", "/plain", "/nowhere", "/elsewhere"):
             answer = hop.client.get(path)
             assert (answer.status_code, answer.json()["code"]) == (403, "address-denied"), path
         assert hop.client.post("/plain").status_code == 403
     finally:
         file.write_text(before)
-    _until(lambda: hop.client.get("/plain").status_code == 200)
+    until(lambda: hop.client.get("/plain").status_code == 200)
     assert hop.client.get("/nowhere").status_code == 404
     assert _port_of(hop) == connection, "nothing of this closed a connection"
 
@@ -74,15 +75,6 @@ def _port_of(hop: Hop) -> object:
     with hop.client.stream("GET", "/here") as answer:
         answer.read()
         return answer.extensions["network_stream"].get_extra_info("client_addr")
-
-
-def _until(condition: object) -> None:
-    import time
-
-    deadline = time.monotonic() + 6
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < deadline, "it never came to that"
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import yaml
 from tests.features.hop import Hop, contract, operation, serve
 from tests.features.upstreams import Upstream, dead, upstreams
 from tests.projects import pets, tree
+from tests.waiting import until
 from xds.compile import Compiler
 
 BEARER = [{"bearer": []}]
@@ -31,6 +32,11 @@ class Pool:
         answer = self.hop.client.get(path, **more)  # type: ignore[arg-type]
         assert answer.status_code == 200, answer.text
         return str(answer.json()["upstream"])
+
+    def seen(self, path: str, times: int) -> set[str]:
+        """Who answered; nobody, while requests are refused."""
+        answers = [self.hop.client.get(path) for _ in range(times)]
+        return {str(answer.json()["upstream"]) for answer in answers if answer.is_success}
 
 
 SERVICES = ("weighted", "ring", "claim", "param", "cookie", "address", "alive", "broken", "names")
@@ -123,26 +129,12 @@ def test_an_endpoint_that_is_not_alive_gets_nothing(pool: Pool) -> None:
     assert {pool.who("/alive") for _ in range(12)} == {"a", "b", "c"}
     pool.b.status = 500
     try:
-        _until(lambda: "b" not in {pool.who("/alive") for _ in range(6)})
+        until(lambda: (seen := pool.seen("/alive", 6)) and "b" not in seen)
         pool.c.status = pool.a.status = 500
-        _until(lambda: pool.hop.client.get("/alive").json().get("code") == "upstream-unavailable")
+        until(lambda: pool.hop.client.get("/alive").json().get("code") == "upstream-unavailable")
     finally:
         pool.a.status = pool.b.status = pool.c.status = 200
-    _until(
-        lambda: {pool.who("/alive") for _ in range(9) if pool.hop.client.get("/alive").is_success} == {"a", "b", "c"}
-    )
-
-
-def _until(condition: object) -> None:
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
-        try:
-            if condition():  # type: ignore[operator]
-                return
-        except AssertionError:
-            pass
-        time.sleep(0.05)
-    raise AssertionError("it never came to that")
+    until(lambda: pool.seen("/alive", 9) >= {"a", "b", "c"})
 
 
 def test_a_retry_goes_to_another_endpoint(pool: Pool) -> None:

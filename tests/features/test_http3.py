@@ -11,7 +11,8 @@ import pytest
 
 from tests.features.hop import Hop, contract, operation, serve
 from tests.features.pki import Authority, authority
-from tests.features.test_tls import _files, _offered, ask, until, write_pair
+from tests.features.test_tls import _files, _offered, ask, write_pair
+from tests.waiting import PATIENCE_S, until
 from xds.up.ports import free_port
 
 http3 = pytest.importorskip("tests.features.http3", reason="aioquic is not installed: make")
@@ -124,7 +125,8 @@ def test_clients_show_certificates_there_too(hop: Hop, mutual: int, tmp_path: Pa
             own[0].write_text(pair.cert)
             own[1].write_text(pair.key)
         shown = own if signed_by else None
-        return int(http3.ask(mutual, A, authority().pem, "/peers", own=shown, patience=2).status)
+        patience = PATIENCE_S if signed_by is CLIENTS else 2
+        return int(http3.ask(mutual, A, authority().pem, "/peers", own=shown, patience=patience).status)
 
     assert get(CLIENTS) == 200
     for stranger in (None, authority()):
@@ -143,4 +145,4 @@ def test_certificates_are_rotated(hop: Hop, port: int) -> None:
         except (ConnectionError, TimeoutError):
             return False
 
-    until("the new certificate", taken, 15)
+    until(taken, lambda: "the new certificate")

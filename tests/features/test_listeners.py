@@ -13,7 +13,8 @@ import yaml
 
 from tests.features.hop import Hop, contract, operation, serve
 from tests.features.pki import authority
-from tests.features.test_tls import _files, _offered, ask, asked, shake, until
+from tests.features.test_tls import _files, _offered, ask, asked, shake
+from tests.waiting import until
 from xds.up.ports import free_port
 
 A, B = "a.example.com", "b.example.com"
@@ -58,28 +59,28 @@ def test_listeners_come_change_and_go(hop: Hop) -> None:
     edge = {"name": "edge", "address": f"127.0.0.1:{two}", "tls": {"certificates": _offered("a")}}
     assert plain(hop.gateway.port) == 200, "where --listen says, as long as there are none"
     say(hop, first, edge)
-    until("the new ones serve", lambda: plain(one) == 200 and secure(two, A) == 200)
-    until("the one of --listen is gone", lambda: not listening(hop.gateway.port))
+    until(lambda: plain(one) == 200 and secure(two, A) == 200, lambda: "the new ones serve")
+    until(lambda: not listening(hop.gateway.port), lambda: "the one of --listen is gone")
     assert secure(two, B) == 0
 
     with closing(shake(two, A)) as old, httpx.Client(base_url=f"http://127.0.0.1:{one}", trust_env=False) as kept:
         kept.get("/open")
         say(hop, first, {**edge, "tls": {"certificates": _offered("a", "b")}})
-        until("the second certificate", lambda: secure(two, B) == 200)
+        until(lambda: secure(two, B) == 200, lambda: "the second certificate")
         answer = asked(old, "/open", A)
         assert (answer.status, answer.getheader("connection")) == (200, None), "its chain is as it was: nothing drains"
 
     say(hop, {**first, "address": f"127.0.0.1:{other}"}, edge)
-    until("another address", lambda: plain(other) == 200)
-    until("not the old one", lambda: not listening(one))
+    until(lambda: plain(other) == 200, lambda: "another address")
+    until(lambda: not listening(one), lambda: "not the old one")
 
     say(hop, edge)
-    until("one listener less", lambda: not listening(other))
+    until(lambda: not listening(other), lambda: "one listener less")
     assert secure(two, A) == 200
     assert hop.gateway.manage("/ready").status == 200
 
     say(hop)
-    until("as at first", lambda: plain(hop.gateway.port) == 200 and not listening(two))
+    until(lambda: plain(hop.gateway.port) == 200 and not listening(two), lambda: "as at first")
 
 
 def test_what_up_prints_first(hop: Hop) -> None:

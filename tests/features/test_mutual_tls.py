@@ -13,7 +13,8 @@ from pytest_httpserver import HTTPServer
 
 from tests.features.hop import Hop, contract, operation, serve
 from tests.features.pki import Authority, Pair, authority
-from tests.features.test_tls import _files, _offered, asked, until, write_pair
+from tests.features.test_tls import _files, _offered, asked, write_pair
+from tests.waiting import until
 from xds.up.ports import free_port
 
 A = "a.example.com"
@@ -115,7 +116,7 @@ def test_another_authority_is_live_without_a_restart(hop: Hop, ports: dict[str, 
             return False
 
     try:
-        until("the new authority", taken)
+        until(taken, lambda: "the new authority")
         with pytest.raises((ssl.SSLError, ConnectionError)):
             get(ports["required"], "/open", CLIENTS.issue(ADA), tmp_path)
     finally:
@@ -187,9 +188,7 @@ def test_whatever_is_not_right_reaches_nobody(behind: Hop, version: str) -> None
 def test_the_proxy_s_own_certificate_is_rotated(behind: Hop) -> None:
     """With one that the upstream does not take there is no way in, which shows that it is used."""
     write_pair(behind.folder, "own", authority().issue("gateway"))
-    until(
-        "the wrong one is used",
-        lambda: behind.client.get("/good/open", headers={"connection": "close"}).status_code == 503,
-    )
+    closed = {"connection": "close"}
+    until(lambda: behind.client.get("/good/open", headers=closed).status_code == 503, lambda: "the wrong one is used")
     write_pair(behind.folder, "own", UPSTREAM.issue("gateway"))
-    until("the right one again", lambda: behind.client.get("/good/open").status_code == 200, 20)
+    until(lambda: behind.client.get("/good/open").status_code == 200, lambda: "the right one again")

@@ -10,7 +10,6 @@ import ssl
 import stat
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from http.client import HTTPResponse, HTTPSConnection
@@ -23,6 +22,7 @@ from cryptography.x509 import load_der_x509_certificate
 from tests.cli.command import sidegate
 from tests.features.hop import Hop, contract, operation, serve
 from tests.features.pki import Pair, authority
+from tests.waiting import until
 from xds.packs.archive import unpacked
 from xds.up.ports import free_port
 
@@ -244,13 +244,6 @@ def write_pair(root: Path, name: str, pair: Pair) -> None:
         os.replace(scratch, root / f"tls/{name}.{end}")
 
 
-def until(what: str, holds: object, seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():  # type: ignore[operator]
-        assert time.monotonic() < deadline, what
-        time.sleep(0.02)
-
-
 def test_rotation_under_load_drops_nothing(hop: Hop, ports: dict[str, int]) -> None:
     """Open connections go on, new ones get the new certificate, and no request fails."""
     stop, failures, counts = threading.Event(), [], [0]
@@ -282,8 +275,10 @@ def test_rotation_under_load_drops_nothing(hop: Hop, ports: dict[str, int]) -> N
             for _ in range(5):
                 pair = authority().issue(B)
                 write_pair(hop.folder, "b", pair)
-                until("the new certificate is shown", lambda pair=pair: serial(ports["strict"], B) == pair.serial)
-            until("there was load", lambda: bool(failures) or counts[0] >= 100)
+                until(
+                    lambda pair=pair: serial(ports["strict"], B) == pair.serial, lambda: "the new certificate is shown"
+                )
+            until(lambda: bool(failures) or counts[0] >= 100, lambda: "there was load")
         finally:
             stop.set()
             for thread in threads:
@@ -311,7 +306,7 @@ def test_what_is_wrong_keeps_the_last_good(hop: Hop, ports: dict[str, int], what
         return [d for d in hop.gateway.manage("/diagnostics").json if d["code"] == f"certificate-{code}"]
 
     try:
-        until("the diagnostic", said)
+        until(said, lambda: "the diagnostic")
         (first, *_) = said()
         assert first["span"]["file"] == "sidegate.yaml"  # type: ignore[index]
         assert first["span"]["line"] > 1  # type: ignore[index, operator]
@@ -323,4 +318,4 @@ def test_what_is_wrong_keeps_the_last_good(hop: Hop, ports: dict[str, int], what
         assert hop.gateway.manage("/ready").json["degraded"] == []
     finally:
         write_pair(hop.folder, "a", Pair(good["cert"], good["key"], 0))
-    until("nothing is wrong", lambda: not said())
+    until(lambda: not said(), lambda: "nothing is wrong")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,14 +14,20 @@ from xds.up.ports import free_port
 
 @dataclass
 class Upstream:
-    """`status` is what it answers; `seen` are method, target and headers (names in small letters) of what came."""
+    """`status` is what it answers; `seen` are method, target and headers (names in small letters) of what came.
+
+    While `answering` is not set it takes requests and answers none.
+    """
 
     name: str
     port: int = 0
     status: int = 200
-    delay: float = 0.0
     seen: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+    answering: threading.Event = field(default_factory=threading.Event)
     _server: ThreadingHTTPServer | None = None
+
+    def __post_init__(self) -> None:
+        self.answering.set()
 
     @property
     def address(self) -> str:
@@ -57,7 +62,7 @@ def _handler(upstream: Upstream) -> type[BaseHTTPRequestHandler]:
         def answer(self) -> None:
             self.rfile.read(int(self.headers.get("content-length") or 0))
             upstream.seen.append((self.command, self.path, {k.lower(): v for k, v in self.headers.items()}))
-            time.sleep(upstream.delay)
+            upstream.answering.wait()
             body = json.dumps({"upstream": upstream.name}).encode()
             self.send_response(upstream.status)
             self.send_header("content-type", "application/json")
