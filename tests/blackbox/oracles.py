@@ -148,6 +148,8 @@ def honest(world: World, seen: Seen) -> Iterator[str]:
         kind = (answer.header("content-type") or "").split(";")[0]
         if kind != "application/problem+json":
             yield f"O6: {answer.status} is {kind or 'without a content type'}, not application/problem+json"
+        if answer.header("x-content-type-options") != "nosniff":
+            yield f"O6 (C08): browsers may take {answer.status} for something else than its media type says"
         if seen.case.method == "HEAD":
             continue
         if not isinstance(answer.code, str) or not re.fullmatch(r"[a-z][a-z0-9-]*", answer.code):

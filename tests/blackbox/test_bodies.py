@@ -159,6 +159,8 @@ TYPES = [
     Case("C02-case", typed("application/JSON"), {200, 201}, same_as=typed("application/json")),
     Case("C02-charset", typed('application/json ; charset="UTF-8"'), {200, 201}, same_as=typed("application/json")),
     Case("C02-other-parameter", typed("application/json;version=1"), {200, 201, 415}),
+    Case("C04-declared", v2("xml", XML, "application/xml"), {400, 415}),
+    Case("C04-declared-harmless", v2("xml", b"<a>1</a>", "application/xml"), {400, 415}),
     Case("C04-not-declared", typed("application/xml", body=XML), {415}),
     Case("C04-text-xml", typed("text/xml; charset=utf-8", body=XML), {415}),
     Case("C05", typed("application/json", body=BOMB, more=("Content-Encoding: gzip",)), {413, 415}),

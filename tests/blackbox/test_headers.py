@@ -27,6 +27,12 @@ def _upstream_has_none(*names: str) -> Callable[[World, Exchange], None]:
     return check
 
 
+def _own_request_id(world: World, exchange: Exchange) -> None:
+    entry = next(e for e in reversed(world.journal.since()) if e.header("x-probe"))
+    (told,) = entry.all("x-request-id")
+    assert told != "forged", "the upstream takes the client's word for which request it is"
+
+
 def _is_post(world: World, exchange: Exchange) -> None:
     if exchange.status == 200:
         entry = next(e for e in reversed(world.journal.since()) if "override" in e.path)
@@ -76,6 +82,7 @@ HEADERS = [
     Case("H04", get("X_Forwarded_For: 1.2.3.4"), {400}, untraced=CODEC),
     Case("H04-mixed", get("X-Forwarded_For: 1.2.3.4"), {400}, untraced=CODEC),
     Case("H05", get(PROBE, *FORGED), {200}, check=_upstream_has_none(*MARKS)),
+    Case("H05-request-id", get(PROBE, "X-Request-Id: forged"), {200}, check=_own_request_id),
     Case("H05-digest", get("X-Sidegate-Operation: - -/-/-", target="/v1/items?limit=1000"), {400}),
     Case(
         "H05-claims",

@@ -13,6 +13,7 @@ from tests.bench.load import Target, drive, request
 from tests.blackbox import http1
 from tests.e2e import processes
 from tests.features.hop import Hop, contract, operation, serve
+from xds.keyfile import add
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +28,7 @@ def _answered_by_the_proxy(operation: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def hop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hop]:
+def hop(tmp_path_factory: pytest.TempPathFactory, keys: list[str]) -> Iterator[Hop]:
     paths = {
         "/spoofed": {"get": limited("spoofed")},
         "/burst": {"get": limited("burst", limit=LIMIT)},
@@ -35,9 +36,21 @@ def hop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hop]:
         "/keys": {"get": _answered_by_the_proxy(limited("keys", by=["header:x-key"]))},
         "/doubled": {"get": limited("doubled", by=["header:x-key"])},
         "/reloaded": {"get": limited("reloaded")},
+        "/keyed": {"get": {**limited("keyed", by=["client"]), "security": [{"key": []}]}},
     }
-    with serve(tmp_path_factory.mktemp("limits"), contract(paths)) as running:
+    folder = tmp_path_factory.mktemp("limits")
+    keys.append(add(folder / "consumers.yaml", "mobile"))
+    files = {"keys/consumers.yaml": (folder / "consumers.yaml").read_text()}
+    schemes = {"key": {"type": "apiKey", "in": "header", "name": "X-Api-Key"}}
+    document = contract(paths, components={"securitySchemes": schemes})
+    settings = {"security": {"key": {"keys": {"file": "keys/consumers.yaml"}}}}
+    with serve(folder, document, settings=settings, files=files) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def keys() -> list[str]:
+    return []
 
 
 def ask(hop: Hop, path: str, *headers: str) -> http1.Answer:
@@ -69,6 +82,25 @@ def test_r02_a_doubled_or_padded_header_is_no_other_bucket(hop: Hop) -> None:
     """The first value counts, without the spaces around it; upper and lower case are two values, as in HTTP."""
     forms = (("x-key: a",), ("X-KEY:  a  ",), ("x-key: a", "x-key: b"), ("x-key: a",))
     assert statuses(hop, "/doubled", *forms) == [200, 200, 200, 429]
+
+
+def test_r02_a_key_that_is_written_otherwise_is_no_other_bucket(hop: Hop, keys: list[str]) -> None:
+    """It is the consumer's bucket, or 401, and what is 401 takes nothing of it."""
+    (key,) = keys
+    escaped = "".join(f"%{ord(sign):02x}" for sign in key)
+    wrong = (
+        (key.swapcase(),),
+        (escaped,),
+        (f'"{key}"',),
+        (key, key),
+        (key, "x"),
+        (f"{key},{key}",),
+        (f"{key[:5]} {key[5:]}",),
+    )
+    for each in wrong:
+        assert ask(hop, "/keyed", *(f"x-api-key: {value}" for value in each)).status == 401, each
+    lines = (f"x-api-key: {key}", f"X-API-KEY:   {key}  ", f"x-Api-Key:{key}", f"x-api-key: {key}")
+    assert statuses(hop, "/keyed", *((line,) for line in lines)) == [200, 200, 200, 429]
 
 
 def test_r04_a_thousand_at_once(hop: Hop) -> None:

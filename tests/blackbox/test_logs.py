@@ -9,6 +9,7 @@ import pytest
 
 from tests.blackbox.case import PUBLIC, request
 from tests.blackbox.world import World
+from tests.waiting import until
 
 NASTY = [
     '"}{"status":200,"x":"',
@@ -58,6 +59,16 @@ def test_o01_no_client_spoils_a_batch_of_spans(header: str, world: World) -> Non
     if exchange.status == 200:
         assert world.collector.wait(trace, lambda found: any(s.kind == 2 for s in found)), world.collector.broken
     assert world.collector.broken == []
+
+
+def test_h22_no_client_fills_the_log(world: World) -> None:
+    """What a client says beside the request is cut or left out: 10 kB of headers make no line of 10 kB."""
+    trace = f"{time.time_ns():032x}"
+    said = [f"{name}: k={'v' * 3_000}" for name in ("baggage", "tracestate", "User-Agent", "Referer")]
+    world.ask(world.fill(request("/v1/public/x", token=PUBLIC, headers=said), trace))
+    until(lambda: any(trace in line.values() for line in world.log()), lambda: world.gateway.output[-2000:])
+    (line,) = (line for line in world.log() if trace in line.values())
+    assert len(json.dumps(line)) < 3_000, line
 
 
 def _told(world: World, trace: str) -> dict[str, object]:

@@ -91,6 +91,7 @@ def test_the_row_finds_a_wrong_status_and_code(open_world: World) -> None:
 def test_o6_finds_plain_text_and_stack_traces(open_world: World) -> None:
     assert "not application/problem+json" in found(open_world, Case("t", request("/plain"), {400}), oracles.honest)
     assert "gives away" in found(open_world, Case("t", request("/trace"), {500}), oracles.honest)
+    assert "something else" in found(open_world, Case("t", request("/plain"), {400}), oracles.honest)
 
 
 def test_o7_finds_what_was_never_told(open_world: World) -> None:

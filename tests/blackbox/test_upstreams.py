@@ -18,8 +18,10 @@ MIB = 1 << 20
 LARGE = 10 * MIB
 
 
-def _answer(head: str, body: bytes = b"ok") -> bytes:
-    return b"HTTP/1.1 %s\r\n\r\n%s" % (head.encode("latin-1"), body)
+def _answer(head: str, body: bytes = b"ok", *, closes: bool = True) -> bytes:
+    """`closes` tells Envoy what the upstream does: else the next request may be sent on a connection that just ends."""
+    last = "\r\nconnection: close" if closes else ""
+    return b"HTTP/1.1 %s%s\r\n\r\n%s" % (head.encode("latin-1"), last.encode(), body)
 
 
 GOOD = "200 OK\r\ncontent-length: 2\r\ncontent-type: text/plain"
@@ -41,10 +43,17 @@ ANSWERS = {
     "/leaky": _answer(f"{GOOD}\r\nserver: Apache/1.3\r\nx-powered-by: PHP/4\r\nx-aspnet-version: 1\r\nx-fine: yes"),
     "/trace": _answer("500 Oops\r\ncontent-length: 23\r\nx-powered-by: PHP/4", b"Traceback: db.py line 3"),
     "/trace-open": _answer("500 Oops\r\ncontent-length: 23\r\nx-powered-by: PHP/4", b"Traceback: db.py line 3"),
+    # C08
+    "/untyped": _answer("200 OK\r\ncontent-length: 25", b"<script>alert(1)</script>"),
+    "/page": _answer("200 OK\r\ncontent-length: 25\r\ncontent-type: text/html", b"<script>alert(1)</script>"),
+    "/own-words": _answer(f"{GOOD}\r\nx-content-type-options: guess"),
+    "/told-to-guess": _answer(GOOD),
+    "/doubled": _answer(f"{GOOD}\r\nx-content-type-options: nosniff"),
     # U08
-    "/early": _answer(GOOD),
-    "/early-close": _answer(f"413 Too Large\r\nconnection: close\r\n{GOOD.partition(chr(10))[2]}"),
+    "/early": _answer(GOOD, closes=False),
+    "/early-close": _answer(f"413 Too Large\r\n{GOOD.partition(chr(10))[2]}"),
 }
+GUESS = {"x-content-type-options": "none"}
 UPLOADS = ("/early", "/early-close")
 MALFORMED = ("/nul", "/bad-name", "/huge-headers", "/many-headers", "/two-lengths", "/length-and-chunks",
              "/bad-length", "/bad-status", "/no-http")  # fmt: skip
@@ -58,6 +67,7 @@ def hop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hop]:
     paths = {path: {"get": operation()} for path in ANSWERS if path not in UPLOADS}
     paths |= {path: {"post": operation(requestBody=image)} for path in UPLOADS}
     paths["/trace"] = {"get": operation(x_sidegate=hidden)}
+    paths["/told-to-guess"] = {"get": operation(x_sidegate={"headers": {"response": {"set": GUESS}}})}
     with Raw(ANSWERS, frozenset(["/early"])) as raw:
         settings = {"services": {"svc": {"upstream": raw.url}}}
         document = contract(paths, **{"x-sidegate": strip})
@@ -101,7 +111,7 @@ def test_u04_what_is_not_http_is_502_and_nothing_of_it_is_shown(hop: Hop, path: 
     assert answer.status_code == 502, (answer.status_code, answer.headers)
     assert (answer.headers["content-type"], answer.json()["code"]) == ("application/problem+json", "upstream-failed")
     assert re.fullmatch(r"[0-9a-f]{32}", answer.json()["traceId"])
-    assert not [name for name in answer.headers if name.startswith("x-")]
+    assert [name for name in answer.headers if name.startswith("x-")] == ["x-content-type-options"]
 
 
 def test_u04_a_bare_carriage_return_makes_no_header(hop: Hop) -> None:
@@ -127,6 +137,25 @@ def test_u05_nor_why_it_failed_when_asked(hop: Hop) -> None:
     shown = hop.client.get("/trace-open")
     assert (shown.status_code, shown.text) == (500, "Traceback: db.py line 3")
     assert "x-powered-by" not in shown.headers
+
+
+@pytest.mark.parametrize("path", ["/untyped", "/page", "/good", "/doubled", "/trace", "/trace-open", "/bad-length"])
+def test_c08_no_browser_takes_an_answer_for_something_else(hop: Hop, path: str) -> None:
+    """The service's, that in place of the service's, and the gateway's own; nothing checks answers against the contract here."""
+    assert hop.client.get(path).headers.get_list("x-content-type-options") == ["nosniff"]
+
+
+def test_c08_nor_a_refusal_or_one_that_has_no_route(hop: Hop) -> None:
+    for answer in (hop.client.get("/nothing"), hop.client.delete("/good"), hop.client.get("/good?undeclared=1")):
+        assert answer.status_code in (400, 404, 405)
+        assert answer.headers.get_list("x-content-type-options") == ["nosniff"]
+    codec = hop.client.get("/good", headers={"x-long": "a" * 65_536})
+    assert (codec.status_code, codec.headers["x-content-type-options"]) == (431, "nosniff")
+
+
+@pytest.mark.parametrize(("path", "told"), [("/own-words", "guess"), ("/told-to-guess", "none")])
+def test_c08_a_service_or_its_contract_may_say_otherwise(hop: Hop, path: str, told: str) -> None:
+    assert hop.client.get(path).headers.get_list("x-content-type-options") == [told]
 
 
 @pytest.mark.parametrize(("path", "status"), [("/early", 200), ("/early-close", 413)])

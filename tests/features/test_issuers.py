@@ -140,6 +140,10 @@ def test_keys_stay_when_the_issuer_fails_and_rotate_when_it_is_back(
         until(lambda: len(served.asked) > before)  # noqa: B023
         assert status(ports["plain"], remote) == 200
     assert not other.asked
+    before, served.hangs = len(served.asked), True
+    until(lambda: len(served.asked) > before)
+    assert status(ports["plain"], remote) == 200
+    served.hangs = False
     fresh = Issuer("https://remote.test")
     served.answer = (200, {}, fresh.jwks().encode())
     until(lambda: status(ports["plain"], fresh) == 200)

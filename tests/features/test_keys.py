@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.processes import Admin
 from tests.features.hop import Hop, contract, operation, serve
 from tests.waiting import until
 from xds.keyfile import add, revoke
@@ -278,7 +279,9 @@ def test_a_key_is_gone_once_it_is_revoked_and_new_ones_come(hop: Hop, keys: dict
 
 
 def test_no_key_is_in_what_a_node_holds(hop: Hop, keys: dict[str, str]) -> None:
-    """Neither in the project nor in anything that the gateway wrote."""
+    """Neither in the project nor in anything that the gateway wrote; nor in what Envoy shows of itself (O-05)."""
     texts = [path.read_bytes() for path in hop.folder.rglob("*") if path.is_file()]
     assert not [text for text in texts for key in keys.values() if key.encode() in text]
-    assert not [key for key in keys.values() if key in hop.gateway.output]
+    shown = Admin(hop.gateway.roles()["envoy"].pid).get("/config_dump?include_eds")
+    assert "auth" in shown
+    assert not [key for key in keys.values() if key in hop.gateway.output or key in shown]

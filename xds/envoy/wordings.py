@@ -15,6 +15,7 @@ from envoy_data_plane.envoy.config.core.v3 import DataSource, SubstitutionFormat
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import ResponseMapper
 
 from xds.envoy.filters import trace
+from xds.envoy.filters.context import NOSNIFF
 from xds.envoy.names import METADATA
 from xds.envoy.replies import ANY, KEPT, PROBLEM, REPLIES, Reply, added, when
 from xds.envoy.typed import overwrite
@@ -129,7 +130,8 @@ def _split(media: str, body: str) -> dict[str, str]:
 
 def mappers() -> Iterator[ResponseMapper]:
     """The mappers that read those texts; they come before the usual ones, and pass over routes without any."""
-    media = [overwrite("content-type", f"%CEL({ERRORS}['{SERVICE}']['type'])%")]
+    # what stands in the place of an answer meets no filter
+    media = [overwrite("content-type", f"%CEL({ERRORS}['{SERVICE}']['type'])%"), NOSNIFF]
     replaced = f"{_GUARD} && '{SERVICE}' in {ERRORS} && response.code_details == ''"
     yield ResponseMapper(filter=when(replaced), headers_to_add=media, body_format_override=KEPT)
     plain = []

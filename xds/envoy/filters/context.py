@@ -2,16 +2,25 @@
 
 It overwrites, so that whatever a client sent is gone. Delivered by ExtensionConfigDiscovery, since the names of the headers
 that carry claims are settings. What only the companion reads is not here but in its question: most requests have none.
+
+It is the last that an answer meets, whoever gave it, so it tells browsers to believe the media type of all of them.
 """
 
 from __future__ import annotations
 
 from envoy_data_plane.envoy.config.common.mutation_rules.v3 import HeaderMutation as Mutation
+from envoy_data_plane.envoy.config.core.v3 import HeaderValue, HeaderValueOption, HeaderValueOptionHeaderAppendAction
 from envoy_data_plane.envoy.extensions.filters.http.header_mutation.v3 import HeaderMutation, Mutations
 
 from xds import headers
 from xds.envoy.typed import set_header
 from xds.model import Gateway, JwtScheme
+
+NOSNIFF = HeaderValueOption(
+    header=HeaderValue(key="x-content-type-options", value="nosniff"),
+    append_action=HeaderValueOptionHeaderAppendAction.ADD_IF_ABSENT,
+)
+"""No browser guesses a page out of JSON (Fetch, "X-Content-Type-Options header"), unless the answer says otherwise."""
 
 
 def context(gateway: Gateway) -> HeaderMutation:
@@ -20,7 +29,8 @@ def context(gateway: Gateway) -> HeaderMutation:
         *(Mutation(remove=name) for name in _claim_headers(gateway)),
         set_header(headers.TRACE, "%TRACE_ID%"),
     ]
-    return HeaderMutation(mutations=Mutations(request_mutations=mutations))
+    answers = [Mutation(append=NOSNIFF)]
+    return HeaderMutation(mutations=Mutations(request_mutations=mutations, response_mutations=answers))
 
 
 def _claim_headers(gateway: Gateway) -> list[str]:
