@@ -6,15 +6,19 @@ The only HTTP of Sidegate's own that listens on every address: it says nothing o
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 from xds.http.reach import Reach
 from xds.http.scrape import CONTENT_TYPE
 
 PROBE = "/probe/"
-PATIENCE_S = 5.0
+PATIENCE_S = 60.0
+"""For the app's answers: how long is too long the kubelet says, by `timeoutSeconds`."""
+_OWN = frozenset(("connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"))
+"""Headers of one connection alone (RFC 9110, section 7.6.1)."""
 
 
 @dataclass(slots=True)
@@ -36,12 +40,12 @@ class Probes:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             return
-        status, body, kind = await self._answer(scope["method"], scope["path"])
+        status, body, kind = await self._answer(scope["method"], scope["path"], scope)
         headers = [(b"content-type", kind.encode()), (b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
-    async def _answer(self, method: str, path: str) -> tuple[int, bytes, str]:
+    async def _answer(self, method: str, path: str, scope: Mapping[str, Any]) -> tuple[int, bytes, str]:
         if method not in ("GET", "HEAD"):
             return _json(405, title="Method Not Allowed")
         if path == "/live":
@@ -53,17 +57,18 @@ class Probes:
             return _json(status, ready=not missing, missing=missing, **noted)
         if path == "/metrics" and (text := await self.metrics()) is not None:
             return 200, text.encode(), CONTENT_TYPE
-        if path.startswith(PROBE) and path.removeprefix(PROBE) in self.probes:
-            return await self._app(path.removeprefix(PROBE))
+        asked = _asked(scope)
+        if path.startswith(PROBE) and _meant(asked) in map(_meant, self.probes):
+            return await self._app(asked, _headers(scope))
         return _json(404, title="Not Found")
 
-    async def _app(self, probe: str) -> tuple[int, bytes, str]:
-        """The app's own probe: it listens on loopback, where no kubelet reaches it."""
+    async def _app(self, probe: str, headers: Mapping[str, str]) -> tuple[int, bytes, str]:
+        """The app's own probe, as the kubelet asks: the app listens on loopback, where no kubelet reaches it."""
         import httpx
 
         port, _, path = probe.partition("/")
         try:
-            answer = await self._reach.ask("GET", f"http://127.0.0.1:{port}/{path}")
+            answer = await self._reach.ask("GET", f"http://127.0.0.1:{port}/{path}", headers=headers)
         except httpx.HTTPError as error:
             return _json(503, title=f"the app does not answer: {error or type(error).__name__}")
         return _json(answer.status_code, title="as the app answered")
@@ -79,6 +84,26 @@ def probe(text: str) -> str:
     if not slash or not port.isdigit() or not 0 < int(port) < 65536:
         raise ValueError(f"'{text}' is not PORT/PATH, as 9000/healthz")
     return text
+
+
+def _asked(scope: Mapping[str, Any]) -> str:
+    """The probe that is asked for, as it was written."""
+    path: str = scope["raw_path"].partition(b"?")[0].decode("latin-1")
+    query: str = scope["query_string"].decode("latin-1")
+    return path.removeprefix(PROBE) + (f"?{query}" if query else "")
+
+
+def _meant(probe: str) -> tuple[str, str]:
+    """A probe's path without escapes, and its query: kubelets escape what the pod says bare, and send no fragment."""
+    path, _, query = probe.partition("#")[0].partition("?")
+    return unquote(path), query
+
+
+def _headers(scope: Mapping[str, Any]) -> dict[str, str]:
+    """The probe's own headers. `Host` is the app's business only where the pod names one: else it is this port's."""
+    pairs = ((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])
+    here = f":{(scope.get('server') or ('', ''))[1]}"
+    return {name: value for name, value in pairs if name not in _OWN and not (name == "host" and value.endswith(here))}
 
 
 def _json(status: int, **content: Any) -> tuple[int, bytes, str]:
