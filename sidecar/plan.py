@@ -8,11 +8,10 @@ from dataclasses import dataclass, field, replace
 from sidecar.scopes import twins
 from sidecar.validate import Validators
 from xds.compile import Compilation
+from xds.handshake import KEPT
 from xds.model import Operation, Version
 from xds.policy.bundle import Bundle
 
-KEPT = 3
-"""How many digests of one service version are offered to the control plane, whatever routes name."""
 MOST = 64
 """How many are held at the most, while no control plane says which of them routes name."""
 

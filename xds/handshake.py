@@ -20,6 +20,8 @@ RATE_LIMIT = "ratelimit"
 """The name of the rate limit service, which is given limits and nothing else."""
 RESERVED = frozenset({EDGE, RATE_LIMIT, "platform"})
 """No service can be called so: who may be that node is no service's to say, and policies/platform/ is for everybody."""
+KEPT = 3
+"""How many digests of one service version a companion offers, whatever routes name."""
 EVERY_S = 2.0
 """How often a sign of life is due of few companions, and a report of the one beside a control plane is repeated."""
 MISSED = 3

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from sidecar.plan import KEPT, MOST, Plan, next_plan, trimmed
+from sidecar.plan import MOST, Plan, next_plan, trimmed
 from tests.projects import CONTRACT, compiled, pets
+from xds.handshake import KEPT
 
 
 def compilation(limit: int):

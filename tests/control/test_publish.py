@@ -124,7 +124,7 @@ def test_a_builder_that_fails_takes_nothing_away(desk):
     desk.report(new)
     assert desk.ads.snapshot(EVERYTHING) is snapshot
     assert desk.served() == digests
-    assert desk.publisher.problems
+    assert desk.publisher.problems(EVERYTHING)
 
 
 @desk
@@ -249,6 +249,6 @@ def test_what_breaks_while_the_next_is_chosen_is_told_and_nothing_more(monkeypat
         wanted = d.want(pets()).digests
         monkeypatch.setattr("xds.control.publish.next_for", breaks)
         d.report(wanted)
-        assert d.publisher.problems == ("LookupError: unexpected",)
+        assert d.publisher.problems(EVERYTHING) == ("LookupError: unexpected",)
 
     asyncio.run(test())

@@ -12,14 +12,14 @@ from typing import Any
 import grpc
 import grpc.aio
 
+from xds.ads.ending import ending
 from xds.ads.events import Client, Connected, Denied, Disconnected, Event
 from xds.ads.identity import EXPIRED, Identity, identity_of
-from xds.ads.machine import ProtocolError, Refusals
+from xds.ads.machine import Refusals
 from xds.ads.messages import Node, Response
 from xds.ads.session import DELTA, SOTW, Forbidden, Pace, Session, Variant
 from xds.snapshot.resource import Resource, Snapshot
 from xds.snapshot.types import CLUSTER, LISTENER
-from xds.snapshot.wire import WireError
 
 log = logging.getLogger("sidegate")
 
@@ -68,6 +68,7 @@ class AdsServer:
         self._snapshots: dict[str, Snapshot] = {}
         self._history: dict[str, deque[Snapshot]] = {}
         self._sessions: dict[Session, asyncio.Task[Any]] = {}
+        self._joined: dict[str, dict[Session, None]] = {}
         self._dropped: dict[Session, tuple[grpc.StatusCode, str]] = {}
         self._refused: OrderedDict[tuple[str, str], Refusals] = OrderedDict()
         self._encoded: OrderedDict[tuple[Any, ...], bytes] = OrderedDict()
@@ -116,10 +117,22 @@ class AdsServer:
             raise EmptySnapshot(f"a snapshot for {group!r} without a {' or a '.join(missing)} is never published")
         self._snapshots[group] = snapshot
         self._history.setdefault(group, deque(maxlen=_HISTORY)).append(snapshot)
-        for session in self._sessions:
-            if session.group == group and session.machine is not None:
+        for session in self._joined.get(group, ()):
+            if session not in self._dropped:
                 session.offer(snapshot)
         self._beat()
+
+    def forget(self, group: str) -> bool:
+        """Lets go of what was published for a group, unless a node of it is connected; whether it did."""
+        if group in self._joined:
+            return False
+        self._snapshots.pop(group, None)
+        self._history.pop(group, None)
+        return True
+
+    def nodes(self, group: str) -> int:
+        """How many nodes of a group are connected; without those that are given some types only."""
+        return sum(s.types is None for s in self._joined.get(group, ()))
 
     def clients(self) -> tuple[Client, ...]:
         """All streams whose node is known, oldest first."""
@@ -135,7 +148,7 @@ class AdsServer:
         Empty means live. No connected node at all is something missing; nodes that are given some types only do not count.
         """
         end = time.monotonic() + timeout
-        while (missing := self._missing(group)) and (left := end - time.monotonic()) > 0:
+        while (missing := self.missing(group)) and (left := end - time.monotonic()) > 0:
             try:
                 async with asyncio.timeout(left):
                     await self._pulse.wait()
@@ -143,10 +156,11 @@ class AdsServer:
                 continue
         return missing
 
-    def _missing(self, group: str) -> tuple[str, ...]:
+    def missing(self, group: str) -> tuple[str, ...]:
+        """What keeps a group's newest snapshot from being live now, as `live` says it."""
         if group not in self._snapshots:
             return (f"nothing was published for group {group!r}",)
-        sessions = [s for s in self._sessions if s.group == group and s.node and s.types is None]
+        sessions = [s for s in self._joined.get(group, ()) if s.types is None]
         if not sessions:
             return (f"no node of group {group!r} is connected",)
         return tuple(f"node {s.node.id!r} does not hold it" for s in sessions if s.node and not s.live)
@@ -167,6 +181,7 @@ class AdsServer:
             lambda url, version: self._recall(group, url, version),
             self._refused.get((group, node.id)),
         )
+        self._joined.setdefault(group, {})[session] = None
         self.report(Connected(node, session.peer, group, snapshot is not None))
 
     def _recall(self, group: str, type_url: str, version: str) -> Mapping[str, Resource] | None:
@@ -219,22 +234,15 @@ class AdsServer:
         """How a stream ends: the status to end it with (None: as the client did), and the reason."""
         if dropped := self._dropped.pop(session, None):
             return dropped
-        error = None if task.cancelled() else task.exception()
-        if isinstance(error, WireError):
-            return grpc.StatusCode.INVALID_ARGUMENT, f"not a discovery request: {error}"
-        if isinstance(error, Forbidden):
-            return grpc.StatusCode.PERMISSION_DENIED, str(error)
-        if isinstance(error, ProtocolError):
-            return grpc.StatusCode.RESOURCE_EXHAUSTED if error.exhausted else grpc.StatusCode.INVALID_ARGUMENT, str(
-                error
-            )
-        if isinstance(error, (grpc.aio.UsageError, grpc.aio.BaseError, asyncio.CancelledError)) or error is None:
-            return None, ""
-        return grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}"
+        return ending(None if task.cancelled() else task.exception())
 
     def _leave(self, session: Session, reason: str) -> None:
         self._sessions.pop(session, None)
         self._dropped.pop(session, None)
+        if (beside := self._joined.get(session.group)) is not None:
+            beside.pop(session, None)
+            if not beside:
+                del self._joined[session.group]
         if session.machine is not None and session.node is not None and session.machine.refusals:
             self._refused[session.group, session.node.id] = session.machine.refusals
             if len(self._refused) > _REMEMBERED_NODES:

@@ -72,7 +72,8 @@ class Group:
     `gateway` is what they are given, `settled` the wanted gateway of which they have all their part; `in_use` the digests
     that their routes may name: the given ones, and those before as long as not every node has said that it holds the newest.
     `named` is what the routes name in filters, and `former` what they named before: filters get both, so that no route names
-    what its filter does not know.
+    what its filter does not know. `alone` says since when (monotonic seconds) none of its nodes is connected, `problems` why it
+    was not given what it should have by now.
     """
 
     service: str
@@ -83,6 +84,8 @@ class Group:
     in_use: dict[str, tuple[str, ...]] = field(default_factory=dict)
     named: Named = Named()
     former: Named = Named()
+    alone: float | None = None
+    problems: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:

@@ -107,7 +107,6 @@ class ControlPlane:
             step.set("sidegate.refused", sorted(compilation.refused))
         with self.traces.root("publish") as step:
             self.publisher.want(compilation, noticed)
-            self.server.recheck()
             step.set("sidegate.digests", [f"{name} {digest}" for name, digest in compilation.digests.items()])
         await self.companions.compiled()
         self.publisher.prepare()

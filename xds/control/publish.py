@@ -17,6 +17,7 @@ from xds.control.events import Diagnosed, Event, Live, PolicyLive
 from xds.control.groups import EVERYTHING, Companion, Group, group_key
 from xds.control.parts import ahead, next_for, part_of
 from xds.control.share import ANYWHERE, Stand
+from xds.control.waning import FORGET_S, idle, is_over, needed, observed
 from xds.envoy import Profile, lower
 from xds.envoy.codec import encode
 from xds.envoy.named import named
@@ -29,8 +30,6 @@ log = logging.getLogger("sidegate")
 AHEAD_S = 60.0
 """How long a replica whose companions hold something newer than its own sources waits for the same to come to it."""
 
-FORGET_S = 600.0
-"""How long a companion that is gone is still listed."""
 STANDS = 64
 """In how many different places the proxies of one service may stand."""
 ASKED = 1024
@@ -57,15 +56,15 @@ class Publisher:
     groups: dict[str, Group] = field(default_factory=dict)
     companions: dict[str, Companion] = field(default_factory=dict)
     _beside: dict[str, set[str]] = field(default_factory=dict)
-    problems: tuple[str, ...] = ()
     _asked: set[tuple[str, Stand]] = field(default_factory=set)
     _prepared: dict[str, tuple[Gateway, Snapshot]] = field(default_factory=dict)
     _announcing: asyncio.Task[None] | None = None
 
     def want(self, compilation: Compilation, noticed: float) -> None:
-        """Take over a compilation; publish what of it may go out."""
+        """Take over a compilation; publish what of it may go out, to whom that still concerns."""
         before = self.wanted
         self.wanted, self.noticed = compilation, noticed
+        self.ads.recheck()
         for service, stand in tuple(self._asked):
             self.join(service, stand)
         if compilation.diagnostics != before.diagnostics:
@@ -112,22 +111,42 @@ class Publisher:
 
     def needed(self, service: str) -> dict[str, list[str]]:
         """The digests that routes of a service's nodes may name."""
-        needed: dict[str, dict[str, None]] = {}
-        for group in (g for g in self.groups.values() if g.service == service):
-            for version, digests in group.in_use.items():
-                needed.setdefault(version, {}).update(dict.fromkeys(digests))
-        return {version: list(digests) for version, digests in needed.items()}
+        return needed(self._of(service))
 
     def sweep(self) -> None:
-        """Let go of companions that are long gone, and publish what waited for some that are gone by now."""
+        """Let go of companions, groups and digests that are long gone; publish what waited for companions gone by now."""
         now = time.monotonic()
         for companion in [c for c in self.companions.values() if now - c.seen > FORGET_S]:
             self._drop(companion)
+        for group in tuple(self.groups.values()):
+            before = group.in_use
+            observed(group, self.ads, now)
+            if group.in_use != before:
+                self.on_use(group.service)
+            if group.key != self.own and is_over(group, self._beside.get(group.service, ()), now):
+                self._let_go(group)
         self.advance()
+
+    def problems(self, service: str) -> tuple[str, ...]:
+        """Why nodes of a service were not given what they should have by now."""
+        return tuple(dict.fromkeys(problem for group in self._of(service) for problem in group.problems))
+
+    def _of(self, service: str) -> list[Group]:
+        return [group for group in self.groups.values() if group.service == service]
+
+    def _let_go(self, group: Group) -> None:
+        """Forget a group, unless a node of it is there. It is made anew for whoever comes back."""
+        if self.ads.forget(group.key):
+            del self.groups[group.key]
+            self._prepared.pop(group.key, None)
+            self.on_use(group.service)
 
     def _drop(self, companion: Companion) -> None:
         del self.companions[companion.name]
-        self._beside[companion.service].discard(companion.name)
+        beside = self._beside[companion.service]
+        beside.discard(companion.name)
+        if not beside:
+            del self._beside[companion.service]
 
     def living(self, service: str) -> list[Companion]:
         """The companions of a group that were heard of lately."""
@@ -147,7 +166,10 @@ class Publisher:
             if len(self._asked) < ASKED:
                 self._asked.add((service, stand))
             return key
-        if sum(g.service == service for g in self.groups.values()) >= STANDS:
+        beside = self._of(service)
+        if len(beside) >= STANDS and (unused := idle(beside, self.ads)):
+            self._let_go(unused)
+        elif len(beside) >= STANDS:
             raise ValueError(f"the nodes of {service or EDGE} stand in more than {STANDS} places")
         self._asked.discard((service, stand))
         self.groups[key] = Group(service, stand)
@@ -156,7 +178,7 @@ class Publisher:
 
     def advance(self, service: str | None = None) -> None:
         """Give every group what it may have by now, or those of one service."""
-        for group in [g for g in self.groups.values() if service in (None, g.service)]:
+        for group in [*self.groups.values()] if service is None else self._of(service):
             if group.settled is self.wanted.gateway:
                 continue
             try:
@@ -167,12 +189,12 @@ class Publisher:
                 self._publish(group, gateway)
             except Exception as error:
                 # Whatever a builder did not expect: what is in force stays, and readiness says so.
-                self.problems = (f"{type(error).__name__}: {error}",)
+                group.problems = (f"{type(error).__name__}: {error}",)
                 log.exception("not published; the last good snapshot stays in force")
 
     def _settle(self, group: Group) -> None:
         """Nothing that companions report changes what a group has once it has all that is wanted for it."""
-        group.settled = self.wanted.gateway if group.gateway == self._wanted_by(group) else None
+        group.settled, group.problems = self.wanted.gateway if group.gateway == self._wanted_by(group) else None, ()
 
     def _wanted_by(self, group: Group) -> Gateway:
         return part_of(self.wanted.gateway, group.service, self.own)
@@ -191,10 +213,11 @@ class Publisher:
     def _publish(self, group: Group, gateway: Gateway) -> None:
         started = time.perf_counter()
         before, snapshot = group.gateway, self._lowered(group, gateway)
-        self.problems = snapshot.consistent()
-        if self.problems:
-            log.error("not published: %s", "; ".join(self.problems))
+        group.problems = snapshot.consistent()
+        if group.problems:
+            log.error("not published: %s", "; ".join(group.problems))
             return
+        self.ads.publish(group.key, snapshot)
         group.gateway, group.snapshot = gateway, snapshot
         now = named(gateway)
         group.named, group.former = now, group.former_for(now)
@@ -202,7 +225,6 @@ class Publisher:
             name = f"{version.service}/{version.name}"
             group.in_use[name] = tuple(dict.fromkeys((version.digest, *group.in_use.get(name, ()))))
         self.on_use(group.service)
-        self.ads.publish(group.key, snapshot)
         self.keep(group.key, snapshot)
         log.debug("lowered in %.0f ms", 1000 * (time.perf_counter() - started))
         self._announcing = asyncio.get_running_loop().create_task(self._announce(group, before))
@@ -230,7 +252,7 @@ class Publisher:
         gateway, snapshot = group.gateway, group.snapshot
         missing = await self.ads.live(group.key, timeout=30.0)
         if not missing and group.snapshot is snapshot:
-            group.in_use = {name: (digest,) for name, digest in group.digests.items()}
+            observed(group, self.ads, time.monotonic())
             self.on_use(group.service)
             seconds = time.monotonic() - self.noticed
             operations = await asyncio.to_thread(changed, before, gateway)

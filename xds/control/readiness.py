@@ -54,7 +54,7 @@ def lacking(publisher: Publisher, service: str) -> tuple[list[str], dict[str, st
     served = group.digests if group else {}
     if served != digests:
         missing.append("the newest digests are not published yet")
-    missing.extend(f"not published: {problem}" for problem in publisher.problems)
+    missing.extend(f"not published: {problem}" for problem in publisher.problems(service))
     return missing, served
 
 
