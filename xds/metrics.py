@@ -55,7 +55,6 @@ DEPRECATED = Metric(
     "requests of deprecated operations by who asked, once that is known: a key's consumer, `client:` and the token's client,"
     " `token:` and its scheme, or `anonymous`",
 )
-METRICS: tuple[Metric, ...] = (REQUESTS, DURATION, DEPRECATED)
 
 CONSUMERS = 2000
 """So many series of `DEPRECATED` a proxy counts: consumers come from files, but clients of tokens from their issuers. What is

@@ -26,8 +26,6 @@ class Node:
     id: str
     cluster: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    user_agent: str = ""
-    user_agent_version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +115,11 @@ def decode_node(data: bytes) -> Node:
     for number, kind, value in fields(data):
         if kind != BYTES:
             continue
-        if number in (1, 2, 6, 7):
+        if number in (1, 2):
             values[number] = text(value)
         elif number == 3:
             metadata = _struct(blob(value), _DEPTH)
-    return Node(values.get(1, ""), values.get(2, ""), metadata, values.get(6, ""), values.get(7, ""))
+    return Node(values.get(1, ""), values.get(2, ""), metadata)
 
 
 def _struct(data: bytes, depth: int) -> dict[str, Any]:

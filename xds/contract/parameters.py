@@ -23,7 +23,6 @@ _STYLES: dict[Location, tuple[str, ...]] = {
 _LOCATIONS = tuple(str(location) for location in _STYLES)
 _IGNORED_HEADERS = frozenset({"accept", "content-type", "authorization"})
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_HEADER_FIELDS = frozenset({"name", "in", "allowEmptyValue"})
 
 _Key = tuple[Location, str]
 

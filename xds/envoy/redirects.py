@@ -20,8 +20,6 @@ from xds.envoy.refused import listed
 from xds.envoy.routes import sound_authority
 from xds.model import Gateway
 
-HTTPS = 443
-
 
 def redirects(gateway: Gateway) -> Iterator[RouteConfiguration]:
     """One route configuration for each port that something is sent to."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 
 from xds.importing.export import Export, Method, X
@@ -16,12 +15,6 @@ class Checked(Enum):
     PARAMETERS = "the presence of parameters"
     BODY = "the body"
     BOTH = "the presence of parameters, and the body"
-
-
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    checked: Checked
-    words: str
 
 
 def checked(export: Export, method: Method) -> Checked:
