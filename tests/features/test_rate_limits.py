@@ -21,12 +21,17 @@ def limit(name: str, **more: object) -> dict[str, object]:
     return {"name": name, "by": [], "limit": 3, "per": "hour", **more}
 
 
-def limited(*limits: dict[str, object], **more: object) -> dict[str, object]:
-    return operation(x_sidegate={"rateLimits": list(limits)}, **more)
+def limited(*limits: dict[str, object], unchecked: bool = False, **more: object) -> dict[str, object]:
+    own = {"mode": "off", "policy": "none", "reason": "the service checks"} if unchecked else {}
+    return operation(x_sidegate={"rateLimits": list(limits), **own}, **more)
 
 
 def query(name: str, **schema: object) -> dict[str, object]:
     return {"name": name, "in": "query", "schema": {"type": "integer", **schema}}
+
+
+def spelled(name: str, location: str, kind: str = "integer", **more: object) -> dict[str, object]:
+    return {"name": name, "in": location, "required": location == "path", "schema": {"type": kind}, **more}
 
 
 BEARER = [{"bearer": []}]
@@ -67,6 +72,15 @@ PATHS = {
         "get": limited(
             limit("words", by=["param:q"]), parameters=[{"name": "q", "in": "query", "schema": {"type": "string"}}]
         )
+    },
+    "/sums": {"get": limited(limit("sums", by=["param:n"]), parameters=[query("n", type="number")])},
+    "/signs": {"get": limited(limit("signs", by=["param:n"]), parameters=[query("n", type="number")])},
+    "/either": {"get": limited(limit("eithers", by=["param:n"]), parameters=[query("n", type=["number", "string"])])},
+    "/ranks/{n}": {"get": limited(limit("ranks", by=["param:n"]), parameters=[spelled("n", "path")], unchecked=True)},
+    "/a+b/{n}.csv": {"get": limited(limit("lists", by=["param:n"]), parameters=[spelled("n", "path", "number")])},
+    "/label/{n}": {"get": limited(limit("labels", by=["param:n"]), parameters=[spelled("n", "path", style="label")])},
+    "/numbered": {
+        "get": limited(limit("numbered", by=["param:x-n"]), parameters=[spelled("x-n", "header")], unchecked=True)
     },
     "/five": {"get": limited(limit("fives", limit=10, cost=5))},
     "/burst": {"get": limited(limit("bursts", limit=3600, burst=2))},
@@ -179,6 +193,60 @@ def test_spelling_a_path_parameter_otherwise_is_no_way_around(hop: Hop) -> None:
 def test_spelling_a_query_parameter_otherwise_is_no_way_around(hop: Hop) -> None:
     spelled = ["?q=a+b+c", "?q=a%20b+c", "?q=a+b%20c", "?q=a%20b%20c", "?q=a%20b%20c&x"]
     assert statuses([hop.client.get(f"/search{target}") for target in spelled[:4]]) == [200, 200, 200, 429]
+
+
+@pytest.mark.parametrize(
+    ("usual", "others"),
+    [
+        ("/sums?n=1", ["/sums?n=1.0", "/sums?n=1e0", "/sums?n=10e-1", "/sums?n=1.00000000000000001"]),
+        (
+            "/signs?n=-2.5",
+            ["/signs?n=-2.50", "/signs?n=-25e-1", "/signs?n=%2d2.500", "/signs?n=-2.5000000000000000001"],
+        ),
+        ("/either?n=7", ["/either?n=7.0", "/either?n=70e-1", "/either?n=7.00", "/either?n=0.7e1"]),
+        ("/ranks/1", ["/ranks/01", "/ranks/+1", "/ranks/1.0", "/ranks/%31%2e"]),
+        ("/a+b/1.5.csv", ["/a+b/1.50.csv", "/a+b/15e-1.csv", "/a+b/1.500.csv", "/a+b/1.50000000000000001.csv"]),
+        ("/label/.1", ["/label/.-0", "/label/.01", "/label/.1.0", "/label/.1e0"]),
+    ],
+)
+def test_a_number_is_a_bucket_and_its_other_spellings_are_one_together(hop: Hop, usual: str, others: list[str]) -> None:
+    """A client cannot ask for one thing as often as it finds ways to write it; what is refused later counts, too."""
+    assert statuses([hop.client.get(usual) for _ in range(4)]) == [200, 200, 200, 429]
+    admitted = [hop.client.get(target).status_code for target in others]
+    assert (admitted[:3].count(429), admitted[3]) == (0, 429), admitted
+
+
+def test_numbers_that_differ_do_not_share(hop: Hop) -> None:
+    sums = [f"/sums?n={value}" for value in ("100", "-100", "0", "0.25", "123456789012345")]
+    others = ["/ranks/0", "/ranks/10", "/ranks/12345678901234567890", "/a+b/100.csv", "/label/.2", "/sums"]
+    for target in (*sums, *others, "/either?n=red", "/either?n=1a"):
+        assert statuses([hop.client.get(target) for _ in range(4)]) == [200, 200, 200, 429], target
+
+
+def test_a_number_in_a_header_too(hop: Hop) -> None:
+    def ask(*values: str) -> int:
+        return hop.client.get("/numbered", headers=[("x-n", value) for value in values]).status_code
+
+    for usual in ("1", "2"):
+        assert [ask(usual) for _ in range(4)] == [200, 200, 200, 429]
+    assert [ask("01"), ask("+1"), ask("1", "2"), ask("1.0"), ask("x")] == [200, 200, 200, 429, 429]
+    assert [ask() for _ in range(4)] == [200, 200, 200, 429]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"schema": {"type": "object", "properties": {"a": {"type": "string"}}}, "style": "deepObject"},
+        {"schema": {"type": "array", "items": {"type": "integer"}}},
+        {"schema": {"type": "array"}},
+        {"content": {"application/json": {"schema": {"type": "integer"}}}},
+    ],
+)
+def test_what_has_spellings_that_nobody_tells_apart_is_nothing_to_count_by(written: dict[str, object]) -> None:
+    asked = {"name": "n", "in": "query", **written}
+    document = contract({"/a": {"get": limited(limit("a", by=["param:n"]), parameters=[asked])}})
+    diagnostics = Compiler().compile(tree(pets(contract=json.dumps(document)))).diagnostics
+    assert [d.code for d in diagnostics if "many ways that mean the same" in d.message] == ["extension-value"]
 
 
 @pytest.mark.parametrize(

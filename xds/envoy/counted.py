@@ -10,9 +10,10 @@ from xds.envoy.costs import cel, constant
 from xds.envoy.filters.jwt import METADATA, payload_key
 from xds.envoy.profile import Profile
 from xds.envoy.routed import Routed
+from xds.envoy.spelled import MANY, counted, counted_path
 from xds.envoy.typed import set_header
 from xds.headers import IDENTITY, LIMIT, PREFIX
-from xds.model import Operation
+from xds.model import Operation, Parameter
 from xds.model.requirement import in_proxy, mixed
 from xds.native.plans import PER_PLAN, most
 from xds.native.rates import PARTS, PER_OPERATION, RateLimit, parameter
@@ -113,24 +114,31 @@ def _claims(name: str, operation: Operation) -> Iterator[str]:
 
 
 def _parameter(header: str, before: str, name: str, operation: Operation) -> Iterator[Mutation]:
-    """A space has several spellings in a query, and anything in a path, which nothing here decodes: all values with some
-    share a bucket, or each spelling would have one."""
+    """A space has several spellings in a query, a number anywhere, and anything in a path, which nothing here decodes: all
+    values with some share a bucket, or each spelling would have one."""
     found = parameter(operation, name)
-    match found.location if found else None:
+    if found is None:
+        raise ValueError(f"there is no parameter {name} to count by")
+    match found.location:
         case "query":
             written = f"request.headers['{WRITTEN}']"
             yield Mutation(remove=WRITTEN)
             yield set_header(WRITTEN, f"%QUERY_PARAM({name}):{LENGTH}%")
-            one = f"{written}.matches('[ +]') ? 'many spellings' : {written}"
+            one = f"{written}.matches('[ +]') ? {MANY} : ({counted(written, found)})"
             yield set_header(header, f"{before}%CEL('{WRITTEN}' in request.headers ? ({one}) : '')%")
             yield Mutation(remove=WRITTEN)
         case "header":
-            yield set_header(header, f"{before}%REQ({name}):{LENGTH}%")
+            yield set_header(header, f"{before}{_header(found)}")
         case "path":
-            path = r"request.url_path.matches(r'\x25') ? 'many spellings' : request.url_path"
-            yield set_header(header, f"{before}%CEL({path}):{LENGTH}%")
+            yield set_header(header, f"{before}%CEL({counted_path(found, operation)}):{LENGTH}%")
         case _:
-            raise ValueError(f"there is no parameter {name} to count by")
+            raise ValueError(f"{name} is nowhere to count by")
+
+
+def _header(found: Parameter) -> str:
+    plain, value = f"%REQ({found.name}):{LENGTH}%", f"request.headers['{found.name}']"
+    told = counted(value, found)
+    return plain if told == value else f"%CEL('{found.name}' in request.headers ? ({told}) : ''):{LENGTH}%"
 
 
 def planned(routed: Routed) -> bool:

@@ -217,7 +217,21 @@ def _by_problem(by: str, operation: Operation) -> str | None:
     spent = {"authorization", *(each.name for each in asked if each.place == "header")}
     if kind in ("header", "param") and name.lower() in spent:
         return f"`{by}`: it is a credential, which nobody sees once it is checked; count by `client`, who it is of"
-    return _parameter_problem(name, operation, ("query", "header", "path")) if kind == "param" else None
+    if kind != "param":
+        return None
+    return _parameter_problem(name, operation, ("query", "header", "path")) or _spellings(name, operation)
+
+
+def _spellings(name: str, operation: Operation) -> str | None:
+    """Of objects, lists of numbers and documents nothing here tells which texts mean the same; each would be a bucket."""
+    found = parameter(operation, name)
+    if found is None:
+        return None
+    types, items = found.shape.types, found.shape.items
+    listed = "array" in types and (items is None or items.types != {"string"})
+    if "string" in types or not (found.media_type or "object" in types or listed):
+        return None
+    return f"`{name}` can be written in many ways that mean the same; count by a text, a number or a list of texts"
 
 
 def _no_number(name: str, operation: Operation) -> str | None:
