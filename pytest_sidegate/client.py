@@ -23,6 +23,9 @@ Token = str | Mapping[str, Any] | None
 TIMEOUT_S = 60.0
 """For one answer. Long, since a slow machine is no broken contract."""
 
+_BROKEN_OFF = (http.client.HTTPException, ConnectionResetError, BrokenPipeError, TimeoutError)
+"""What comes of an answer that is none, or ends before its end."""
+
 PROXY = frozenset(
     (
         "rate-limited",
@@ -56,7 +59,7 @@ class ContractBroken(AssertionError):
     def __init__(self, exchange: Exchange, findings: Iterable[Finding | str] = ()) -> None:
         self.exchange = exchange
         told = [str(each) for each in findings] or [str(each) for each in exchange.findings]
-        line = f"{exchange.request.method} {exchange.request.path} -> {exchange.answer.status}"
+        line = f"{exchange.request.method} {exchange.request.path} -> {exchange.answer.status or 'no answer'}"
         super().__init__("\n".join((line, *(f"  {each}" for each in told))))
 
 
@@ -148,17 +151,27 @@ class Client:
         found = self._chosen(request)
         operation = found.operation if found else judged_as[1] if judged_as else None
         sent = self._with_credentials(request, operation, self.claims(token), key)
-        answer = exchanged(self.base, sent, self.timeout)
+        answer, broken = self._answered(sent, operation)
         verdict = self.verdicts.judge(sent.method, sent.path, sent.headers, sent.body) if self.verdicts else None
         mine = judged_as or ((found.version, found.operation, request) if found else None)
         version, judged = (mine[0], mine[1]) if mine else (None, None)
         exchange = Exchange(self.base, sent, verdict, answer, version, judged)
-        exchange = replace(exchange, findings=tuple(self._findings(exchange, mine)))
-        if self.seen is not None:
+        exchange = replace(exchange, findings=broken or tuple(self._findings(exchange, mine)))
+        if self.seen is not None and not broken:
             self.seen(exchange)
         if exchange.findings:
             raise ContractBroken(exchange)
         return Answer(exchange)
+
+    def _answered(self, sent: Written, operation: Operation | None) -> tuple[Answered, tuple[Finding, ...]]:
+        """The answer, or what a service has done that took the request and gave none. Raises OSError if nobody is there."""
+        try:
+            return exchanged(self.base, sent, self.timeout), ()
+        except _BROKEN_OFF as error:
+            if not self.is_service:
+                raise
+            words = f"there is no whole answer: {type(error).__name__}: {error}"[:300]
+            return Answered(0), (Finding(Part.STATUS, words, operation.place if operation else Place("")),)
 
     def claims(self, token: Token) -> Mapping[str, Any] | None:
         """The claims that a name stands for. Raises `LookupError` for a name that sidegate.yaml does not have."""

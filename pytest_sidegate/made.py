@@ -50,6 +50,16 @@ def made_of_header(maker: _Maker, at: _At) -> Any:
     return maker.make(schema, at.file, at.owner, 0)
 
 
+def header_of(files: Files, owner: Place, name: str, root: str) -> Mapping[str, Any]:
+    """The Header Object of a Response Object, by its name in lower case; nothing where there is none."""
+    maker = _Maker(files, {})
+    response, file = maker.follow(maker.value(owner.file or root, owner.pointer), owner.file or root)
+    headers = response.get("headers") if isinstance(response, dict) else None
+    listed = headers.items() if isinstance(headers, dict) else ()
+    found, _ = maker.follow(next((value for key, value in listed if key.lower() == name), None), file)
+    return found if isinstance(found, dict) else {}
+
+
 @dataclass(frozen=True, slots=True)
 class _At:
     value: Any

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
+from pytest_sidegate.directions import REFUSED, directed
 from pytest_sidegate.project import path_of
 from pytest_sidegate.wire import Written
 from xds.contract.shown import ShownOperation, ShownResponse
@@ -50,6 +51,10 @@ class Answered:
     def header(self, name: str) -> str | None:
         return next((value for known, value in self.headers if known == name), None)
 
+    def joined(self, name: str) -> str:
+        """All values of a header as one (RFC 9110, 5.2), since two of one value are another value."""
+        return ",".join(value for known, value in self.headers if known == name)
+
 
 @dataclass(slots=True)
 class Judge:
@@ -58,7 +63,7 @@ class Judge:
     version: Version
     files: Mapping[str, bytes]
     shown: Mapping[Place, ShownOperation]
-    _core: Any = None
+    _cores: dict[str, Any] = field(default_factory=dict)
 
     def answer(self, operation: Operation, request: Written, answer: Answered) -> tuple[Finding, ...]:
         """What is wrong with the answer to a request, nothing if it keeps the contract."""
@@ -87,7 +92,7 @@ class Judge:
     def _findings(self, side: str, request: _Request, response: _Response | None, place: Place) -> Iterator[Finding]:
         found: Exception | None = None
         try:
-            core = self._prepared()
+            core = self._prepared("readOnly" if response is None else "writeOnly")
             if response is None:
                 core.validate_request(request)
             else:
@@ -97,14 +102,16 @@ class Judge:
         if found is not None:
             yield Finding(Part.REQUEST if side == "request" else _part(found), _words(found), place)
 
-    def _prepared(self) -> Any:
-        if self._core is None:
+    def _prepared(self, hiding: str) -> Any:
+        """openapi-core with the contract as one direction reads it; most contracts read alike in both."""
+        word = hiding if any(hiding.encode() in data for data in self.files.values()) else ""
+        if word not in self._cores:
             from openapi_core import Config, OpenAPI
 
             document = document_of(self.files, self.version)
             config = Config(spec_validator_cls=None, extra_media_type_deserializers=dict(self._json_types()))
-            self._core = OpenAPI.from_dict(document, config=config)
-        return self._core
+            self._cores[word] = OpenAPI.from_dict(directed(document, word) if word else document, config=config)
+        return self._cores[word]
 
     def _json_types(self) -> Iterator[tuple[str, Any]]:
         """The media types with the ending `+json`, which openapi-core does not know for JSON."""
@@ -149,7 +156,7 @@ class _Response:
 
         self.status_code, self.data = answer.status, answer.body
         self.content_type = answer.header("content-type") or ""
-        self.headers = Headers(list(answer.headers))
+        self.headers = Headers([(name, answer.joined(name)) for name in dict.fromkeys(n for n, _ in answer.headers)])
 
 
 _PARTS = (
@@ -179,7 +186,11 @@ def _words(error: BaseException) -> str:
     for each in _chain(error):
         if inner := list(getattr(each, "schema_errors", None) or ()):
             return "; ".join(map(_schema_error, inner[:_MOST]))
-    return str(list(_chain(error))[-1])[:500]
+    innermost = list(_chain(error))[-1]
+    try:
+        return str(innermost)[:500]
+    except UnicodeDecodeError:  # openapi-core shows what it could not read as text
+        return "it cannot be read as its media type says"
 
 
 _MOST = 5
@@ -187,7 +198,9 @@ _MOST = 5
 
 def _schema_error(error: Any) -> str:
     at = "/".join(map(str, getattr(error, "absolute_path", ())))
-    return f"{f'/{at}: ' if at else ''}{getattr(error, 'message', error)}"[:300]
+    refused = {getattr(error, "validator", ""): getattr(error, "validator_value", None)} == REFUSED
+    words = "it must not be here" if refused else getattr(error, "message", error)
+    return f"{f'/{at}: ' if at else ''}{words}"[:300]
 
 
 def document_of(files: Mapping[str, bytes], version: Version) -> dict[str, Any]:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from pytest_sidegate.made import Unmade, made
+from pytest_sidegate.made import Unmade, header_of, made
 from pytest_sidegate.responses import Answered, Finding, Judge
 from pytest_sidegate.routing import Chosen, Routes
 from pytest_sidegate.target import Refused, target_of
-from pytest_sidegate.wire import Written, document
+from pytest_sidegate.wire import Written, document, simple
 from xds.contract.shown import ShownContent, ShownResponse
 from xds.model import MediaType, Operation, Version
 
@@ -207,7 +207,8 @@ def _headers(staged: Staged, version: Version, declared: ShownResponse) -> dict[
             )
         except Unmade:
             continue
-        found[name] = value if isinstance(value, str) else json_.dumps(value)
+        header = header_of(staged.files, declared.place, name, version.place.file)
+        found[name] = json_.dumps(value) if "content" in header else simple(value, header.get("explode") is True)
     return found
 
 

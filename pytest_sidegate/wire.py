@@ -103,6 +103,11 @@ def _simple(parameter: Parameter, value: Any, write: Any) -> str:
     return ",".join(_members(value, parameter.explode, write))
 
 
+def simple(value: Any, explode: bool) -> str:
+    """A value in the style `simple`, as headers of answers are written."""
+    return ",".join(_members(value, explode, _plain))
+
+
 def _members(value: Any, pairs: bool, write: Any) -> Iterator[str]:
     """The parts of a value: items, or of an object names and values, together or in turn."""
     if isinstance(value, dict):

@@ -50,7 +50,7 @@ def of_received(received: Received, files: Files) -> tuple[Section, ...]:
 
 def _answer(answer: Answered, findings: Iterable[Finding]) -> list[str]:
     """Status, headers, the beginning of the body, and what is wrong."""
-    lines = [str(answer.status)]
+    lines = [str(answer.status or "no answer")]
     lines += [f"{name}: {'***' if name in _SECRET else value}" for name, value in answer.headers]
     if answer.body:
         text = answer.body[: 4 * MOST_BODY].decode(errors="replace")

@@ -15,7 +15,7 @@ from werkzeug import Response
 from pytest_sidegate.made import Unmade, made
 from pytest_sidegate.project import Staged
 from pytest_sidegate.responses import Answered, Judge
-from pytest_sidegate.upstream import Lied, Upstream
+from pytest_sidegate.upstream import Lied, Upstream, stub
 from tests.plugin.service import BROKEN, ITEM, answers, contract, write
 from xds.model import Place
 
@@ -134,6 +134,34 @@ def test_what_is_made_keeps_the_contract(tmp_path: Path, name: str) -> None:
     case = next(c for c in _cases(staged) if c.operation.id == "get")
     answer = Answered(200, (("content-type", "application/json"),), json.dumps(value).encode())
     assert Judge(version, staged.files, shown).answer(operation, case.request, answer) == ()
+
+
+_LISTED = {"type": "array", "items": {"type": "integer"}}
+_PAIR = {"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "boolean"}}}
+HEADERS = {
+    "shown": ({"schema": _LISTED, "example": [1, 2]}, "1,2"),
+    "made": ({"schema": {**_LISTED, "minItems": 3}}, "1,1,1"),
+    "pairs": ({"schema": _PAIR, "example": {"a": 1, "b": True}}, "a,1,b,true"),
+    "exploded": ({"schema": _PAIR, "explode": True, "example": {"a": 1, "b": True}}, "a=1,b=true"),
+    "of a media type": ({"content": {"application/json": {"schema": _LISTED, "example": [1, 2]}}}, "[1, 2]"),
+    "referred to": ({"$ref": "#/components/headers/Sizes"}, "3,4"),
+}
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_headers_are_written_as_headers_are(tmp_path: Path, name: str) -> None:
+    header, written = HEADERS[name]
+    document = contract()
+    document["components"]["headers"] = {"Sizes": {"schema": _LISTED, "example": [3, 4]}}
+    document["paths"]["/items/{id}"]["get"]["responses"]["200"]["headers"] = {"X-Sizes": header}
+    staged = Staged.of(write(tmp_path, v1=document))
+    version = staged.version("shop", "v1")
+    operation = next(o for o in version.operations if o.id == "get")
+    made_up = stub(staged, version, operation)
+    assert made_up.headers["x-sizes"] == written
+    answer = Answered(200, tuple((k.lower(), v) for k, v in made_up.headers), made_up.get_data())
+    case = next(c for c in _cases(staged) if c.operation.id == "get")
+    assert Judge(version, staged.files, staged.shown(version)).answer(operation, case.request, answer) == ()
 
 
 def _cases(staged: Staged):  # type: ignore[no-untyped-def]
