@@ -88,6 +88,22 @@ def test_sources(tmp_path: Path) -> None:
     assert "contracts/pets/v1.yaml:" in found.what
 
 
+def test_a_pack_that_cannot_be_read_is_no_empty_folder(tmp_path: Path) -> None:
+    (tmp_path / "pets.zip").write_bytes(b"PK and no more")
+    (found,) = diagnose(SetUp(tmp_path))
+    assert (found.code, found.what.partition(":")[0]) == ("sources-refused", "pets.zip")
+
+
+def test_in_a_pod_the_app_is_where_the_role_was_told(tmp_path: Path) -> None:
+    root = project(tmp_path)
+    settings = yaml.safe_load((root / "sidegate.yaml").read_text())
+    (root / "sidegate.yaml").write_text(yaml.safe_dump(settings | {"services": {}}))
+    with closing(socket.create_server(("127.0.0.1", 0))) as app:
+        upstream = f"http://127.0.0.1:{app.getsockname()[1]}"
+        assert diagnose(SetUp(root, service="pets", upstream=upstream)) == []
+    assert codes(diagnose(SetUp(root))) == ["sources-refused"]
+
+
 def test_where_the_sources_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a pod nobody is in a project's folder, and with a shared control plane there is none."""
     monkeypatch.chdir(tmp_path)

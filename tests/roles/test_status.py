@@ -42,6 +42,10 @@ def test_the_doctor_finds_nothing_in_a_pod_that_is_well(running: Pod) -> None:
     said = sidegate("doctor", running.sources, "--run", running.run)
     assert said.returncode == 0, said.stdout
     assert "bad" not in said.stdout
+    beside = sidegate("doctor", "--run", running.run, cwd=running.folder)
+    assert beside.returncode == 0, beside.stdout
+    assert "bad" not in beside.stdout
+    assert "[" not in beside.stdout  # the settings' own upstream is away, and this pod's is not
 
 
 def test_a_proxy_that_refuses_is_named_with_the_line(running: Pod) -> None:

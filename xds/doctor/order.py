@@ -9,7 +9,7 @@ from xds.doctor.finding import Finding, SetUp
 from xds.doctor.machine import binary, companion, ports
 from xds.doctor.others import issuers, opa, rate_limit, upstreams
 from xds.doctor.project import Read, read
-from xds.doctor.running import control_plane, running
+from xds.doctor.running import control_plane, proxy, refused, running
 
 Check = Callable[[SetUp, Read], Iterator[Finding]]
 
@@ -20,6 +20,8 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("sources", lambda _setup, project: iter(project.findings)),
     ("certificates", certificates),
     ("the control plane", control_plane),
+    ("this pod's proxy", proxy),
+    ("what the control plane compiles", refused),
     ("proxies and companions", running),
     ("OPA", opa),
     ("the rate limit service", rate_limit),

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 from typing import Any
 
 from xds.compile import Compilation, Compiler, lay_out
-from xds.diagnostics import Severity
+from xds.diagnostics import has_errors
 from xds.doctor.finding import Finding, SetUp
 from xds.failure import CannotRun
 from xds.http.ask import get
 from xds.project.offline import read_offline
+from xds.settings.layers import OVER, override
+from xds.source import Tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +32,8 @@ def read(setup: SetUp) -> Read:
     if setup.root is None:
         return Read(None, (), answers)
     try:
-        tree = read_offline(setup.root, setup.env)
-        if not lay_out(tree)[0]:
+        tree = _placed(read_offline(setup.root, setup.env), setup)
+        if not lay_out(tree)[0] and not has_errors(tree.problems):
             what = f"{setup.root} has no contract: contracts/<service>/<version>.yaml"
             return Read(None, (Finding("sources-empty", what, f"sidegate init {setup.root} --service NAME"),), answers)
         compilation = Compiler().compile(tree)
@@ -40,8 +43,14 @@ def read(setup: SetUp) -> Read:
     return Read(compilation, tuple(_findings(setup, compilation)), answers)
 
 
+def _placed(tree: Tree, setup: SetUp) -> Tree:
+    """The sources as a pod has them: the app is where the role's flag says."""
+    over = override(setup.service, setup.upstream)
+    return replace(tree, files=dict(sorted({**tree.files, OVER: json.dumps(over).encode()}.items()))) if over else tree
+
+
 def _findings(setup: SetUp, compilation: Compilation) -> list[Finding]:
-    errors = [d for d in compilation.diagnostics if d.severity is Severity.ERROR]
+    errors = [d for d in compilation.diagnostics if d.is_error]
     if errors:
         first = errors[0]
         at = f"{first.span}: " if first.span else ""

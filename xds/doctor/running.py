@@ -9,10 +9,14 @@ from email.utils import parsedate_to_datetime
 from xds.address import Address
 from xds.doctor.finding import Finding, SetUp
 from xds.doctor.project import Read
+from xds.doctor.shared import taken
 from xds.failure import CannotRun
+from xds.handshake import EDGE
 from xds.http.ask import get, unreachable
 
 SKEW_S = 30
+_SHOWN = 5
+"""Of the errors that a control plane knows, so many are told."""
 
 
 def control_plane(setup: SetUp, project: Read) -> Iterator[Finding]:
@@ -21,6 +25,8 @@ def control_plane(setup: SetUp, project: Read) -> Iterator[Finding]:
         if isinstance(place, Address) and (why := unreachable(place.host, place.port)):
             fix = "is it running, and does a NetworkPolicy let this machine through?"
             yield Finding("control-plane-unreachable", f"the control plane at {place}: {why}", fix)
+        elif isinstance(place, Address):
+            yield from taken(setup, place)
     if setup.management is None:
         return
     if project.answers is None:
@@ -47,8 +53,42 @@ def running(setup: SetUp, project: Read) -> Iterator[Finding]:
             yield Finding("proxy-rejected", f"{client.name}: {client.rejected[0].message}", f"look at {fix}")
         elif client.state == "stale":
             yield Finding("proxy-stale", f"{client.name} does not hold the newest", "is it under load, or cut off?")
-    for problem in project.answers.get("missing", ()):
+    edge = any(client.service == EDGE for client in now.clients)
+    for problem in project.answers.get("missing", ()) if edge or not setup.shared else ():
         yield Finding("not-ready", str(problem), "look at that part's log")
+
+
+def proxy(setup: SetUp, _project: Read) -> Iterator[Finding]:
+    """The Envoy of this pod."""
+    if setup.proxy is None:
+        return
+    got = get(f"{setup.proxy.url}/ready")
+    if got.status == 0:
+        yield Finding(
+            "proxy-away", f"no Envoy answers at {setup.proxy}: {got.why}", "look at the log of `sidegate envoy`"
+        )
+    elif got.status != 200:
+        what = f"Envoy takes no requests: {got.text.strip()[:80]}"
+        yield Finding("proxy-unready", what, "is the control plane there, and is a contract published?")
+
+
+def refused(setup: SetUp, project: Read) -> Iterator[Finding]:
+    """What the control plane refuses, unless it was found in this project, and what serves though it is not well."""
+    if setup.management is None or project.answers is None:
+        return
+    rows = get(f"{setup.management.url}/diagnostics").json
+    errors = [row for row in rows if row.get("severity") == "error"] if isinstance(rows, list) else []
+    known = any(each.code == "sources-refused" for each in project.findings)
+    for row in () if known else errors[:_SHOWN]:
+        at = ":".join(str(part) for part in _place(row.get("span")) if part)
+        what = f"{at}: {row.get('message')}" if at else str(row.get("message"))
+        yield Finding("sources-refused", what, str(row.get("help") or "run `sidegate check` in that service's folder"))
+    for problem in project.answers.get("degraded", ()):
+        yield Finding("degraded", str(problem), "look at the control plane's log", mild=True)
+
+
+def _place(span: object) -> tuple[object, ...]:
+    return tuple(span.get(key) for key in ("file", "line", "column")) if isinstance(span, dict) else ()
 
 
 def skew(date: str, whose: str) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ import os
 import sys
 
 from xds.failure import CannotRun
+from xds.roles import told
 from xds.roles.bootstrap import EDGE
 from xds.roles.envoy import asked, credentials
 from xds.roles.options import SOURCES, in_run
@@ -18,6 +19,9 @@ def become(options: argparse.Namespace) -> None:
     try:
         for folder in (options.run, options.state):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if options.xds:
+            flags = ("service", "xds", "xds_ca", "xds_cert", "xds_key", "xds_name")
+            told.leave(options.run, "companion", **{name: getattr(options, name) for name in flags})
     except OSError as error:
         raise CannotRun(f"{error.filename} {(error.strerror or '').lower()}") from error
     os.umask(0o077)

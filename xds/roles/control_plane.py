@@ -14,6 +14,7 @@ from xds.address import Address, UnixSocket, listening
 from xds.failure import Misused
 from xds.http.probes import Probes
 from xds.http.serving import Serving
+from xds.roles import told
 from xds.roles.options import in_run
 from xds.terminal import Palette
 from xds.up import parts
@@ -45,6 +46,7 @@ class SharedControlPlane:
         certificates, namespace = files_of(options), namespace_of(options)
         for folder in (options.run, options.state):
             folder.mkdir(parents=True, exist_ok=True)
+        self._leave()
         on = listening(options.management)
         if options.kubernetes:
             self.source = self._kubernetes()
@@ -69,6 +71,13 @@ class SharedControlPlane:
             await asyncio.gather(*tasks, return_exceptions=True)
         await control.stop()
         return 0
+
+    def _leave(self) -> None:
+        """Out of Kubernetes only this process has all sources: nobody beside it can compile them."""
+        options = self.options
+        sources = None if options.kubernetes else options.dir.absolute()
+        files = {"xds_ca": options.xds_client_ca, "xds_cert": options.xds_cert, "xds_key": options.xds_key}
+        told.leave(options.run, "control-plane", sources=sources, env=options.env, **files)
 
     def _kubernetes(self) -> KubernetesSource:
         from xds.kubernetes import KubernetesSource

@@ -17,6 +17,7 @@ from xds.http.probes import Probes
 from xds.http.scrape import scrape
 from xds.http.serving import Serving
 from xds.project.offline import read_offline
+from xds.roles import told
 from xds.roles.options import in_run
 from xds.roles.running import left
 from xds.settings.layers import override
@@ -45,6 +46,8 @@ class Sidecar:
         for folder in (options.run, options.state):
             folder.mkdir(parents=True, exist_ok=True)
         service = options.service or only_service(options.dir, options.env)
+        flags = {"service": service, "env": options.env, "upstream": options.upstream}
+        told.leave(options.run, "sidecar", sources=options.dir.absolute(), **flags)
         control, companion = self._control(service), Child(self._companion(service), None, log.warning)
         probes = Probes(lambda: _missing(control), lambda: scrape(_admin(options)), options.probe)
         on = listening(options.management)
