@@ -46,7 +46,7 @@ class Plan:
     def shared(self, closed: bool, usually: bool) -> tuple[RateLimit, ...]:
         """Those that the service counts, and that refuse, or do not, while it is away; `usually` if they do not say."""
         each = (limit for limit in self.limits if limit.store != LOCAL)
-        return tuple(limit for limit in each if (usually if limit.closed is None else limit.closed) is closed)
+        return tuple(limit for limit in each if limit.fails_closed(usually) is closed)
 
 
 def most(limits: Iterable[tuple[RateLimit, ...]]) -> int:

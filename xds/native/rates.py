@@ -52,6 +52,10 @@ class RateLimit:
         """What tells its counts from those of all other limits."""
         return f"{self.owner}/{self.name}"
 
+    def fails_closed(self, usually: bool) -> bool:
+        """Whether requests are refused while the count of a shared limit is away; a shadow refuses none, whatever it says."""
+        return not self.shadow and (usually if self.closed is None else self.closed)
+
     def __str__(self) -> str:
         by = " and ".join(self.by) or "everybody together"
         where = "in the shared store" if self.store == SHARED else "in this proxy"

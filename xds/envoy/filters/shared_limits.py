@@ -54,15 +54,23 @@ from xds.native.rates import SHARED, RateLimit, owned
 _REPORT = "x-ratelimit-limit"
 """Envoy's older field: the quota of the limit that is closest to refuse, a comma, and all of them."""
 
+_FIRST = f"{SHARED_LIMIT}-first"
+"""While limits that fail closed are asked for, where others come behind them: of a refusal it says whose it is."""
+
 
 def limits_of(routed: Routed, closed: bool) -> tuple[RateLimit, ...]:
-    """The shared limits of an operation that refuse, or do not, while the service is away."""
+    """The shared limits of an operation that refuse, or do not, while the service is away, in the order of asking.
+
+    Of those without room it is the first whose time Envoy tells: so the longest comes first, and a shadow, which keeps
+    nobody waiting, behind all.
+    """
     service = routed.gateway.edge.rate_limit
     if service is None:
         return ()
     own = (owned(limit, names.route(routed.version, routed.operation)) for limit in routed.operation.native.rate_limits)
     each = (limit for limit in (*routed.gateway.edge.rate_limits, *own) if limit.store == SHARED)
-    return tuple(limit for limit in each if (service.closed if limit.closed is None else limit.closed) is closed)
+    found = (limit for limit in each if limit.fails_closed(service.closed) is closed)
+    return tuple(sorted(found, key=lambda limit: (limit.shadow, -limit.seconds)))
 
 
 def asks(gateway: Gateway, closed: bool) -> Filter:
@@ -90,11 +98,14 @@ def counted(routed: Routed, closed: bool) -> Message | None:
     if not limits and not plans:
         return None
     request = [mutation for index, limit in enumerate(limits) for mutation in _counted(index, limit, routed)]
+    others = limits_of(routed, not closed), plan_shared(routed, not closed)
+    if any(others):
+        request.append(set_header(_FIRST, "1") if closed else Mutation(remove=_FIRST))
     first = next((limit.name for limit in limits if not limit.shadow), None)
     request += [set_header(SHARED_LIMIT, first)] if first else []
     for slot in range(plans):
         request += _counted_by_plan(len(limits) + slot, _place(closed, slot), first is None and slot == 0)
-    response = [*_told(limits, [_place(closed, slot) for slot in range(plans)])]
+    response = [*_told(limits, plans, closed, (() if closed else others[0]), (0 if closed else others[1]))]
     return HeaderMutationPerRoute(mutations=Mutations(request_mutations=request, response_mutations=response))
 
 
@@ -126,36 +137,52 @@ def _counted_by_plan(index: int, place: str, first: bool) -> Iterator[Mutation]:
     yield set_header(f"{header}-cost", "1")
 
 
-def _told(limits: tuple[RateLimit, ...], plans: list[str]) -> Iterator[Mutation]:
-    """`RateLimit-Policy` of all of them; `RateLimit` of the one that is closest, where the service was there to say so."""
+def _told(
+    limits: tuple[RateLimit, ...], plans: int, closed: bool, before: tuple[RateLimit, ...], plans_before: int
+) -> Iterator[Mutation]:
+    """`RateLimit-Policy` of all of them; `RateLimit` of the one that is closest, where the service was there to say so.
+
+    `before` are those of the other filter, which may have refused: then nothing was asked here, and the answer is its.
+    """
     if limits:
         yield _appended(
             "ratelimit-policy", ", ".join(f'"{limit.name}";q={limit.limit};w={limit.seconds}' for limit in limits)
         )
-    for slot, place in enumerate(plans):
+    own, others = ([_place(each, slot) for slot in range(n)] for each, n in ((closed, plans), (True, plans_before)))
+    for place in own:
         yield _appended("ratelimit-policy", plan_value(place, "policy"))
-        yield set_header(f"{TOLD}-{slot}-name", plan_value(place, "name"))
-        yield set_header(f"{TOLD}-{slot}-quota", plan_value(place, "first"))
-    value = f'"{_closest(limits, len(plans))}";r=%RESP(X-RATELIMIT-REMAINING)%;t=%RESP(X-RATELIMIT-RESET)%'
+    for place in (*own, *others):
+        yield set_header(f"{TOLD}-{place}-name", plan_value(place, "name"))
+        yield set_header(f"{TOLD}-{place}-quota", plan_value(place, "first"))
+    name = _closest(limits, own)
+    if before or others:
+        name = f"('{_FIRST}' in request.headers ? {_closest(before, others)} : {name})"
+    told = limits[0].name if len(limits) == 1 and not (plans or before or others) else f"%CEL({name})%"
+    value = f'"{told}";r=%RESP(X-RATELIMIT-REMAINING)%;t=%RESP(X-RATELIMIT-RESET)%'
     # Envoy's CEL joins no texts: the field is written over the one that is there only if the service answered
     over = HeaderValueOptionHeaderAppendAction.OVERWRITE_IF_EXISTS
     yield _changed("x-ratelimit-reset", value, over)
     yield _appended("ratelimit", "%RESP(X-RATELIMIT-RESET)%")
     yield from untold()
-    yield from (Mutation(remove=f"{TOLD}-{slot}-{each}") for slot in range(len(plans)) for each in ("name", "quota"))
+    yield from (Mutation(remove=f"{TOLD}-{place}-{each}") for place in (*own, *others) for each in ("name", "quota"))
 
 
-def _closest(limits: tuple[RateLimit, ...], plans: int) -> str:
-    """The name of the limit that Envoy's older field begins with the quota of."""
-    if len(limits) == 1 and not plans:
-        return limits[0].name
-    name = f"'{limits[-1].name}'" if limits else f"response.headers['{TOLD}-0-name']"
-    for limit in reversed(limits[:-1]):
-        name = f"(response.headers['{_REPORT}'].startsWith('{limit.limit}, ') ? '{limit.name}' : {name})"
-    for header in (f"{TOLD}-{slot}" for slot in reversed(range(plans))):
+def _closest(limits: tuple[RateLimit, ...], places: list[str]) -> str:
+    """In CEL the name of the limit that Envoy's older field begins with the quota of: the first in the order of asking."""
+    told = [f"{TOLD}-{place}" for place in places]
+    name = f"'{limits[-1].name}'" if limits else f"response.headers['{told[0]}-name']"
+    for limit in reversed([limit for limit in limits if limit.shadow]):
+        name = _if_quota(limit, name)
+    for header in reversed(told):
         held = f"response.headers['{_REPORT}'].startsWith(response.headers['{header}-quota'])"
         name = f"('{header}-quota' in response.headers && {held} ? response.headers['{header}-name'] : {name})"
-    return f"%CEL({name})%"
+    for limit in reversed([limit for limit in limits if not limit.shadow]):
+        name = _if_quota(limit, name)
+    return name
+
+
+def _if_quota(limit: RateLimit, otherwise: str) -> str:
+    return f"(response.headers['{_REPORT}'].startsWith('{limit.limit}, ') ? '{limit.name}' : {otherwise})"
 
 
 def _appended(name: str, value: str) -> Mutation:
@@ -169,8 +196,8 @@ def _changed(name: str, value: str, action: HeaderValueOptionHeaderAppendAction)
 def asked(routed: Routed, closed: bool) -> Message | None:
     """What of an operation's requests the service is asked."""
     limits, plans = limits_of(routed, closed), plan_shared(routed, closed)
-    each = [_asked(*limit) for limit in enumerate(limits)]
-    each += [_asked_by_plan(len(limits) + slot) for slot in range(plans)]
+    own = {shadow: [_asked(*at) for at in enumerate(limits) if at[1].shadow is shadow] for shadow in (False, True)}
+    each = [*own[False], *(_asked_by_plan(len(limits) + slot) for slot in range(plans)), *own[True]]
     return RateLimitPerRoute(rate_limits=each) if each else None
 
 
