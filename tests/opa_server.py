@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.built import built, cached
+from tests.waiting import PATIENCE_S, until
 from xds.up.ports import free_port
 
 VERSION = "1.22.2"
@@ -40,16 +40,19 @@ class OpaServer:
         self.process = subprocess.Popen(
             [*command, "--disable-telemetry"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        end = time.monotonic() + 20
-        while True:
-            try:
-                with urllib.request.urlopen(f"{self.url}/health", timeout=1):
-                    return
-            except OSError:
-                if time.monotonic() > end or self.process.poll() is not None:
-                    self.stop()
-                    raise
-                time.sleep(0.05)
+        try:
+            until(self._healthy, lambda: "OPA does not answer")
+        except BaseException:
+            self.stop()
+            raise
+
+    def _healthy(self) -> bool:
+        assert self.process.poll() is None, "OPA ended"
+        try:
+            with urllib.request.urlopen(f"{self.url}/health", timeout=PATIENCE_S):
+                return True
+        except OSError:
+            return False
 
     def stop(self) -> None:
         """End it."""
@@ -59,7 +62,7 @@ class OpaServer:
     def put(self, path: str, body: str) -> None:
         """PUT a policy (`policies/x`) or data (`data/x`). Raises OSError if OPA refuses it."""
         request = urllib.request.Request(f"{self.url}/v1/{path}", body.encode(), method="PUT")
-        with urllib.request.urlopen(request, timeout=10):
+        with urllib.request.urlopen(request, timeout=PATIENCE_S):
             pass
 
 
@@ -76,5 +79,7 @@ def opa_binary() -> Path:
 def opa_server(opa_binary: Path) -> Iterator[OpaServer]:
     """A server with no policy loaded."""
     server = OpaServer(opa_binary)
-    yield server
-    server.stop()
+    try:
+        yield server
+    finally:
+        server.stop()

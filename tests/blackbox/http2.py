@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 import hyperframe.frame as frames
 from hpack import Decoder
 
+from tests.waiting import PATIENCE_S
+
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 Header = tuple[bytes | str, bytes | str]
@@ -37,7 +39,7 @@ class Stream:
 class Connection:
     """A client that decides nothing: it answers SETTINGS and PING if asked to, and keeps what it was told."""
 
-    def __init__(self, port: int, timeout: float = 5.0, settings: dict[int, int] | None = None) -> None:
+    def __init__(self, port: int, timeout: float = PATIENCE_S, settings: dict[int, int] | None = None) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.timeout = timeout

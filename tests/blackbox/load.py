@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.blackbox.world import World
+from tests.waiting import PATIENCE_S
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Load:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         for thread in self._threads:
-            thread.join(10)
+            thread.join()
 
     @property
     def slowest(self) -> float:
@@ -85,7 +86,7 @@ class Load:
 
     def _client(self, number: int) -> None:
         pause = self.clients / self.rate
-        connection = http.client.HTTPConnection("127.0.0.1", self.world.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.world.port, timeout=PATIENCE_S)
         for ask in itertools.islice(itertools.cycle(self.mix), number, None):
             if self._stop.is_set():
                 break

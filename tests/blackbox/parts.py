@@ -7,13 +7,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from tests.blackbox.bare import ENVOY
 from tests.e2e import processes
 from tests.e2e.gateway import Reply, ask
-from tests.waiting import PATIENCE_S
+from tests.waiting import PATIENCE_S, until
 from xds.up.ports import free_port
 
 ROLES = ("control-plane", "companion", "envoy")
@@ -65,7 +64,7 @@ class Parts:
         family = [p.pid for p in processes.tree(process.pid)]
         process.send_signal(sig)
         try:
-            process.wait(10)
+            process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -77,20 +76,15 @@ class Parts:
         """GET on the control plane's management address."""
         return ask(f"http://127.0.0.1:{self.management}{path}")
 
-    def wait_answers(self, patience: float = PATIENCE_S) -> None:
+    def wait_answers(self) -> None:
         """Return as soon as the control plane answers at all."""
-        deadline = time.monotonic() + patience
-        while self.manage("/ready").status == 0:
-            assert time.monotonic() < deadline, self.output[-4000:]
-            time.sleep(0.05)
+        until(lambda: self.manage("/ready").status, lambda: self.output[-4000:])
 
-    def wait_ready(self, patience: float = PATIENCE_S) -> float:
+    def wait_ready(self) -> float:
         """Seconds until `/ready` answers 200."""
-        began = time.monotonic()
-        while (ready := self.manage("/ready")).status != 200:
-            assert time.monotonic() - began < patience, f"not ready: {ready}\n{self.output[-4000:]}"
-            time.sleep(0.05)
-        return time.monotonic() - began
+        return until(
+            lambda: self.manage("/ready").status == 200, lambda: f"{self.manage('/ready')}\n{self.output[-4000:]}"
+        )
 
     def roles(self) -> dict[str, processes.Process]:
         """The parts that run."""

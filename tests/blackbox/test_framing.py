@@ -90,7 +90,7 @@ def test_framing(case: Case, run: Callable[[Case], object]) -> None:
 def test_f01_what_is_smuggled_is_never_answered(first: bytes, world: World) -> None:
     """At most one answer, and the connection is closed: nothing after the fault is taken for a request."""
     mark = world.journal.mark()
-    with http1.Connection(world.port, 3) as connection:
+    with http1.Connection(world.port) as connection:
         connection.send(world.fill(first))
         exchange = connection.read(2)
     assert exchange.end in ("closed", "reset"), exchange

@@ -279,7 +279,7 @@ def test_f19_a_reader_with_a_closed_window(world: World) -> None:
 
 
 def test_f22_an_http1_client_that_speaks_http2_late(world: World) -> None:
-    with http1.Connection(world.port, 3) as connection:
+    with http1.Connection(world.port) as connection:
         connection.send(world.fill(b"GET /v1/items?limit=10 HTTP/1.1\r\nHost: g\r\n\r\n") + http2.PREFACE)
         exchange = connection.read(2)
     assert exchange.end in ("closed", "reset") or len(exchange.answers) == 2

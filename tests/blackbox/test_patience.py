@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from tests.blackbox.case import post
 from tests.blackbox.load import Load
 from tests.blackbox.world import Snapshot, World
 from tests.e2e import processes
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -24,21 +26,30 @@ MIB = 1 << 20
 @pytest.fixture(autouse=True)
 def _unharmed(world: World) -> Iterator[None]:
     """O3, O4, O8 after each: same processes, memory bounded, idle again, nothing failed open."""
-    before = world.look()
+    pids, before = world.look().pids(), _held(world)
     yield
     assert world.good().status == 200, "O3"
-    after = world.look()
-    assert after.pids() == before.pids(), "O3"
-    for role, process in after.roles.items():
-        assert process.rss - before.roles[role].rss < 64 * MIB, (
-            f"O4: {role} grew by {(process.rss - before.roles[role].rss) // MIB} MiB"
-        )
+    assert world.look().pids() == pids, "O3"
+
+    def grown() -> dict[str, int]:
+        return {role: held - before[role] for role, held in _held(world).items() if held - before[role] >= 64 * MIB}
+
+    until(lambda: not grown(), lambda: f"O4: held beyond what was before: {grown()}", 60)
     assert not any(world.failures().values()), "O8"
-    time.sleep(2)
-    used = {r: p.cpu for r, p in world.look().roles.items()}
+    until(lambda: not _busy(world), lambda: f"O4: still busy: {_busy(world)}", 60)
+
+
+def _held(world: World) -> dict[str, int]:
+    """Bytes by role; of Envoy those in use, since its allocator gives freed ones back when it likes."""
+    held = {role: process.rss for role, process in world.look().roles.items()}
+    return held | {"envoy": int(json.loads(world.admin.get("/memory"))["allocated"])}
+
+
+def _busy(world: World) -> dict[str, float]:
+    """Roles that use most of a core, and how much of half a second."""
+    used = {role: process.cpu for role, process in world.look().roles.items()}
     time.sleep(0.5)
-    busy = {r: p.cpu - used[r] for r, p in world.look().roles.items() if p.cpu - used[r] > 0.3}
-    assert not busy, f"O4: still busy after 2 s: {busy}"
+    return {r: p.cpu - used[r] for r, p in world.look().roles.items() if p.cpu - used[r] > 0.3}
 
 
 def test_f07_slow_headers_on_500_connections(world: World) -> None:
@@ -51,7 +62,8 @@ def test_f07_slow_headers_on_500_connections(world: World) -> None:
             for connection in connections:
                 connection.send(head[index : index + 1])
             time.sleep(max(0.0, began + index + 1 - time.monotonic()))
-        ends = [connection.wait_closed(3) for connection in connections]
+        end = time.monotonic() + 3 * HEADERS_TIMEOUT_S
+        ends = [connection.wait_closed(max(0.01, end - time.monotonic())) for connection in connections]
     for connection in connections:
         connection.close()
     assert "open" not in ends, f"{ends.count('open')} of 500 are still open after {time.monotonic() - began:.1f} s"
@@ -89,7 +101,7 @@ def test_f14_rapid_reset(world: World) -> None:
             sent += 1
             if sent % 500 == 0:
                 connection.until(lambda: connection.goaway is not None, 0.02)
-        ended = connection.until(lambda: connection.goaway is not None or connection.closed, 10)
+        ended = connection.until(lambda: connection.goaway is not None or connection.closed)
         time.sleep(1)
     print(f"ended after {sent} resets, goaway {connection.goaway}; others' p99 {load.percentile(0.99):.4f} s")
     assert ended or connection.closed, f"still open after {sent} resets"
@@ -102,9 +114,9 @@ def test_f16_header_bombs_on_one_connection_after_another(world: World) -> None:
     """10 s of the case's 30: small frames that decode to large headers, again and again."""
     before = world.look().roles["envoy"].rss
     first = b"\x40" + http2._text("cookie") + http2._text(b"c" * 3_900)
-    peak, bombs, until = before, 0, time.monotonic() + 10
-    while time.monotonic() < until:
-        with http2.Connection(world.port, 2) as connection:
+    peak, bombs, end = before, 0, time.monotonic() + 10
+    while time.monotonic() < end:
+        with http2.Connection(world.port) as connection:
             for number in range(1, 61, 2):
                 fields = http2.literal(http2.request("/v1/items"))
                 connection.headers(number, [], block=fields + (first if number == 1 else b"\xbe") + b"\xbe" * 4_000)
@@ -135,10 +147,7 @@ def test_b22_10000_clients_that_leave(world: World) -> None:
     for thread in threads:
         thread.join()
     assert [e for e in world.journal.since(mark) if e.method == "POST"] == []
-    deadline = time.monotonic() + 10
-    while (kept := _kept(world, before)) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert not kept, f"descriptors are kept: {kept}"
+    until(lambda: not _kept(world, before), lambda: f"descriptors are kept: {_kept(world, before)}", 60)
 
 
 def _kept(world: World, before: Snapshot) -> dict[str, int]:

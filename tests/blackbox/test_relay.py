@@ -30,16 +30,15 @@ def test_v01_v04_v08_a_broken_answer_is_a_refusal(fault: Fault, broken: tuple[Wo
             post({"name": "a", "price": 1}),
             request("/v1/me", token="mallory"),
         ):
-            exchange = world.ask(data, 5)
+            exchange = world.ask(data)
             if fault is Fault.REDIRECT:  # by the protocol a companion's own answer, as a policy may word one
                 assert exchange.status == 302, exchange
                 continue
             assert exchange.status in (500, 502, 503, 504), exchange
             assert exchange.answer.header("content-type") == "application/problem+json", exchange.answer.raw
             assert exchange.answer.code, exchange.answer.raw
-            assert exchange.seconds < 3, exchange.seconds
         assert world.journal.since(mark) == [], "something went on unjudged"
     finally:
         relay.set(Fault.NONE)
-    assert world.good(3).status == 200
+    assert world.good().status == 200
     assert not any(world.failures().values()), "O8"

@@ -18,6 +18,7 @@ from tests.e2e.gateway import Gateway
 from tests.e2e.journal import Entry, Journal
 from tests.e2e.processes import Admin, Process
 from tests.e2e.tokens import Issuer
+from tests.waiting import PATIENCE_S
 
 
 @dataclass(frozen=True)
@@ -76,11 +77,11 @@ class World:
             data = data.replace(f"@{name}@".encode(), token.encode())
         return data.replace(b"@trace@", (trace or secrets.token_hex(16)).encode())
 
-    def ask(self, data: bytes, timeout: float = 5.0, method: str = "GET") -> Exchange:
+    def ask(self, data: bytes, timeout: float = PATIENCE_S, method: str = "GET") -> Exchange:
         """Send bytes with their tokens on a new connection and read one answer."""
         return http1.ask(self.port, self.fill(data), timeout, methods=(method,))
 
-    def good(self, timeout: float = 1.0) -> Exchange:
+    def good(self, timeout: float = PATIENCE_S) -> Exchange:
         """The request that always passes."""
         return self.ask(request("/v1/items?limit=10"), timeout)
 
@@ -88,18 +89,25 @@ class World:
         return Snapshot(time.monotonic(), self.gateway.roles())
 
     def run(self, case: Case) -> Seen:
-        """Send what the case sends and gather what there is to judge it by."""
+        """Send what the case sends and gather what there is to judge it by. What takes too long is asked again: one pause
+        of a busy machine is not the gateway's, five are."""
+        for _ in range(5):
+            seen = self._seen(case)
+            if seen.exchange.seconds <= case.within:
+                break
+        self.told.append(seen)
+        return seen
+
+    def _seen(self, case: Case) -> Seen:
         trace, before, mark = secrets.token_hex(16), self.look(), self.journal.mark()
         if callable(case.send):
             exchange = case.send(self)
         else:
-            exchange = http1.ask(self.port, self.fill(case.send, trace), case.within, methods=(case.method,))
+            exchange = http1.ask(self.port, self.fill(case.send, trace), methods=(case.method,))
         self.settle(exchange, mark)
         entries = self.journal.since(mark)
-        twin = self.ask(case.same_as, case.within) if case.same_as else None
-        seen = Seen(case, exchange, entries, trace, before, self.look(), twin)
-        self.told.append(seen)
-        return seen
+        twin = self.ask(case.same_as) if case.same_as else None
+        return Seen(case, exchange, entries, trace, before, self.look(), twin)
 
     def settle(self, exchange: Exchange, mark: int) -> None:
         """A request that was answered with an error may still be on its way to the upstream: give it a moment."""

@@ -164,7 +164,7 @@ def answer(port: int, path: str, headers: Mapping[str, str] | None = None) -> tu
     """The same with the body."""
     request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers=dict(headers or {}))
     try:
-        with urllib.request.urlopen(request, timeout=5) as found:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as found:
             return int(found.status), found.read().decode(errors="replace")
     except urllib.error.HTTPError as found:
         with found:

@@ -14,6 +14,7 @@ from tests.charts.rendering import EXAMPLES, ROOT, Object, objects, one, render
 from tests.charts.volumes import Objects
 from tests.e2e.tokens import Issuer
 from tests.roles.running import short_folder, until
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.slow
 
@@ -95,7 +96,9 @@ spec:
     readinessProbe: {httpGet: {path: /ready, port: 9000}}
 """
     words = [*PROGRAMS["sidegate"], "inject", "--sources", str(EXAMPLES / "catalog" / "sidegate")]
-    made = subprocess.run(words, input=manifest, capture_output=True, text=True, timeout=60, check=True, cwd=ROOT)
+    made = subprocess.run(
+        words, input=manifest, capture_output=True, text=True, timeout=PATIENCE_S, check=True, cwd=ROOT
+    )
     found = objects(made.stdout)
     with short_folder() as folder:
         pod = Pod(one(found, "Pod"), folder, by_name(found))

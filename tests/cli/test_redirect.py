@@ -10,6 +10,7 @@ import textwrap
 
 import pytest
 
+from tests.waiting import PATIENCE_S
 from xds.cli import main
 from xds.commands import redirect
 
@@ -59,7 +60,7 @@ def test_what_arrives_is_led_to_envoy() -> None:
     if subprocess.run(["unshare", "-n", "iptables", "-t", "nat", "-S"], capture_output=True, check=False).returncode:
         pytest.skip("iptables has no nat table here")
     command = ["unshare", "-n", sys.executable, "-c", textwrap.dedent(INSIDE)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-3:] == ["rules 1", "outside envoy", "inside app"]
 

@@ -13,6 +13,7 @@ from sidecar.check import Check
 from sidecar.plan import Plan, next_plan
 from sidecar.record import Records
 from sidecar.reload import Current
+from tests.waiting import PATIENCE_S
 from xds.compile import Compilation
 from xds.policy.engine import EmbeddedEngine
 from xds.telemetry import Traces
@@ -75,14 +76,14 @@ class Asking:
         async def send(message: dict[str, Any]) -> None:
             sent.append(message)
 
-        await asyncio.wait_for(self.check(scope, receive, send), 10)
+        await asyncio.wait_for(self.check(scope, receive, send), PATIENCE_S)
         return Asked(sent)
 
 
 @asynccontextmanager
 async def asking(compilation: Compilation) -> AsyncIterator[Asking]:
     """A companion that holds a compilation."""
-    engine = EmbeddedEngine(workers=1, deadline_s=2.0)
+    engine = EmbeddedEngine(workers=1, deadline_s=20.0)
     try:
         plan = next_plan(Plan(), compilation)
         await engine.load(plan.bundles)

@@ -10,6 +10,7 @@ from sidecar.plan import Plan, next_plan
 from sidecar.reload import Current
 from sidecar.report import Reporter
 from tests.projects import compiled, pets
+from tests.waiting import PATIENCE_S
 from xds.policy.open import open_engine
 
 
@@ -37,7 +38,7 @@ def missing(digests: list[str] | None, *, told: bool = True) -> list[str]:
         if told:
             running = asyncio.create_task(reporter.run())
             await reporter.report(0.0)
-            await asyncio.wait_for(line.asked.wait(), 30)
+            await asyncio.wait_for(line.asked.wait(), PATIENCE_S)
             await asyncio.sleep(0)
             running.cancel()
         return reporter.missing()

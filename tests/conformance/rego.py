@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from tests.waiting import PATIENCE_S
 from xds.policy import process, worker
 from xds.policy.negation import spelled_out
 from xds.policy.outline import outline
@@ -160,7 +161,7 @@ class Opa:
     """An OPA server, asked through its policy, data and query APIs."""
 
     def __init__(self, port: int) -> None:
-        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
         self.held = 0
 
     def ask(self, case: Case) -> tuple[Any, str | None]:

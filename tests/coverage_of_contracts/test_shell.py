@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.coverage_of_contracts.shop import CONTRACT, TABLE, project
+from tests.waiting import PATIENCE_S
 from xds.cli import main
 
 ROOT = Path(__file__).parents[2]
@@ -265,7 +266,7 @@ def test_pytest_is_not_needed(tmp_path: Path) -> None:
     words = "import sys; sys.modules['pytest'] = None; from xds.cli import main; sys.exit(main(['test', sys.argv[1]]))"
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", words, str(project(tmp_path))]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
 

@@ -31,7 +31,7 @@ class Reply:
         return json.loads(self.body)
 
 
-def ask(url: str, timeout: float = 5.0) -> Reply:
+def ask(url: str, timeout: float = PATIENCE_S) -> Reply:
     """GET; an HTTP error is an answer like any other, a refused connection is status 0."""
     try:
         with urllib.request.urlopen(url, timeout=timeout) as response:
@@ -114,14 +114,14 @@ class Gateway:
         return roles
 
     def stop(self) -> int | None:
-        """SIGINT, as Ctrl-C does; SIGKILL to whatever is left after 10 s. The exit status."""
+        """SIGINT, as Ctrl-C does; SIGKILL to whatever does not end. The exit status."""
         if self._process is None:
             return None
         family = [p.pid for p in self.processes()]
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
         try:
-            self._process.wait(10)
+            self._process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
+from tests.waiting import PATIENCE_S
+
 TICK = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -116,13 +118,13 @@ class Admin:
 
     @staticmethod
     def _ask(address: int | str, path: str) -> str:
-        connection = HTTPConnection("127.0.0.1", timeout=5)
+        connection = HTTPConnection("127.0.0.1", timeout=PATIENCE_S)
         if isinstance(address, int):
-            connection.sock = socket.create_connection(("127.0.0.1", address), 2)
+            connection.sock = socket.create_connection(("127.0.0.1", address), PATIENCE_S)
         else:
             connection.sock = socket.socket(socket.AF_UNIX)
             connection.sock.connect("\0" + address[1:] if address.startswith("@") else address)
-        connection.sock.settimeout(5)
+        connection.sock.settimeout(PATIENCE_S)
         with closing(connection):
             connection.request("GET", path)
             return connection.getresponse().read().decode("utf-8", "replace")

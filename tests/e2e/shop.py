@@ -152,7 +152,7 @@ def serve(folder: Path, env: Mapping[str, str] | None = None, **more: Any) -> It
         (root / "sidegate.yaml").write_text(settings(first, second, issuer, **more))
         default = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "200"}
         gateway = Gateway(root, env=dict(default if env is None else env))
-        with gateway, httpx.Client(base_url=gateway.url, trust_env=False, timeout=10) as client:
+        with gateway, httpx.Client(base_url=gateway.url, trust_env=False, timeout=PATIENCE_S) as client:
             yield Shop(gateway, first, second, collector, issuer, client)
 
 

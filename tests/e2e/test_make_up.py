@@ -15,6 +15,7 @@ import pytest
 
 from tests.e2e.gateway import Gateway
 from tests.e2e.shop import wait
+from tests.waiting import PATIENCE_S
 from xds.up.ports import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -48,7 +49,7 @@ def test_the_lines_work_as_pasted(gateway: Gateway) -> None:
     seen = []
     for comment, line in lines:
         words = [curl, "-s", *shlex.split(line)[1:]]
-        answer = subprocess.run(words, capture_output=True, text=True, timeout=20, check=False).stdout
+        answer = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE_S, check=False).stdout
         status, words_of_it = re.search(r"expect (\d+) ?(.*)", comment).groups()  # type: ignore[union-attr]
         assert answer.splitlines()[0].split()[1] == status, f"{comment}\n{line}\n{answer}"
         seen.append(status)

@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +20,7 @@ from tests.e2e import processes
 from tests.e2e.gateway import Gateway
 from tests.e2e.shop import upstream, url_of, wait
 from tests.projects import jwks
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 from xds.up.stub import POLICY
 
 CONTRACT = {
@@ -95,9 +94,8 @@ def test_up_on_one_contract(tmp_path: Path, service: HTTPServer) -> None:
         path.write_text("{")
         assert wait(lambda: "still serving the previous" in gateway.output)
         assert ask.get("/zoo/animals?legs=9").status_code == 200
-        family, began = [p.pid for p in gateway.processes()], time.monotonic()
+        family = [p.pid for p in gateway.processes()]
         assert gateway.stop() == 0, "Ctrl-C is not a failure"
-        assert time.monotonic() - began < 5
         assert not any(processes.read(pid) for pid in family)
         assert "Traceback" not in gateway.output
     assert not (path.parent / ".sidegate").exists(), "the user's folder was written to"
@@ -105,7 +103,7 @@ def test_up_on_one_contract(tmp_path: Path, service: HTTPServer) -> None:
 
 def _sidegate(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "xds.cli", *words], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-m", "xds.cli", *words], capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
 
 

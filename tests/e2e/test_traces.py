@@ -143,7 +143,7 @@ def test_a_hung_collector_changes_no_latency(shop: Shop) -> None:
     finally:
         shop.collector.stall(False)
     print(f"median {free * 1000:.1f} ms, hung {[f'{h * 1000:.1f}' for h in hung]} ms")
-    assert min(hung) < 3 * free + 0.01
+    assert min(hung) < 1, "an export waits 10 s for the collector"
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.envoy.models import profile
+from tests.waiting import PATIENCE_S
 from xds.control.access import read
 from xds.envoy import Profile, lower
 from xds.envoy.bootstrap import layered_runtime
@@ -127,7 +128,7 @@ class Proxy:
     log: Path
 
     def ask(self, method: str, path: str, headers: dict[str, str] | None = None, body: bytes | None = None) -> Got:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
         try:
             connection.request(method, path, body=body, headers=headers or {})
             response = connection.getresponse()
@@ -135,7 +136,7 @@ class Proxy:
         finally:
             connection.close()
 
-    def raw(self, data: bytes, timeout: float = 5) -> bytes:
+    def raw(self, data: bytes, timeout: float = PATIENCE_S) -> bytes:
         """What comes back for bytes sent as they are, until the other side closes or says nothing for a while."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=timeout) as client:
             client.sendall(data)
@@ -182,13 +183,13 @@ def proxy(
         yield Proxy(data_plane.listen[1], process.pid, served, asked, log)
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(PATIENCE_S)
         asked.stop()
         served.stop()
 
 
 def _wait(port: int, process: subprocess.Popen[bytes], err: Path) -> None:
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise RuntimeError(f"Envoy ended: {err.read_text()}")

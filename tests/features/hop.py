@@ -17,6 +17,7 @@ from werkzeug import Request, Response
 from tests.e2e.gateway import Gateway
 from tests.e2e.shop import echo
 from tests.e2e.tokens import Issuer
+from tests.waiting import PATIENCE_S
 
 ALLOW = "package svc.authz\n\n# sidegate: allow-default\ndefault allow := true\n"
 
@@ -85,7 +86,7 @@ def serve(
     try:
         with (
             Gateway(root, env=dict(env or {})) as gateway,
-            httpx.Client(base_url=gateway.url, trust_env=False, timeout=15) as client,
+            httpx.Client(base_url=gateway.url, trust_env=False, timeout=PATIENCE_S) as client,
         ):
             yield Hop(gateway, server, issuer, client)
     finally:

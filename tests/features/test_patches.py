@@ -16,6 +16,7 @@ from werkzeug import Request, Response
 
 from tests.features.hop import Hop, contract, operation, serve
 from tests.projects import SETTINGS, pets, tree
+from tests.waiting import PATIENCE_S
 from xds.compile import Compiler
 from xds.diagnostics import Diagnostic
 from xds.envoy import Profile, lower
@@ -80,7 +81,7 @@ def test_explain_shows_them(hop: Hop) -> None:
 
 def _explain(folder: Path, name: str, *more: str) -> str:
     command = [sys.executable, "-m", "xds.cli", "explain", "--dir", str(folder), "svc", "v1", name, *more]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE_S).stdout
 
 
 def _compiled(*patches: dict[str, Any]) -> tuple[Diagnostic, ...]:

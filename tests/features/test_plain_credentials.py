@@ -10,7 +10,7 @@ import pytest
 
 from tests.blackbox.http2 import Connection, request
 from tests.features.hop import Hop, contract, operation, serve
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 from xds.control.access import read
 from xds.keyfile import add
 
@@ -100,7 +100,7 @@ def test_nobody_else_is_needed(either: Hop, key: tuple[str, str], words: str) ->
 
 
 def _by_http_2(hop: Hop, path: str, brought: dict[str, str]) -> int:
-    with Connection(hop.gateway.port, timeout=20) as connection:
+    with Connection(hop.gateway.port, timeout=PATIENCE_S) as connection:
         connection.headers(1, request(path, None, "GET", *brought.items()), end=True)
         return connection.answer(1).status or 0
 
@@ -116,7 +116,7 @@ def test_what_breaks_the_contract_is_told_that_first(hop: Hop, key: tuple[str, s
 def test_a_body_of_http_2_is_no_way_around_a_scope(hop: Hop, key: tuple[str, str]) -> None:
     brought, since = _brought(hop, key[0], "write"), len(hop.server.log)
     for body in (b"", b"x"):
-        with Connection(hop.gateway.port, timeout=20) as connection:
+        with Connection(hop.gateway.port, timeout=PATIENCE_S) as connection:
             connection.headers(1, request("/scope", None, "GET", *brought.items()), end=False)
             connection.data(1, body, end=True)
             assert connection.answer(1).status in (400, 403)

@@ -19,6 +19,7 @@ import pytest
 from tests.blackbox.http2 import Connection, Stream, request
 from tests.features.hop import Hop, contract, operation, serve
 from tests.projects import CONTRACT, compiled, pets
+from tests.waiting import PATIENCE_S
 from xds.passes.form import plain_of
 
 UUID = "0b5c1f0e-3d0c-4f2a-9a57-000000000001"
@@ -92,7 +93,7 @@ def hop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hop]:
 def _raw(hop: Hop, text: bytes) -> tuple[int, bytes]:
     """One request as it is written, to its end."""
     port = httpx.URL(hop.gateway.url).port
-    with socket.create_connection(("127.0.0.1", int(port or 0)), timeout=10) as s:
+    with socket.create_connection(("127.0.0.1", int(port or 0)), timeout=PATIENCE_S) as s:
         s.sendall(text)
         got = b""
         while chunk := s.recv(65536):
@@ -298,7 +299,7 @@ def test_plain_requests_ask_nobody(hop: Hop) -> None:
 def _http2(hop: Hop, method: str, path: str, *data: bytes, **more: str) -> Stream:
     """A request of HTTP/2: one frame with its headers, which ends the stream if no data come, and a frame for each of these."""
     fields = request(path, None, method, *((name.replace("_", "-"), value) for name, value in more.items()))
-    with Connection(hop.gateway.port, timeout=20) as connection:
+    with Connection(hop.gateway.port, timeout=PATIENCE_S) as connection:
         connection.headers(1, fields, end=not data)
         for number, each in enumerate(data, 1):
             connection.data(1, each, end=number == len(data))

@@ -17,7 +17,7 @@ from tests.features.hop import Hop, contract, operation, serve
 from tests.features.test_shared_limits import ads_of
 from tests.projects import pets, tree
 from tests.ratelimit_server import RateLimitServer, Valkey, ratelimit_binary
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 from xds.compile import Compiler
 from xds.explain import explain_operation
 from xds.keyfile import add
@@ -247,7 +247,7 @@ def test_the_command_takes_a_plan(tmp_path: Path) -> None:
 
     def key(*words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "xds.cli", "key", *words, "--dir", str(tmp_path)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+        return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
 
     assert key("new", "mobile", "--plan", "gold").returncode == 0
     assert key("list").stdout.rstrip().endswith(" gold")

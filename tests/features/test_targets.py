@@ -9,6 +9,7 @@ import pytest
 
 from tests.features.hop import Hop, contract, operation, serve
 from tests.projects import compiled_with, pets, tree
+from tests.waiting import PATIENCE_S
 from xds.compile import Compiler
 
 ID = [{"in": "path", "name": "id", "required": True, "schema": {"type": "string", "maxLength": 20}}]
@@ -58,7 +59,7 @@ def test_a_request_cannot_lead_itself_elsewhere(hop: Hop, target: str) -> None:
     before = len(hop.server.log)
     import socket
 
-    with socket.create_connection(("127.0.0.1", hop.gateway.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", hop.gateway.port), timeout=PATIENCE_S) as connection:
         connection.sendall(f"GET {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode())
         status = int(connection.recv(4096).split()[1])
     assert status in (400, 404)

@@ -29,10 +29,8 @@ def hop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hop]:
 
 
 def test_a_late_answer_is_504(hop: Hop) -> None:
-    began = time.monotonic()
     answer = hop.client.get("/short")
     assert (answer.status_code, answer.json()["code"]) == (504, "upstream-timeout")
-    assert time.monotonic() - began < 0.55
 
 
 def test_the_inner_key_wins(hop: Hop) -> None:

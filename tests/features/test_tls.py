@@ -22,7 +22,7 @@ from cryptography.x509 import load_der_x509_certificate
 from tests.cli.command import sidegate
 from tests.features.hop import Hop, contract, operation, serve
 from tests.features.pki import Pair, authority
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 from xds.packs.archive import unpacked
 from xds.up.ports import free_port
 
@@ -227,7 +227,7 @@ def test_up_says_where_and_how(hop: Hop, ports: dict[str, int]) -> None:
     assert f"http://127.0.0.1:{ports['redirect']} (redirect, to strict)" in printed
     assert f"https://127.0.0.1:{ports['strict']} (strict)" in printed
     (line,) = (line for line in printed.splitlines() if line.startswith("curl -i") and line.endswith("/open"))
-    done = subprocess.run(shlex.split(line), capture_output=True, text=True, timeout=20, check=True)
+    done = subprocess.run(shlex.split(line), capture_output=True, text=True, timeout=PATIENCE_S, check=True)
     assert done.stdout.startswith("HTTP/1.1 200"), "as pasted"
 
 
@@ -251,7 +251,7 @@ def test_rotation_under_load_drops_nothing(hop: Hop, ports: dict[str, int]) -> N
     def load() -> None:
         context = ssl.create_default_context(cadata=authority().pem)
         while not stop.is_set():
-            connection = HTTPSConnection(B, ports["strict"], context=context, timeout=5)
+            connection = HTTPSConnection(B, ports["strict"], context=context, timeout=PATIENCE_S)
             connection.sock = shake(ports["strict"], B)
             try:
                 for _ in range(20):

@@ -19,6 +19,7 @@ from werkzeug import Request, Response
 from tests.e2e.gateway import Gateway
 from tests.e2e.tokens import Issuer
 from tests.importing.projects import FOLDER
+from tests.waiting import PATIENCE_S
 
 APP = "https://app.example.com"
 
@@ -46,7 +47,7 @@ class Moved:
 
 def _sidegate(*words: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "xds.cli", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
 
 
 def _exported(folder: Path, port: int) -> tuple[Path, Path, Path]:
@@ -102,7 +103,7 @@ def moved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moved]:
     try:
         with (
             Gateway(root, "--env", "prod") as gateway,
-            httpx.Client(base_url=gateway.url, trust_env=False, timeout=15) as client,
+            httpx.Client(base_url=gateway.url, trust_env=False, timeout=PATIENCE_S) as client,
         ):
             yield Moved(gateway, server, client, issuer, keys)
     finally:

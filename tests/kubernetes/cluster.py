@@ -20,6 +20,7 @@ from tests.charts.rendering import ROOT, Object
 from tests.charts.volumes import Objects
 from tests.kube_server import TOKEN, KubeServer
 from tests.roles.running import short_folder
+from tests.waiting import PATIENCE_S
 
 _NUMBERS = count(1)
 PLURALS = {
@@ -39,7 +40,7 @@ class Cluster:
         self.namespace = f"test-{os.getpid()}-{next(_NUMBERS)}"
         self.trust = ssl.create_default_context(cafile=server.ca)
         headers = {"authorization": f"Bearer {TOKEN}"}
-        self.http = httpx.Client(base_url=server.url, verify=self.trust, headers=headers, timeout=30)
+        self.http = httpx.Client(base_url=server.url, verify=self.trust, headers=headers, timeout=PATIENCE_S)
         self.post("api/v1/namespaces", {"metadata": {"name": self.namespace}})
 
     def close(self) -> None:

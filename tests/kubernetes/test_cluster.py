@@ -17,6 +17,7 @@ from tests.features.pki import Authority
 from tests.kube_server import KubeServer
 from tests.kubernetes.cluster import Cluster, copy_charts
 from tests.roles.running import until
+from tests.waiting import PATIENCE_S
 from xds.packs.packing import MAX_RELEASED
 
 __all__ = ["helm_binary"]
@@ -92,7 +93,7 @@ def test_helm_keeps_a_release_with_the_largest_pack(cluster: Cluster) -> None:
 
 def asked(cluster: Cluster, token: str, method: str, path: str, **more: Any) -> int:
     headers = {"authorization": f"Bearer {token}"}
-    with httpx.Client(base_url=cluster.server.url, verify=cluster.trust, timeout=30) as http:
+    with httpx.Client(base_url=cluster.server.url, verify=cluster.trust, timeout=PATIENCE_S) as http:
         if more.pop("watch", False):
             with http.stream("GET", f"{path}?watch=1&timeoutSeconds=1", headers=headers) as answer:
                 return answer.status_code
@@ -156,7 +157,7 @@ def test_a_changed_config_map_is_enforced_within_a_second(cluster: Cluster) -> N
     with (
         cluster.running(shared) as plane,
         cluster.running(team, {"sidegate-xds:9902": f"127.0.0.1:{plane.ports[9902]}"}) as pod,
-        httpx.Client(base_url=f"http://127.0.0.1:{pod.ports[8080]}", timeout=10) as client,
+        httpx.Client(base_url=f"http://127.0.0.1:{pod.ports[8080]}", timeout=PATIENCE_S) as client,
     ):
         page = "/catalog/v1/public/about"
         until(lambda: client.get(page).status_code == 200, lambda: plane.log("sidegate") + pod.log("sidegate-envoy"))

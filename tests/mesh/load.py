@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from tests.roles.running import until
+from tests.waiting import PATIENCE_S
 
 ALLOWED = ("/catalog/v1/items?limit=2", "/orders/v1/orders", "/catalog/v1/me")
 REFUSED = (
@@ -52,7 +53,7 @@ class Load:
 
     def _client(self, number: int) -> None:
         mix = [*((target, 200, True) for target in ALLOWED), *REFUSED]
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
         for target, status_, known in itertools.islice(itertools.cycle(mix), number, None):
             if self._stop.wait(0.005):
                 break

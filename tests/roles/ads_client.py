@@ -13,6 +13,7 @@ from typing import Any
 import grpc
 
 from tests.features.pki import Pair
+from tests.waiting import PATIENCE_S
 
 warnings.filterwarnings("ignore", category=DeprecationWarning, module="envoy_data_plane.*")
 
@@ -59,7 +60,7 @@ def ask(
     types: tuple[str, ...] = ("clusters", "listeners", "routes", "secrets", "filters"),
     held: Mapping[str, Mapping[str, str]] | None = None,
     names: Mapping[str, tuple[str, ...]] | None = None,
-    seconds: float = 30.0,
+    seconds: float = PATIENCE_S,
     stay: bool = False,
 ) -> Given:
     """Subscribe to all of some types (or to `names` of them) and ACK, until each has come, or to the stream's end (`stay`)."""

@@ -15,6 +15,7 @@ import grpc
 from tests.features.pki import Authority, Pair
 from tests.projects import jwks
 from tests.roles.running import Role, ready, short_folder
+from tests.waiting import PATIENCE_S
 from xds import handshake
 from xds.up.ports import free_port
 
@@ -171,9 +172,11 @@ def report(over: grpc.Channel, node: str, service: str, held: Mapping[str, list[
     def said() -> Iterator[bytes]:
         yield json.dumps({"node": node, "service": service}).encode()
         yield json.dumps({"report": body}).encode()
-        answered.wait(30)
+        answered.wait(PATIENCE_S)
 
-    call = over.stream_stream(f"/{handshake.SERVICE}/{handshake.FOLLOW}")(said(), timeout=30, wait_for_ready=True)
+    call = over.stream_stream(f"/{handshake.SERVICE}/{handshake.FOLLOW}")(
+        said(), timeout=PATIENCE_S, wait_for_ready=True
+    )
     try:
         answers = (json.loads(data) for data in call)
         return next(dict(answer["needed"]) for answer in answers if answer["taken"])

@@ -12,6 +12,7 @@ import httpx
 from tests.e2e.journal import Journal
 from tests.projects import CONTRACT, SETTINGS, pets
 from tests.roles.running import Role, ready, short_folder
+from tests.waiting import PATIENCE_S
 from xds.up.ports import free_port
 
 OPEN = CONTRACT.replace('      security: [{bearer: ["pets:write"]}]\n', "")
@@ -67,5 +68,7 @@ def pod(*, drain: str = "0.3", env: Mapping[str, str] | None = None) -> Iterator
         )  # fmt: skip
         stack.callback(envoy.stop)
         ready(envoy_ready, sidecar, envoy)
-        client = stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=15))
+        client = stack.enter_context(
+            httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=PATIENCE_S)
+        )
         yield Pod(folder, journal, sidecar, envoy, port, management, envoy_ready, client)

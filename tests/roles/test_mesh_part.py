@@ -15,6 +15,7 @@ from tests.e2e.journal import Journal
 from tests.features.pki import Authority
 from tests.roles.central import AUTHORITY, Central, central, certificate, contract, write_pair
 from tests.roles.running import Role, ready, until
+from tests.waiting import PATIENCE_S
 from xds.up.ports import free_port
 
 pytestmark = pytest.mark.slow
@@ -57,7 +58,9 @@ def node() -> Iterator[Node]:
         )  # fmt: skip
         stack.callback(envoy.stop)
         ready(envoy_ready, companion, envoy)
-        client = stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=15))
+        client = stack.enter_context(
+            httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=PATIENCE_S)
+        )
         yield Node(made, journal, companion, envoy, client, management)
 
 

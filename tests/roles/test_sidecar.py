@@ -14,6 +14,7 @@ from tests.cli.command import sidegate
 from tests.e2e.gateway import Reply, ask
 from tests.roles.pod import Pod, pod
 from tests.roles.running import ready, until
+from tests.waiting import PATIENCE_S
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,7 @@ def test_probes_and_metrics(running: Pod) -> None:
 
 def _patiently(url: str) -> Reply:
     """GET on a busy machine."""
-    return ask(url, timeout=60)
+    return ask(url, timeout=PATIENCE_S)
 
 
 def test_sockets_are_their_owners_alone(running: Pod) -> None:
@@ -143,7 +144,7 @@ class Clients:
                 self.gone.set()
 
     def _ask(self) -> None:
-        with httpx.Client(trust_env=False, timeout=20) as client:
+        with httpx.Client(trust_env=False, timeout=PATIENCE_S) as client:
             while not self.gone.is_set():
                 try:
                     answer = client.get(f"http://127.0.0.1:{self.port}/pets/v1/open")

@@ -115,11 +115,11 @@ def test_yaml_core_schema(text: str, value: object) -> None:
     ],
 )
 def test_what_is_not_read(file: str, data: bytes, code: str, place: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     document, problems = load(file, data)
     assert document is None
     assert [(d.code, str(d.span)) for d in problems] == [(code, place)]
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 @pytest.mark.parametrize("file", ["a.yaml", "a.json"])
