@@ -124,7 +124,12 @@ def _any(now: Any, value: dict[str, Any], at: str) -> Any:
 
 def _converted(cls: type[Any], key: str, value: Any, at: str) -> Any:
     """A field's value as ProtoJSON has it."""
+    from betterproto2.casing import safe_snake_case
+
+    unwrap = _metadata(cls).meta_by_field_name[key].unwrap
     try:
+        if unwrap is not None and safe_snake_case(key) != key:  # `consecutive_5xx`, which `from_dict` spells otherwise
+            return unwrap()(value=value).value
         return getattr(cls.from_dict({key: value}), key)
     except Exception as error:  # whatever the reader of JSON did not expect of somebody's text
         raise Mismatch(f"`{key}` does not take that", at, _taken(cls, key)) from error

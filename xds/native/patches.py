@@ -83,6 +83,9 @@ WEAKENS = {
 """What leaves a check weaker; so does every time limit that is taken off."""
 
 
+_NAMED = "a resource's name is what others know it by: nothing could be published"
+
+
 def problems(patch: Patch) -> Iterator[Problem]:
     """What a patch does to the type it says, and to what is checked. The pointers are those in `merge`."""
     from xds.protos import Mismatch, merged, message_type
@@ -93,6 +96,8 @@ def problems(patch: Patch) -> Iterator[Problem]:
     except Mismatch as found:
         yield Problem(f"{patch.name}: {found.message}", found.pointer, found.help, "patch-invalid")
         return
+    if "name" in merge:
+        yield Problem(f"{patch.name}: {_NAMED}", "/name", "leave `name` out of `merge`", "patch-invalid")
     for pointer, value in _leaves(merge, ""):
         yield from _weaker(patch, pointer, value)
 
