@@ -184,12 +184,14 @@ class Machine(ABC):
                 return None
             withheld.add(name)
         subscription.withheld = frozenset(withheld)
+        early = order.early(subscription, target, withheld)
         kept = order.kept(subscription, target)
-        subscription.waiting = bool(kept)
-        if not withheld and not kept:
+        subscription.waiting = bool(kept or early)
+        if not withheld and not kept and not early:
             return target
-        replaced = {n: r for n, r in target.items() if n not in withheld}
-        replaced.update((n, r) for n in withheld if (r := subscription.held.get(n)) is not None)
+        as_before = withheld | early
+        replaced = {n: r for n, r in target.items() if n not in as_before}
+        replaced.update((n, r) for n in as_before if (r := subscription.held.get(n)) is not None)
         return {**replaced, **kept}
 
     def _bound(self) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from xds.ads.subscription import Subscription
+from xds.ads.subscription import Subscription, same
 from xds.snapshot.references import Reference
 from xds.snapshot.resource import Resource, Snapshot
 from xds.snapshot.types import CLUSTER, ENDPOINTS, EXTENSION, LISTENER, ROUTES, SECRET
@@ -61,6 +61,41 @@ class Precedence:
             ):
                 return url, name
         return None
+
+    def early(
+        self, subscription: Subscription, target: Mapping[str, Resource], withheld: Collection[str]
+    ) -> frozenset[str]:
+        """Changed resources that must wait for others of their own type: they name a cluster that leads to a listener of the
+        client's own, which it has not yet, or not with the routes that it shall have there.
+
+        Only what replaces something waits, so that a client starts with everything at once.
+        """
+        listeners = self.subscriptions.get(LISTENER)
+        if subscription.type_url != ROUTES or listeners is None or not listeners.wildcard:
+            return frozenset()
+        held = subscription.held
+        changed = [r for n, r in target.items() if (was := held.get(n)) is not None and not same(was, r)]
+        return frozenset(
+            resource.name
+            for resource in changed
+            for inside in self._inside(resource)
+            if self._outstanding(inside, listeners, subscription, {*withheld, resource.name})
+        )
+
+    def _inside(self, resource: Resource) -> Iterator[Resource]:
+        """The client's own listeners that the clusters of a resource lead to."""
+        clusters, listeners = self.snapshot.of(CLUSTER), self.snapshot.of(LISTENER)
+        named = (clusters[name] for url, name in resource.references if url == CLUSTER and name in clusters)
+        return (listeners[n] for cluster in named for u, n in cluster.references if u == LISTENER and n in listeners)
+
+    def _outstanding(
+        self, inside: Resource, listeners: Subscription, routes: Subscription, apart: Collection[str]
+    ) -> bool:
+        """Whether a listener, or its routes but for those `apart`, will come and are not there."""
+        if listeners.held.get(inside.name) is None:
+            return self.coming((LISTENER, inside.name))
+        wanted = [self.snapshot.of(ROUTES).get(n) for url, n in inside.references if url == ROUTES and n not in apart]
+        return any(r is not None and not same(routes.held.get(r.name), r) for r in wanted)
 
     def coming(self, missing: Reference) -> bool:
         """Whether it is in flight, or will be when the client asks; not so if the client refused it."""

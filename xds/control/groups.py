@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from xds.control.share import ANYWHERE, Stand
 from xds.handshake import EVERY_S, MISSED
-from xds.model import Gateway, Named, Service
+from xds.model import Cached, Gateway, Named, Service
 from xds.snapshot import Snapshot
 
 ALIVE_S = MISSED * EVERY_S
@@ -99,10 +99,16 @@ class Group:
 
     def former_for(self, now: Named) -> Named:
         """What routes name until those with `now` are there. What does not change is left, since a filter's change of
-        quotas begins its counts anew."""
+        quotas begins its counts anew. Cached operations stay until they are forgotten: requests for them are under way."""
         quotas = self.former.quotas if now.quotas == self.named.quotas else self.named.quotas
         tokens = self.former.tokens if now.tokens == self.named.tokens else self.named.tokens
-        return Named(quotas, tokens)
+        cached = {**self.former.cached, **self.named.cached}
+        return Named(quotas, tokens, {name: each for name, each in cached.items() if name not in now.cached})
+
+    def forget(self, gone: Mapping[str, Cached]) -> None:
+        """Let go of cached operations of former routes; those that came back and went again since are others."""
+        left = {name: each for name, each in self.former.cached.items() if gone.get(name) is not each}
+        self.former = replace(self.former, cached=left)
 
 
 def group_key(service: str, stand: Stand) -> str:

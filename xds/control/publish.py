@@ -17,7 +17,7 @@ from xds.control.events import Diagnosed, Event, Live, PolicyLive
 from xds.control.groups import EVERYTHING, Companion, Group, group_key
 from xds.control.parts import ahead, next_for, part_of
 from xds.control.share import ANYWHERE, Stand
-from xds.control.waning import FORGET_S, idle, is_over, needed, observed
+from xds.control.waning import FORGET_S, UNDER_WAY_S, idle, is_over, needed, observed
 from xds.envoy import Profile, lower
 from xds.envoy.codec import encode
 from xds.envoy.named import named
@@ -253,6 +253,7 @@ class Publisher:
         missing = await self.ads.live(group.key, timeout=30.0)
         if not missing and group.snapshot is snapshot:
             observed(group, self.ads, time.monotonic())
+            asyncio.get_running_loop().call_later(UNDER_WAY_S, group.forget, group.former.cached)
             self.on_use(group.service)
             seconds = time.monotonic() - self.noticed
             operations = await asyncio.to_thread(changed, before, gateway)

@@ -15,6 +15,9 @@ ALONE_S = 60.0
 FORGET_S = 600.0
 """How long a companion that is gone is still listed, and a group without nodes and companions kept."""
 
+UNDER_WAY_S = 60.0
+"""How long requests for a cached operation may be on their way to the service after the proxies let go of its route."""
+
 
 def observed(group: Group, ads: AdsServer, now: float) -> None:
     """Note since when a group has no node, and let go of digests that no route of it can name by now."""

@@ -13,7 +13,7 @@ from functools import lru_cache
 from envoy_data_plane.envoy.config.core.v3 import Metadata
 from envoy_data_plane.envoy.config.route.v3 import Decorator, Route, RouteConfiguration, VirtualHost
 from envoy_data_plane.google.protobuf import Any
-from envoy_data_plane.xds.type.matcher.v3 import Matcher, MatcherMatcherTree, MatcherMatcherTreeMatchMap
+from envoy_data_plane.xds.type.matcher.v3 import Matcher, MatcherMatcherTree, MatcherMatcherTreeMatchMap, MatcherOnMatch
 
 from xds.envoy import credentials, names, wordings
 from xds.envoy.actions import action
@@ -27,22 +27,24 @@ from xds.envoy.patches import SENT, patched
 from xds.envoy.profile import Profile
 from xds.envoy.refused import listed, only, refusal
 from xds.envoy.routed import Routed, surroundings
+from xds.envoy.splits import clusters_of
 from xds.envoy.successors import seen
 from xds.envoy.typed import struct
 from xds.envoy.versions import spoken
-from xds.model import Gateway, Operation
+from xds.model import Cached, Gateway, Operation
 from xds.native.caching import cache_of
 from xds.native.versions import choice_of
 
 
 def misses(gateway: Gateway, profile: Profile, removed: list[str]) -> RouteConfiguration:
     """The routes of the origin listener. `removed` are the headers that no upstream sees."""
+    former = {name: _former(each, gateway, profile) for name, each in gateway.former.cached.items()}
     parts = [*_kept_of(gateway, profile).parts(_cached(gateway, profile))]
+    parts += [Part(Token(), encode(_map(map={name: action}))) for name, action in former.items()]
 
     def anew() -> MatcherMatcherTreeMatchMap:
-        return _map(
-            map={name_of(routed): listed(name_of(routed), [_route(routed)]) for routed in _cached(gateway, profile)}
-        )
+        now = {name_of(routed): listed(name_of(routed), [_route(routed)]) for routed in _cached(gateway, profile)}
+        return _map(map={**now, **former})
 
     known = _tree(input=header_input(cache.ASKED), exact_match_map=composed(MatcherMatcherTreeMatchMap, parts, anew))
     matcher = _matcher(matcher_tree=known, on_no_match=refusal(500))
@@ -59,6 +61,14 @@ def _cached(gateway: Gateway, profile: Profile) -> Iterator[Routed]:
             for operation in featured_of(version):
                 if cache_of(operation):
                     yield Routed(version, operation, gateway, profile)
+
+
+def _former(each: Cached, gateway: Gateway, profile: Profile) -> MatcherOnMatch:
+    """Where requests go on that were under way when their operation had a cache no more, or was no more; 404 if the
+    service's version went with it."""
+    routed = Routed(each.version, each.operation, each.gateway, profile)
+    there = {names.cluster(version) for service in gateway.services for version in service.versions}
+    return listed(name_of(routed), [_route(routed)]) if clusters_of(routed) <= there else refusal(404)
 
 
 def name_of(routed: Routed) -> str:

@@ -59,8 +59,8 @@ ACTION = shared(RouteAction(cluster=names.ORIGIN, timeout=seconds(0)))
 
 
 def caches(gateway: Gateway) -> bool:
-    """Whether any operation has a cache."""
-    return any(map(cache_of, featured(gateway)))
+    """Whether any operation has a cache, or one had that requests may still be under way for."""
+    return bool(gateway.former.cached) or any(map(cache_of, featured(gateway)))
 
 
 def cluster() -> Cluster:

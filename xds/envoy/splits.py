@@ -33,6 +33,14 @@ def destination(routed: Routed) -> Mapping[str, Any]:
     return {"weighted_clusters": WeightedCluster(clusters=clusters)}
 
 
+def clusters_of(routed: Routed) -> set[str]:
+    """All clusters that requests of an operation and their copies may go to."""
+    split, mirror = routed.operation.native.split, routed.operation.native.mirror
+    versions = [version for version, _ in split or ()] + ([mirror.to] if mirror else [])
+    named = {names.cluster_of(routed.version.service, version) for version in versions}
+    return named if split else named | {routed.cluster}
+
+
 def mirrors(routed: Routed) -> Mapping[str, Any]:
     """The field `request_mirror_policies`. The copy has the host that was asked for, without Envoy's `-shadow`."""
     mirror = routed.operation.native.mirror

@@ -13,7 +13,7 @@ from xds.place import Place
 from .answers import Answer, Content, Example
 from .checks import Check, Mode, Placement, PolicyBinding
 from .credentials import Alternative, Credential, SchemeKind
-from .gateway import Gateway, Named
+from .gateway import Cached, Gateway, Named
 from .operation import Operation
 from .paths import Name, PathTemplate, Segment
 from .requests import Body, Encoding, Location, MediaType, Parameter
@@ -25,6 +25,7 @@ __all__ = [
     "Alternative",
     "Answer",
     "Body",
+    "Cached",
     "Check",
     "Content",
     "Credential",

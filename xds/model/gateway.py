@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from xds.model.listeners import Listener, Secret
 from xds.native import Edge
 from xds.native.rates import Quotas
 
 from .credentials import Alternative
+from .operation import Operation
 from .schemes import Scheme
-from .service import Service
+from .service import Service, Version
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cached:
+    """An operation with a cache, in the gateway that it was of, without the other services of that."""
+
+    version: Version
+    operation: Operation
+    gateway: Gateway
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What routes name in filters that are delivered apart from them: quotas by slot, and what is asked of tokens, each with
-    whether a later filter decides."""
+    """What routes name in what is delivered apart from them: quotas by slot, and what is asked of tokens, each with whether a
+    later filter decides; operations with a cache, by name."""
 
     quotas: Quotas = ()
     tokens: tuple[tuple[tuple[Alternative, ...], bool], ...] = ()
+    cached: Mapping[str, Cached] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ def problems(snapshot: Snapshot, elsewhere: Collection[str] = ()) -> tuple[str, 
 
     `elsewhere` names clusters that nodes have from their bootstrap. Checked: no listeners or no clusters at all (a state of
     the world without them deletes everything), a name that is not the resource's own (two resources would share it), a
-    reference to what is missing, a resource that nothing refers to, a part of a type that cannot be looked into.
+    reference to what is missing, a resource that nothing refers to (but for the way to a listener of the node's own, which
+    requests may still be on), a part of a type that cannot be looked into.
     """
     found = (*_empty(snapshot), *_names(snapshot), *_missing(snapshot, elsewhere), *_idle(snapshot), *_opaque(snapshot))
     return tuple(dict.fromkeys(found))
@@ -57,8 +58,9 @@ def _idle(snapshot: Snapshot) -> Iterator[str]:
         known = BY_URL.get(url)
         if known is None or known.root:
             continue
-        for name in named:
-            if (url, name) not in used:
+        for name, resource in named.items():
+            inside = any(kind == LISTENER for kind, _ in resource.references)
+            if (url, name) not in used and not inside:
                 yield f"{short(url)} {name!r}: nothing refers to it"
 
 

@@ -14,7 +14,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from xds.snapshot.types import CLUSTER, ENDPOINTS, EXTENSION, PREFIX, ROUTES, SECRET
+from xds.snapshot.types import CLUSTER, ENDPOINTS, EXTENSION, LISTENER, PREFIX, ROUTES, SECRET
 from xds.snapshot.wire import BYTES, WireError, blob, fields, text
 
 if TYPE_CHECKING:
@@ -274,17 +274,30 @@ def _sds(layout: _Layout, body: bytes) -> Iterator[Reference]:
 _EDS = 3  # envoy.config.cluster.v3.Cluster.DiscoveryType
 
 
-def _eds(layout: _Layout, body: bytes) -> Iterator[Reference]:
-    own = {layout.numbers[n]: n for n in ("name", "type", "eds_cluster_config")}
+def _cluster(layout: _Layout, body: bytes) -> Iterator[Reference]:
+    """Where a cluster's endpoints come from; the listener of the proxy's own that it leads to, if its first one is that."""
+    own = {layout.numbers[n]: n for n in ("name", "type", "eds_cluster_config", "load_assignment")}
     values = {own[n]: v for n, _, v in fields(body) if n in own}
     if values.get("type") != _EDS:
+        if inside := _within(blob(values.get("load_assignment", b""))):
+            yield LISTENER, text(inside)
         return
     config = {n: v for n, _, v in fields(blob(values.get("eds_cluster_config", b"")))}
     yield ENDPOINTS, text(config.get(2, b"")) or text(values.get("name", b""))
 
 
+_INSIDE = (2, 2, 1, 1, 3, 1)
+"""ClusterLoadAssignment.endpoints, .lb_endpoints, .endpoint, .address, .envoy_internal_address, .server_listener_name."""
+
+
+def _within(body: bytes) -> bytes:
+    for wanted in _INSIDE:
+        body = next((blob(value) for number, kind, value in fields(body) if number == wanted and kind == BYTES), b"")
+    return body
+
+
 _SPECIAL: dict[str, Callable[[_Layout, bytes], Iterator[Reference]]] = {
-    "envoy.config.cluster.v3.Cluster": _eds,
+    "envoy.config.cluster.v3.Cluster": _cluster,
     "envoy.config.listener.v3.ListenerFilter": _ecds,
     "envoy.config.listener.v3.Filter": _ecds,
     "envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter": _ecds,

@@ -234,7 +234,7 @@ def _apart(template: str, identity: bool, unread: bool, told: Apart) -> Any:
 
 def config(gateway: Gateway, profile: Profile) -> CacheV2Config:
     """Envoy's filter. A client's `Cache-Control: no-cache` would be a way past the cache to the service for everybody."""
-    if not any(map(cache_of, featured(gateway))):
+    if not gateway.former.cached and not any(map(cache_of, featured(gateway))):
         return CacheV2Config(disabled=True)  # and no folder is made
     store = gateway.edge.cache
     files = FileSystemHttpCacheV2Config(
