@@ -12,6 +12,7 @@ from tests.blackbox.case import item
 from tests.blackbox.http2 import Header, literal, request
 from tests.blackbox.world import World
 from tests.e2e.journal import TREASURE
+from tests.waiting import PATIENCE_S
 
 GOOD = "/v1/items?limit=10"
 
@@ -96,6 +97,12 @@ def test_f13_h10_h17_faults_of_the_head(fault: str, world: World, connection: ht
     over = stream.reset is not None or connection.goaway is not None or connection.closed
     assert over or stream.status in statuses, (stream, connection.sent)
     assert world.journal.since(mark) == [], "O2"
+
+
+def test_f11_no_connection_is_told_of_websockets(connection: http2.Connection) -> None:
+    """SETTINGS_ENABLE_CONNECT_PROTOCOL (RFC 8441, section 3): browsers that see it no longer use HTTP/1.1 for them."""
+    assert connection.until(lambda: 3 in connection.peer, PATIENCE_S)
+    assert not connection.peer.get(8)
 
 
 def test_h08_host_and_authority_differ(world: World, connection: http2.Connection) -> None:

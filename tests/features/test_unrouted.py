@@ -126,6 +126,24 @@ def test_a_page_that_has_to_ask_before_is_let_ask(hop: Hop) -> None:
         assert not [name for name in refused.headers if name.startswith("access-control-")]
 
 
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("/shop/v1/deep/a%2Fb/x", {}, 400),
+        ("/shop/v1/declared", {"x_name": "1"}, 400),
+        ("/shop/v1/declared", {"host": "ada@shop.test"}, 400),
+        ("/shop/v1/declared", {"x-long": "a" * 20_000}, 431),
+        ("/shop/v1/declared", {f"x-{number}": "1" for number in range(100)}, 431),
+    ],
+)
+def test_broken_http_is_nobodys(hop: Hop, path: str, headers: dict[str, str], status: int) -> None:
+    """No route is chosen for it, so it is a problem, in no contract's words and for no page of another origin."""
+    refused = hop.client.get(path, headers={"origin": APP, **headers})
+    assert (refused.status_code, _problem(refused)["status"]) == (status, status)
+    assert _problem(refused)["code"] in ("bad-request", "headers-too-large")
+    assert not [name for name in refused.headers if name.startswith("access-control-")]
+
+
 def test_verdicts_without_a_proxy_say_the_same(hop: Hop) -> None:
     paths = ["declared", "one", "alike", "unlike", "some", "deep/a", "nothing", "", "deep/a/x"]
     with Verdicts.of(hop.folder) as verdicts:
