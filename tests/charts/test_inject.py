@@ -95,7 +95,9 @@ def test_secrets_are_refused_or_left_out_as_by_the_chart(
 
 @pytest.mark.parametrize("case", CASES)
 def test_twice_is_once(case: str, bare: str, inject: Inject, tmp_path: Path) -> None:
-    flags = ["--values", values_file(tmp_path, CASES[case]), "--sources", str(CATALOG / "sidegate")]
+    flags = ["--values", values_file(tmp_path, CASES[case])]
+    if CASES[case].get("sources", {}).get("folder") != "":
+        flags += ["--sources", str(CATALOG / "sidegate")]
     once = inject(bare, *flags)
     assert inject(once, *flags) == once
 
@@ -271,6 +273,9 @@ PACK = ("--set", "sources.configMaps=[pack]")
 OWN = {"name": "sidegate-envoy", "image": "x"}
 REFUSED: dict[str, tuple[str, tuple[str, ...], int, str]] = {
     "no sources": (workload("Deployment"), (), 3, "Deployment one: no sources"),
+    "packs beside an image": (
+        workload("Pod"), (*PACK, "--set", "sources.image=shop/contracts:1"), 3, "sources.image holds all sources",
+    ),
     "no workload": ("kind: Service\n", PACK, 3, "no workload"),
     "nothing": ("", PACK, 3, "no workload"),
     "no yaml": ("a: [", PACK, 3, "no YAML"),

@@ -28,7 +28,8 @@ CASES: dict[str, dict[str, Any]] = {
     "classic": {"containers": "classic"},
     "central": {"control": "central", "central": {"secret": "catalog-xds"}},
     "redirect": {"traffic": "redirect"},
-    "packs": {"sources": {"folder": "", "configMaps": ["catalog-pack", "platform"], "image": "shop/contracts:1"}},
+    "packs": {"sources": {"folder": "", "configMaps": ["catalog-pack", "platform"]}},
+    "image": {"sources": {"folder": "", "image": "shop/contracts:1"}},
     "settings": {
         "service": "catalog",
         "port": 8443,
@@ -119,6 +120,15 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "no sources": ({"sources": {"folder": ""}}, "no sources"),
     "a folder that is not there": ({"sources": {"folder": "elsewhere"}}, 'nothing in the chart\'s folder "elsewhere"'),
     "the sidecar's own variable": ({"env": [{"name": "SIDEGATE_NODE"}]}, "SIDEGATE_NODE"),
+    "a folder beside an image": ({"sources": {"image": "shop/contracts:1"}}, "sources.image holds all sources"),
+    "packs beside an image": (
+        {"sources": {"folder": "", "image": "shop/contracts:1", "configMaps": ["a"]}},
+        "sources.image holds all sources",
+    ),
+    "secrets beside an image": (
+        {"sources": {"folder": "", "image": "a", "secrets": [{"name": "k", "items": [{"key": "a", "path": "a"}]}]}},
+        "sources.image holds all sources",
+    ),
     "central without a secret": ({"control": "central"}, "central.secret"),
 }
 
@@ -378,6 +388,18 @@ def test_the_notes_say_what_to_do_next(team: Path) -> None:
 def test_the_commands_are_those_of_the_image(case: str, rendered: dict[str, list[Object]]) -> None:
     for words in commands_of(rendered[case]):
         assert parser(words).parse_args(words).verb == words[0]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_sources_are_read_where_a_volume_is(case: str, rendered: dict[str, list[Object]]) -> None:
+    spec = _pod(rendered[case])
+    sidecar = next(
+        each for each in (*spec.get("initContainers", ()), *spec["containers"]) if each["name"] == "sidegate"
+    )
+    words = [*sidecar["command"][1:], *sidecar["args"]]
+    if words[0] == "sidecar":
+        mounted = {mount["mountPath"] for mount in sidecar["volumeMounts"]}
+        assert str(parser(words).parse_args(words).dir) in mounted
 
 
 def commands_of(found: list[Object]) -> Iterator[list[str]]:

@@ -78,6 +78,11 @@ def check(about: About) -> None:
         raise CannotRun("no sources: name a folder (--sources), sources.configMaps or sources.image")
     if about.central and not values["central"]["secret"]:
         raise CannotRun("control: central needs central.secret, by which the shared control plane knows the pod")
+    if about.source_image and about.projected:
+        raise CannotRun(
+            "sources.image holds all sources, and nothing is laid beside it: neither a folder (--sources) "
+            "nor sources.configMaps and sources.secrets"
+        )
     if values["containers"] == "classic" and about.kind in ("Job", "CronJob"):
         raise CannotRun(f"a {about.kind} with containers: classic would never end; native sidecars let it")
 

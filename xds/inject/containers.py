@@ -45,7 +45,7 @@ def _sidegate_args(about: About) -> list[str]:
     if about.central:
         first = ["--listen=unix:/var/run/sidegate/companion.sock"]
     else:
-        first = [":".join(mount["mountPath"] for mount in _source_mounts(about)), *_traffic(about)]
+        first = [*(mount["mountPath"] for mount in _source_mounts(about)), *_traffic(about)]
         first += [f"--env={values['environment']}"] if values["environment"] else []
     return [
         *first,

@@ -41,7 +41,8 @@ def read_folder(folder: Path, values: Values) -> Mapping[str, bytes]:
     if size > LIMIT:
         raise CannotRun(
             f"the files of {folder} are {size} bytes and a ConfigMap holds {LIMIT}; apply what `sidegate pack {folder}` "
-            "writes (compressed) and name it in sources.configMaps, or build an image of the folder and set sources.image"
+            "writes (compressed) and name it in sources.configMaps, or build an image of the folder and set "
+            "sources.image instead"
         )
     return found
 

@@ -65,6 +65,9 @@ image: {{ printf "%s%s" $values.image.repository $tag | quote }}
 {{- if and (eq $values.control "pod") $values.sources.image (semverCompare "<1.31.0-0" .kubernetes) -}}
 {{- fail (printf "sidegate-sidecar: Kubernetes %s has no image volumes (1.33 and newer, 1.31 if switched on)" .kubernetes) -}}
 {{- end -}}
+{{- if and (eq $values.control "pod") $values.sources.image (or .files $values.sources.configMaps $values.sources.secrets) -}}
+{{- fail "sidegate-sidecar: sources.image holds all sources, and nothing is laid beside it: say sources.folder: \"\", and neither sources.configMaps nor sources.secrets" -}}
+{{- end -}}
 {{- if and (eq $values.containers "classic") (has .kind (list "Job" "CronJob")) -}}
 {{- fail (printf "sidegate-sidecar: a %s with containers: classic would never end; native sidecars let it" .kind) -}}
 {{- end -}}

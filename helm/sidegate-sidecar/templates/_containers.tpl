@@ -17,7 +17,7 @@ command: [sidegate, companion]
 {{- end }}
 args:
   {{- if eq $values.control "pod" }}
-  - {{ include "sidegate-sidecar.folders" . }}
+  - {{ include "sidegate-sidecar.folder" . }}
   - --listen=0.0.0.0:{{ $values.port }}
   - --upstream=http://127.0.0.1:{{ $values.app.port }}
   {{- with $values.environment }}

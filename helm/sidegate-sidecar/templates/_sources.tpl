@@ -39,7 +39,7 @@ names, and what sources.secrets mounts in their place.
 {{- fail (printf "sidegate-sidecar: %s: %s, and a ConfigMap is none; take it out, and mount it with sources.secrets" $path (get $secret $path)) -}}
 {{- end -}}
 {{- end -}}
-{{- $elsewhere := printf "apply what `sidegate pack %s` writes (compressed) beside the release and name it in sources.configMaps, or build an image of the folder and set sources.image" $folder -}}
+{{- $elsewhere := printf "apply what `sidegate pack %s` writes (compressed) beside the release and name it in sources.configMaps, or build an image of the folder, and set sources.image and sources.folder: \"\"" $folder -}}
 {{- if gt ($size | int) 1048576 -}}
 {{- fail (printf "sidegate-sidecar: the files of %s are %d bytes and a ConfigMap holds 1048576; %s" $folder $size $elsewhere) -}}
 {{- end -}}

@@ -43,14 +43,7 @@ true
 {{- end -}}
 {{- end -}}
 
-{{- /* Where the sources are mounted, as one argument. */ -}}
-{{- define "sidegate-sidecar.folders" -}}
-{{- $folders := list -}}
-{{- if include "sidegate-sidecar.projected" . -}}
-{{- $folders = append $folders "/etc/sidegate/sources" -}}
-{{- end -}}
-{{- if .values.sources.image -}}
-{{- $folders = append $folders "/etc/sidegate/image" -}}
-{{- end -}}
-{{- join ":" $folders -}}
+{{- /* Where the sources are mounted. */ -}}
+{{- define "sidegate-sidecar.folder" -}}
+{{- ternary "/etc/sidegate/image" "/etc/sidegate/sources" (ne .values.sources.image "") -}}
 {{- end -}}
