@@ -352,6 +352,13 @@ def test_what_the_export_says_to_sidegate_does_not_count() -> None:
     assert operation_of(made)["x-sidegate"].get("mode") == "report"
 
 
+def test_a_private_api_is_said() -> None:
+    """At the API, as 2.0 has it; at the server it is in the example `lost`."""
+    made = api(endpoint_configuration={"vpcEndpointIds": ["vpce-1"], "disableExecuteApiEndpoint": True})
+    assert "reached through VPC endpoints alone" in said(made)
+    assert "VPC endpoints" not in said(api(endpoint_configuration={"disableExecuteApiEndpoint": True}))
+
+
 def test_a_stage_of_the_resource_policy_is_the_whole_of_it() -> None:
     statement = {"Effect": "Allow", "Principal": "*", "Action": "execute-api:Invoke"}
     prod = {**statement, "Resource": "arn:aws:execute-api:r:1:a/prod/*"}

@@ -35,6 +35,18 @@ def addresses(export: Export, keys: Keys, notes: Notes) -> str:
     return _carry(part, rules, keys, notes)
 
 
+def private(export: Export, notes: Notes) -> None:
+    """An API that is reached through VPC endpoints only: said of the server (OpenAPI 3), or of the API (2.0)."""
+    for part in (export.top, *export.top.get("servers").each()):
+        endpoints = part.get(f"{X}endpoint-configuration", "vpcEndpointIds")
+        if endpoints:
+            notes.lost(
+                endpoints,
+                "the API is private, reached through VPC endpoints alone, which has no equivalent",
+                "give the gateway an address that only the network reaches, or name who may ask in `addresses`",
+            )
+
+
 def _carry(part: Part, rules: _Rules, keys: Keys, notes: Notes) -> str:
     lists = [*rules.only, *([rules.allow] if rules.allow and not rules.everybody else [])]
     if not rules.everybody and not rules.allow:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from xds.diagnostics import Diagnostic
 from xds.importing import answers, cors
-from xds.importing.addresses import addresses
+from xds.importing.addresses import addresses, private
 from xds.importing.authorizers import read_schemes
 from xds.importing.contract import unknown_extensions
 from xds.importing.export import Export, NoExport, read_export
@@ -69,6 +69,7 @@ def _document(work: Work) -> None:
     """What holds for every operation."""
     export, keys, notes = work.export, work.document, work.notes
     work.closed = addresses(export, keys, notes)
+    private(export, notes)
     cors.of_api(export, keys, notes)
     for method in export.methods:
         if method.preflight:
