@@ -13,7 +13,9 @@ from typing import Any
 from xds import handshake
 
 TIMEOUT_S = 5.0
-"""How long an answer to a report, or sources, may take."""
+"""How long an answer to a report may take."""
+ASK_S = 30.0
+"""How long sources may take: where a thousand ask at once, who gave up and asked again would make it longer for all."""
 FIRST_S, LONGEST_S = 0.1, 2.0
 """Between two attempts at a replica that is away, twice as long each time."""
 LASTED_S = 10.0
@@ -58,7 +60,7 @@ class Lane:
     async def ask(self, method: str, data: bytes) -> bytes:
         """One question beside the stream. Raises ConnectionError."""
         try:
-            answer: bytes = await self._opened().unary_unary(_path(method))(data, timeout=TIMEOUT_S)
+            answer: bytes = await self._opened().unary_unary(_path(method))(data, timeout=ASK_S)
         except Exception as error:
             raise ConnectionError(reason(error)) from error
         return answer

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import os
+import random
 import time
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -21,7 +22,8 @@ log = logging.getLogger("sidegate.companion")
 
 LOOK_S = 5.0
 """How often addresses and certificates are looked at, if no replica says anything."""
-AGAIN_S = 0.5
+AGAIN_S, LONGEST_S = 0.5, 8.0
+"""Between two attempts to have sources, twice as long each time, and not the same for all who were refused at once."""
 BEHIND_S = 60.0
 """How long a replica with older sources than are held may take to come to the same, before they count: who is right cannot
 be told for ever, and an API server's state may have been put back."""
@@ -47,6 +49,7 @@ class Received(Project):
         """Yield once there are sources, and again with each change, for ever."""
         if await asyncio.to_thread(self._from_disk):
             yield None
+        pause = AGAIN_S
         while True:
             try:
                 offer = self._next(await self._central.offers())
@@ -56,9 +59,11 @@ class Received(Project):
                     yield None
             except (ConnectionError, ValueError, KeyError, TypeError, AttributeError) as error:
                 self._tell(f"the control plane's sources cannot be used: {error}")
-                await asyncio.sleep(AGAIN_S)
+                await asyncio.sleep(pause * random.uniform(0.5, 1))
+                pause = min(2 * pause, LONGEST_S)
             else:
                 self._tell("")
+                pause = AGAIN_S
                 await self._central.news(LOOK_S if offer is None else 0)
 
     def _tell(self, problem: str) -> None:

@@ -33,30 +33,29 @@ class Handout:
 
     given: Sources = field(repr=False)
     env: str | None
-    order: int = 0
+    order: int
+    revision: str
 
     @cached_property
-    def revision(self) -> str:
-        return sha256(self._content + json.dumps(self._said, sort_keys=True).encode()).hexdigest()[:16]
-
-    @cached_property
-    def document(self) -> dict[str, Any]:
-        """What travels, as JSON."""
+    def document(self) -> bytes:
+        """What travels: JSON, made once for all that ask."""
         blobs = {_name(data): data for each in self.given.earlier.values() for data in each.files.values()}
-        content = {"sources": _travelling(self.given.files, self._content), "blobs": _travelling(blobs, packed(blobs))}
-        return {"revision": self.revision, "order": self.order, **self._said, **content}
+        content = _travelling(self.given.files, _content(self.given))
+        files = {"sources": content, "blobs": _travelling(blobs, packed(blobs))}
+        said = {"revision": self.revision, "order": self.order, **_said(self.given, self.env), **files}
+        return json.dumps(said).encode()
 
-    @cached_property
-    def _said(self) -> dict[str, Any]:
-        earlier = {
-            name: {"members": _listed(each), "files": {file: _name(data) for file, data in each.files.items()}}
-            for name, each in self.given.earlier.items()
-        }
-        return {"env": self.env, "members": _listed(self.given), "held": sorted(self.given.refused), "earlier": earlier}
 
-    @property
-    def _content(self) -> bytes:
-        return packed({name: self.given.files[name] for name in sorted(self.given.files)})
+def _said(given: Sources, env: str | None) -> dict[str, Any]:
+    earlier = {
+        name: {"members": _listed(each), "files": {file: _name(data) for file, data in each.files.items()}}
+        for name, each in given.earlier.items()
+    }
+    return {"env": env, "members": _listed(given), "held": sorted(given.refused), "earlier": earlier}
+
+
+def _content(given: Sources) -> bytes:
+    return packed({name: given.files[name] for name in sorted(given.files)})
 
 
 def _listed(given: Sources) -> dict[str, list[str]]:
@@ -79,7 +78,9 @@ def handout(project: Project, service: str, before: Handout | None = None) -> Ha
     given = replace(_without_keys(found, project.env), earlier=earlier)
     if before is not None and (before.given, before.env) == (given, project.env):
         return before
-    return Handout(given, project.env, project.tree.as_of)
+    said = json.dumps(_said(given, project.env), sort_keys=True).encode()
+    revision = sha256(_content(given) + said).hexdigest()[:16]
+    return Handout(given, project.env, project.tree.as_of, revision)
 
 
 def _without_keys(found: Sources, env: str | None) -> Sources:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from base64 import b64encode
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,8 @@ import pytest
 
 from sidecar.central import Central
 from sidecar.offers import Offer, chosen
-from sidecar.received import BEHIND_S, Received
+from sidecar.received import AGAIN_S, BEHIND_S, Received
+from tests.waiting import soon
 from xds.packs.archive import packed
 
 A1, A2, B1, B2 = Offer("a", "r1", 1), Offer("a", "r2", 2), Offer("b", "r1", 1), Offer("b", "r2", 2)
@@ -69,3 +72,23 @@ def test_older_sources_are_waited_out_also_after_a_restart(tmp_path: Path, monke
 def test_what_has_no_order_is_taken_as_it_comes(tmp_path: Path) -> None:
     assert received(tmp_path, "r5", 0)._next([Offer("b", "r4")]) == Offer("b", "r4")
     assert received(tmp_path, "r5", 5)._next([Offer("b", "r4")]) == Offer("b", "r4"), "folders now, Kubernetes before"
+
+
+def test_who_gets_no_sources_asks_less_and_less_often(tmp_path: Path) -> None:
+    """A thousand companions that failed at once are not to come back at once, time and again."""
+    asked: list[float] = []
+
+    class Away:
+        async def offers(self) -> list[Offer]:
+            asked.append(time.monotonic())
+            raise ConnectionError("away")
+
+    async def test() -> None:
+        made = Received(Away(), tmp_path)  # type: ignore[arg-type]
+        task = asyncio.create_task(anext(made.changes()))
+        await soon(lambda: len(asked) >= 4)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(test())
+    assert asked[3] - asked[0] >= (AGAIN_S + 2 * AGAIN_S + 4 * AGAIN_S) / 2

@@ -23,7 +23,7 @@ from xds import handshake
 from xds.ads.identity import Identity
 from xds.control.companions import SIGNS, Companions
 from xds.control.follower import Follower
-from xds.control.groups import ALIVE_S, EVERYTHING
+from xds.control.groups import ALIVE_S, EVERYTHING, companion_of
 from xds.control.plane import ControlPlane
 from xds.envoy import Profile
 from xds.packs.archive import packed
@@ -233,6 +233,43 @@ def test_an_old_line_says_nothing_of_a_companion_that_came_anew(tmp_path: Path) 
     run(test)
 
 
+def test_who_has_two_lines_lives_as_long_as_one_of_them(tmp_path: Path) -> None:
+    """Names may lead to one replica by several addresses; the line that reported last may be the one that breaks."""
+
+    async def test() -> None:
+        async with running(write(tmp_path / "project", pets())) as plane:
+            desk, known = plane.companions, plane.publisher.companions
+            one, two, elsewhere = (desk.open({"node": n, "service": ""}, None, "x") for n in ("n", "n", "m"))
+            for line in (one, two, elsewhere):
+                line.receive({"report": held(plane)})
+            assert known["n"] is two.companion
+            two.close()
+            assert known["n"] is one.companion
+            assert known["n"].digests == two.companion.digests  # type: ignore[union-attr]
+            seen = known["n"].seen
+            one.receive({})
+            assert known["n"].seen > seen, "its signs of life count now"
+            one.receive({"bye": True})
+            one.close()
+            assert known.keys() == {"m"}
+
+    run(test)
+
+
+def test_a_line_that_says_nothing_any_more_is_no_sign_of_life(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with running(write(tmp_path / "project", pets())) as plane:
+            old, new = (plane.companions.open({"node": "n", "service": ""}, None, "x") for _ in range(2))
+            for line in (old, new):
+                line.receive({"report": held(plane)})
+            old.heard -= ALIVE_S
+            new.close()
+            assert plane.publisher.companions["n"] is new.companion
+            assert plane.publisher.companions["n"].patience == ALIVE_S
+
+    run(test)
+
+
 @pytest.mark.parametrize("sent", [b"no json", b"[]", b"{}", b'{"node": "n"}'])
 def test_what_is_no_companion_is_told_so(tmp_path: Path, sent: bytes, caplog: pytest.LogCaptureFixture) -> None:
     async def test() -> None:
@@ -248,6 +285,29 @@ def test_what_is_no_companion_is_told_so(tmp_path: Path, sent: bytes, caplog: py
     with caplog.at_level(logging.WARNING, "sidegate"):
         run(test)
     assert [r.exc_info is not None for r in caplog.records if "not understood" in r.message] == [True]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"revisions": {"pets": []}},
+        {"revisions": []},
+        {"digests": {"pets/v1": "abc"}},
+        {"digests": {"pets/v1": [1]}},
+        {"problems": "none"},
+        {"seconds": float("nan")},
+        {"seconds": "1"},
+        {"seconds": True},
+        {"seconds": -1},
+    ],
+)
+def test_a_report_that_is_none_is_kept_nowhere(wrong: dict[str, Any]) -> None:
+    """Over a stream nothing has looked at it before; `PUT /companions/{node}` is judged by its contract."""
+    good = {"admin": "", "digests": {"pets/v1": ["a"]}, "revisions": {"pets": "r"}, "seconds": 0.5, "problems": ["x"]}
+    known = companion_of("n", "pets", good)
+    assert (known.digests, known.revisions, known.problems) == ({"pets/v1": ("a",)}, {"pets": "r"}, ("x",))
+    with pytest.raises((ValueError, TypeError, AttributeError)):
+        companion_of("n", "pets", {**good, **wrong})
 
 
 def test_who_never_says_who_it_is_is_sent_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -329,7 +389,9 @@ def test_sources_have_the_order_of_kubernetes(tmp_path: Path) -> None:
             put(130, pets={**files, "contracts/pets/v1.yaml": NEWER.encode()})
             second = await offered()
             assert (second["order"], second["revision"] == first["revision"]) == (130, False)
-            assert (await plane.companions.hand("pets", None, "x"))["order"] == 130
+            given = await plane.companions.hand("pets", None, "x")
+            assert json.loads(given)["order"] == 130
+            assert await plane.companions.hand("pets", None, "y") is given, "made once for all"
             line.close()
 
     run(test)

@@ -33,8 +33,8 @@ class Line(Protocol):
 
 Open = Callable[[Mapping[str, Any], Identity | None, str], Line]
 """What a companion says first, its certificate and its address -> its line. Raises as `Line.receive`."""
-Hand = Callable[[str, Identity | None, str], Awaitable[Mapping[str, Any]]]
-"""A service, a certificate and an address -> the service's sources. Raises PermissionError."""
+Hand = Callable[[str, Identity | None, str], Awaitable[bytes]]
+"""A service, a certificate and an address -> the service's sources, as they travel. Raises PermissionError."""
 
 
 def companion_handler(open_: Open, hand: Hand) -> Any:
@@ -75,10 +75,10 @@ def companion_handler(open_: Open, hand: Hand) -> Any:
 
     async def sources(data: bytes, context: Any) -> bytes:
         try:
-            said = await hand(str(json.loads(data)["service"]), _identity(context), context.peer())
+            return await hand(str(json.loads(data)["service"]), _identity(context), context.peer())
         except _REFUSED as error:
             await refuse(error, context)
-        return json.dumps(said).encode()
+            raise
 
     methods = {
         FOLLOW: grpc.stream_stream_rpc_method_handler(follow),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import ChainMap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -67,7 +68,7 @@ class Admission:
     def namespaces(self) -> Mapping[str, str]:
         """The namespaces that services' sources came from, and that of this control plane for what stands beside it."""
         own = dict.fromkeys((EDGE, RATE_LIMIT), self.namespace) if self.namespace else {}
-        return {**self.project.namespaces(), **own}
+        return ChainMap(own, self.project.namespaces())  # not a copy: it is asked for of every follower and proxy
 
 
 def service_of(name: str) -> str:

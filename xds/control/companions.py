@@ -80,10 +80,17 @@ class Companions:
             del self._followers[follower.service]
             self._bodies.pop(follower.service, None)  # nobody keeps it current
 
-    async def hand(self, service: str, identity: Identity | None, peer: str) -> Mapping[str, Any]:
-        """A service's sources. Raises PermissionError."""
+    def other(self, follower: Follower) -> Follower | None:
+        """Another line of the same node that was heard of last: names may lead to one replica by several addresses."""
+        beside = (each for each in self._followers.get(follower.service, ()) if each.node == follower.node)
+        return max((each for each in beside if each.lives), key=lambda each: each.heard, default=None)
+
+    async def hand(self, service: str, identity: Identity | None, peer: str) -> bytes:
+        """A service's sources as they travel. Raises PermissionError."""
         self.admission.check(service or EDGE, identity, peer)
-        return await self.handouts.document(service_of(service or EDGE))
+        document = await self.handouts.document(service_of(service or EDGE))
+        self.admission.check(service or EDGE, identity, peer)  # a compilation may have come meanwhile
+        return document
 
     async def compiled(self) -> None:
         """Tell those whom a new compilation concerns, and end the lines of those who may no longer be what they are."""

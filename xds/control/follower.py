@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, eq=False)
 class Follower:
-    """`taken` counts the reports that came, `companion` is what the last of them made."""
+    """`taken` counts the reports that came, `companion` is what the last of them made; something came last at `heard`."""
 
     desk: Companions
     node: str
@@ -25,6 +26,7 @@ class Follower:
     identity: Identity | None
     taken: int = 0
     companion: Companion | None = None
+    heard: float = 0.0
     _every: float = EVERY_S
     _told: tuple[int, float, bytes] | None = None
     _refused: str = ""
@@ -38,6 +40,7 @@ class Follower:
         """A report, a sign of life, or a farewell. Raises PermissionError, ValueError, KeyError or TypeError."""
         if self._refused:
             raise PermissionError(self._refused)
+        self.heard = time.monotonic()
         if "report" in document:
             # Nobody asks a companion elsewhere, whatever address it says it has.
             made = companion_of(self.node, self.service, {**document["report"], "admin": ""})
@@ -76,10 +79,26 @@ class Follower:
     def close(self) -> None:
         """The stream ended. Who said so, or was shut out, is gone; where a line broke, there is a moment to come back in."""
         self.desk.closed(self)
-        if self.companion is not None and (self._bye or self._refused):
-            self.desk.publisher.leave(self.companion)
+        if self.companion is None:
+            return
+        publisher, other = self.desk.publisher, self.desk.other(self)
+        if other is not None and publisher.speaks(self.companion) and not self._bye:
+            other.goes_on()
+        elif self._bye or self._refused:
+            publisher.leave(self.companion)
         else:
             self._lives(ALIVE_S)
+
+    @property
+    def lives(self) -> bool:
+        """Whether it reported, and was heard of lately."""
+        return self.companion is not None and time.monotonic() - self.heard < MISSED * self._every
+
+    def goes_on(self) -> None:
+        """What it reported counts from now on, since the line that reported last ended."""
+        if self.companion is not None:
+            self.companion = replace(self.companion, seen=self.heard, patience=MISSED * self._every)
+            self.desk.take(self.companion)
 
     def _lives(self, patience: float) -> None:
         """It was heard of now, and will be again in so many seconds, or is gone."""

@@ -52,17 +52,27 @@ class Companion:
 
 
 def companion_of(node: str, service: str, document: Mapping[str, Any]) -> Companion:
-    """A report (management.yaml, `Report`) that came now. Raises ValueError, KeyError, TypeError or AttributeError."""
+    """A report (management.yaml, `Report`) that came now. Raises ValueError, KeyError, TypeError or AttributeError for what
+    is none: over a stream nobody has looked at it before."""
+    seconds = document.get("seconds", 0)
+    if type(seconds) not in (int, float) or not 0 <= seconds < float("inf"):
+        raise ValueError(f"seconds: {seconds!r}")
     return Companion(
         node,
         service,
         str(document.get("admin") or ""),
-        {name: tuple(held) for name, held in document["digests"].items()},
-        dict(document["revisions"].items()),
+        {name: _texts(held) for name, held in document["digests"].items()},
+        dict(zip(document["revisions"], _texts([*document["revisions"].values()]), strict=True)),
         time.monotonic(),
-        float(document.get("seconds", 0)),
-        tuple(document.get("problems", ())),
+        float(seconds),
+        _texts(document.get("problems", [])),
     )
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise TypeError("a list of texts is needed")
+    return tuple(value)
 
 
 @dataclass(slots=True)

@@ -98,14 +98,18 @@ class Publisher:
 
     def heard(self, companion: Companion, patience: float) -> Companion:
         """Note that a companion was heard of now, and is to be again in so many seconds; unless it reported anew elsewhere."""
-        if self.companions.get(companion.name) is not companion:
+        if not self.speaks(companion):
             return companion
         self.companions[companion.name] = again = replace(companion, seen=time.monotonic(), patience=patience)
         return again
 
+    def speaks(self, companion: Companion) -> bool:
+        """Whether it is this report of a companion's that counts."""
+        return self.companions.get(companion.name) is companion
+
     def leave(self, companion: Companion) -> None:
         """Let go of a companion that said that it goes, and publish what waited for it alone."""
-        if self.companions.get(companion.name) is companion:
+        if self.speaks(companion):
             self._drop(companion)
             self.advance(companion.service)
 

@@ -75,7 +75,7 @@ class Project:
         lying = (*(beside(name) for name in named), *(beside(inside(pack, name)) for pack in alone for name in named))
         return (*settings_files(self.env), *lying)
 
-    def namespaces(self) -> Mapping[str, str]:
+    def namespaces(self) -> dict[str, str]:
         """The namespace that each service's pack came from, of those that came out of Kubernetes; also while a service is
         served as it was, whatever has become of its pack."""
         return self._namespaces
