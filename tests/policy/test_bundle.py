@@ -149,3 +149,21 @@ def test_any_text_gives_a_bundle_or_diagnostics(seed: int) -> None:
 def test_hostile_text_is_refused_or_compiled_quickly(text: str) -> None:
     bundle, said = load_bundle("catalog", {"policies/catalog/a.rego": text.encode()})
     assert bundle is not None or said
+
+
+def test_of_many_services_each_is_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many there are, a change of one service compiles the policies of one."""
+    from xds.policy import bundle as bundles
+
+    made: list[str] = []
+    monkeypatch.setattr(bundles, "_MEMO", {})
+    monkeypatch.setattr(bundles, "_LEAST", 4)
+    monkeypatch.setattr(bundles, "_load", lambda service, own, engine: made.append(service) or (None, ()))
+    names = [f"s{number}" for number in range(9)]
+    for change in range(20):
+        files = {f"policies/{name}/authz.rego": ALLOW for name in names}
+        files["policies/s0/authz.rego"] += b"# change %d\n" % change
+        for name in names:
+            load_bundle(name, files)
+    assert made == [*names, *["s0"] * 19]
+    assert len(bundles._MEMO) <= 2 * len(names)

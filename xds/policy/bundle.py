@@ -20,8 +20,10 @@ from .tokens import RegoSyntaxError, canonical, tokenize
 
 EngineName = Literal["embedded", "opa"]
 _DATA = ("data.json", "data.yaml", "data.yml")
-_MEMO: dict[str, tuple[Bundle | None, tuple[Diagnostic, ...]]] = {}
-_MEMO_SIZE = 256
+_MEMO: dict[tuple[str, str], tuple[Bundle | None, tuple[Diagnostic, ...]]] = {}
+"""By service and content, those asked for last at the end."""
+_LEAST, _MOST = 256, 8192
+"""How many are kept: two a service and no fewer than the first, or a change of one would compile those of all anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +66,12 @@ def load_bundle(
     """
     own = {f: files[f] for f in sorted(files) if f.startswith((f"policies/{service}/", "policies/platform/"))}
     own = {f: own[f] for f in own if _is_module(f) or f.rsplit("/", 1)[-1] in _DATA}
-    key = _digest([service, engine, *(part for f in own for part in (f, hashlib.sha256(own[f]).hexdigest()))])
-    if key not in _MEMO:
-        while len(_MEMO) >= _MEMO_SIZE:
-            _MEMO.pop(next(iter(_MEMO)))
-        _MEMO[key] = _load(service, own, engine)
-    return _MEMO[key]
+    key = service, _digest([engine, *(part for f in own for part in (f, hashlib.sha256(own[f]).hexdigest()))])
+    found = _MEMO.pop(key, None) or _load(service, own, engine)
+    while len(_MEMO) >= _LEAST and len(_MEMO) >= min(_MOST, 2 * len({name for name, _ in tuple(_MEMO)})):
+        _MEMO.pop(next(iter(_MEMO)), None)
+    _MEMO[key] = found
+    return found
 
 
 def default_entrypoint(bundle: Bundle) -> str | Diagnostic | None:
