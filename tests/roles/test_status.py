@@ -63,9 +63,11 @@ def test_a_proxy_that_refuses_is_named_with_the_line(running: Pod) -> None:
         )
         said = sidegate("status", "--run", running.run)
         assert said.returncode == 1
-        assert "rejected" in said.stdout
+        line = settings.read_text().splitlines().index(patch.strip()) + 1
+        assert said.stdout.splitlines()[1].strip().startswith(f"sidegate.yaml:{line}:")
         doctor = sidegate("doctor", running.sources, "--run", running.run)
         assert "[proxy-rejected]" in doctor.stdout
+        assert f"look at sidegate.yaml:{line}:" in doctor.stdout
         assert running.client.get("/pets/v1/open").status_code == 200
     finally:
         settings.write_text(before)

@@ -101,7 +101,7 @@ class Management:
         """What a proxy refused, with the contract's line."""
         for url, holding in client.types.items():
             if holding.nacked is not None:
-                nacked = Nacked(client.node, client.group, url, *holding.nacked, ())
+                nacked = Nacked(client.node, client.group, url, *holding.nacked, holding.withheld)
                 said = rejection(nacked, self.plane.publisher.wanted, self.plane.project.tree).diagnostic
                 place = str(said.span) if said.span else None
                 yield {"type": url.rpartition(".")[2], "message": said.message, "place": place}

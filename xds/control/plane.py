@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,8 @@ from xds.diagnostics import Diagnostic
 from xds.envoy import Profile
 from xds.envoy.replies import code_of
 from xds.handshake import EVERY_S
+from xds.model import Gateway
+from xds.place import Place
 from xds.project.building import keep
 from xds.project.project import Project
 from xds.project.watch import changes
@@ -172,21 +176,45 @@ class ControlPlane:
         if isinstance(event, Denied):
             log.warning("node %s at %s is refused: %s", event.node.id, event.peer, event.reason)
         if isinstance(event, Nacked):
-            self.on_event(rejection(event, self.publisher.wanted, self.project.tree))
+            named = replace(event, names=event.names or self._withheld(event))
+            self.on_event(rejection(named, self.publisher.wanted, self.project.tree))
+
+    def _withheld(self, event: Nacked) -> tuple[str, ...]:
+        """What a node is not sent any more, where its message says nothing of what it refused."""
+        asked = (client for client in self.server.clients() if client.node.id == event.node.id)
+        return next((c.types[event.type_url].withheld for c in asked if event.type_url in c.types), ())
 
 
 def rejection(event: Nacked, compilation: Compilation, tree: Tree) -> Rejected:
-    """A NACK as an event, with the contract line of the operation that its message names."""
-    named = (
-        operation.place
-        for service in compilation.gateway.services
-        for version in service.versions
-        for operation in version.operations
-        if f"{version.service}/{version.name}/{operation.id}" in event.message
-    )
-    place = next(named, None)
+    """A NACK as an event, with the line of what it says or names: an operation, else a patch, else a contract."""
+    place = _operation(event.message, compilation.gateway) or next(_places(event, compilation.gateway), None)
+    message = " ".join(event.message.split())
     help_ = (
         "the last good resources stay in force; this should have been refused when it was compiled: please report it"
     )
-    diagnostic = Diagnostic("envoy-rejected", event.message, span(tree.files, place) if place else None, help_)
+    diagnostic = Diagnostic("envoy-rejected", message, span(tree.files, place) if place else None, help_)
     return Rejected(event.node.id, event.type_url, event.version, tree.named(diagnostic))
+
+
+def _operation(message: str, gateway: Gateway) -> Place | None:
+    """The operation whose route a message names: of several whose names begin alike, the longest."""
+    named = (
+        (f"{version.service}/{version.name}/{operation.id}", operation.place)
+        for service in gateway.services
+        for version in service.versions
+        for operation in version.operations
+    )
+    return max(((len(name), place) for name, place in named if name in message), key=itemgetter(0), default=(0, None))[
+        1
+    ]
+
+
+def _places(event: Nacked, gateway: Gateway) -> Iterator[Place]:
+    """Where resources are said: patches that were merged into them, then the contracts of their versions."""
+    kind = event.type_url.rpartition(".")[2].lower()
+    for name in event.names:
+        yield from (patch.place for patch in gateway.edge.patches if patch.touches(kind, name))
+    for name in event.names:
+        for version in (version for service in gateway.services for version in service.versions):
+            if f"{name}/".startswith(f"{version.service}/{version.name}/"):
+                yield version.place
