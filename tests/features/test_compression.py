@@ -101,6 +101,24 @@ def test_secrets_are_compressed_only_where_the_operation_says_so(hop: Hop) -> No
     assert coding(hop, "/asked", "gzip", **token) == "gzip"
 
 
+@pytest.mark.parametrize(
+    ("path", "query", "status", "code"),
+    [
+        ("/asked", 0, 401, "token-missing"),
+        ("/large", 1, 400, "unknown-parameter"),
+        ("/large", 30, 400, "unknown-parameter"),
+    ],
+)
+def test_a_refusal_stays_one_and_is_told_as_it_is(hop: Hop, path: str, query: int, status: int, code: str) -> None:
+    """Whatever the client accepts, and however long it is: nothing of it reaches the service."""
+    since, undeclared = len(hop.server.log), {f"undeclared-{n:02}": "x" for n in range(query)}
+    answer = hop.client.get(path, params=undeclared, headers={"accept-encoding": "zstd, br, gzip"})
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "content-encoding" not in answer.headers
+    assert hop.reached(since) == []
+
+
 def test_what_is_kept_is_for_every_client(hop: Hop) -> None:
     kept(hop, "/kept")
     since = len(hop.server.log)
