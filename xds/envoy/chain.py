@@ -123,7 +123,7 @@ CHAIN: tuple[Row, ...] = (
     # behind what verifies tokens; the router chooses the endpoint
     Row(names.HASHED_FILTER, lambda gateway, profile: hashed.hashed(), hashed.per_route, off=True),
     # before the cache: why a miss failed goes no further than to the log
-    Row(names.CACHE_CODE_FILTER, lambda gateway, profile: cache.code(), cache.code_per_route, off=True),
+    Row(names.CACHE_CODE_FILTER, lambda gateway, profile: cache.code(), cache.turned_on, off=True),
     # behind everything that judges and changes requests: filters behind the cache see nothing of what is in it
     Row(names.CACHE_HELD_FILTER, lambda gateway, profile: cache.held(), cache.held_per_route, off=True),
     Row(names.CACHE_KEY_FILTER, lambda gateway, profile: cache.key(), cache.key_per_route, off=True),

@@ -48,6 +48,16 @@ def set_header(name: str, value: str) -> HeaderMutation:
     return HeaderMutation(append=overwrite(name, value))
 
 
+def changed(name: str, value: str, action: HeaderValueOptionHeaderAppendAction) -> HeaderMutation:
+    """The mutation that does with a header what `action` says; nothing if its value comes out empty."""
+    return HeaderMutation(append=HeaderValueOption(header=HeaderValue(key=name, value=value), append_action=action))
+
+
+def appended(name: str, value: str) -> HeaderMutation:
+    """A member more of a field that is a list."""
+    return changed(name, value, HeaderValueOptionHeaderAppendAction.APPEND_IF_EXISTS_OR_ADD)
+
+
 def any_name(
     *, prefixes: Iterable[str] = (), exact: Iterable[str] = (), regexes: Iterable[str] = ()
 ) -> ListStringMatcher:

@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from functools import cache
 from urllib.parse import quote
 
-from envoy_data_plane.envoy.config.common.mutation_rules.v3 import HeaderMutation as Mutation
-from envoy_data_plane.envoy.config.core.v3 import HeaderValue, HeaderValueOption, HeaderValueOptionHeaderAppendAction
 from envoy_data_plane.envoy.extensions.filters.http.header_mutation.v3 import (
     HeaderMutation,
     HeaderMutationPerRoute,
@@ -22,7 +20,7 @@ from envoy_data_plane.google.protobuf import Any
 from xds.envoy.codec import any_of, shared
 from xds.envoy.routed import Routed
 from xds.envoy.successors import successor
-from xds.envoy.typed import set_header
+from xds.envoy.typed import appended, set_header
 
 
 def announced() -> HeaderMutation:
@@ -71,9 +69,3 @@ def _said(
     mutations += [set_header("sunset", sunset)] if sunset else []
     mutations += [appended("link", link.replace("%", "%%")) for link in links]
     return shared(any_of(HeaderMutationPerRoute(mutations=Mutations(response_mutations=mutations))))
-
-
-def appended(name: str, value: str) -> Mutation:
-    """The mutation that adds a header beside others of its name."""
-    action = HeaderValueOptionHeaderAppendAction.APPEND_IF_EXISTS_OR_ADD
-    return Mutation(append=HeaderValueOption(header=HeaderValue(key=name, value=value), append_action=action))

@@ -11,9 +11,7 @@ from functools import cache
 
 from betterproto2 import Message
 from envoy_data_plane.envoy.config.common.mutation_rules.v3 import HeaderMutation as Mutation
-from envoy_data_plane.envoy.config.core.v3 import DataSource, HeaderValue, HeaderValueOption
-from envoy_data_plane.envoy.config.core.v3 import HeaderValueOptionHeaderAppendAction as Action
-from envoy_data_plane.envoy.config.route.v3 import FilterConfig
+from envoy_data_plane.envoy.config.core.v3 import DataSource
 from envoy_data_plane.envoy.extensions.common.async_files.v3 import (
     AsyncFileManagerConfig,
     AsyncFileManagerConfigThreadPool,
@@ -36,6 +34,7 @@ from xds.envoy.credentials import spent
 from xds.envoy.featured import featured
 from xds.envoy.filters.companion import NAME, OPERATION
 from xds.envoy.filters.hashed import HASH
+from xds.envoy.filters.http_filter import switched_on
 from xds.envoy.filters.jwt import CONTROL
 from xds.envoy.hashing import STATE, carried
 from xds.envoy.kept_answers import condition
@@ -44,7 +43,7 @@ from xds.envoy.log_filters import EXT_AUTHZ
 from xds.envoy.names import tokens
 from xds.envoy.profile import Profile
 from xds.envoy.routed import Routed
-from xds.envoy.typed import set_header, struct
+from xds.envoy.typed import appended, set_header, struct
 from xds.model import Gateway, Mode
 from xds.model.requirement import mixed
 from xds.native.caching import cache_of
@@ -137,7 +136,7 @@ def held() -> HeaderMutation:
     after = [
         set_header("cache-control", f"%RESP({_CONTROL})%"),
         Mutation(remove=_CONTROL),
-        _append("vary", f"%RESP({_VARY})%"),
+        appended("vary", f"%RESP({_VARY})%"),
         Mutation(remove=_VARY),
         Mutation(remove="x-envoy-upstream-service-time"),  # of the filter's own asking, which nothing suppresses
     ]
@@ -150,9 +149,9 @@ def code() -> HeaderToMetadata:
     return HeaderToMetadata(response_rules=[ConfigRule(header=headers.CODE, on_header_present=found, remove=True)])
 
 
-def code_per_route(routed: Routed) -> Message | None:
-    """It runs for operations with a cache."""
-    return _turned_on() if cache_of(routed.operation) else None
+def turned_on(routed: Routed) -> Message | None:
+    """What runs for operations with a cache: the cache itself, and what says why it had no answer."""
+    return switched_on() if cache_of(routed.operation) else None
 
 
 def restored() -> list[Mutation]:
@@ -172,7 +171,7 @@ def held_per_route(routed: Routed) -> Message | None:
     if cache_of(routed.operation) is None:
         return None
     source = carried(routed)
-    return _carrying(source) if source else _turned_on()
+    return _carrying(source) if source else switched_on()
 
 
 @cache
@@ -189,16 +188,6 @@ def _carrying(source: str) -> Any:
             Mutation(remove=_CLAIM),
         ]
     return shared(any_of(HeaderMutationPerRoute(mutations=Mutations(request_mutations=mutations))))
-
-
-def turned_on(routed: Routed) -> Message | None:
-    """The cache itself runs for the same."""
-    return _turned_on() if cache_of(routed.operation) else None
-
-
-@cache
-def _turned_on() -> Any:
-    return shared(any_of(FilterConfig(config=Any())))
 
 
 def key() -> Lua:
@@ -259,7 +248,7 @@ def _rule(kept: str, everybody: bool, vary: tuple[str, ...]) -> Any:
     """What the service said goes to the client beside, and is put back there by the filter before."""
     said = "response.headers['cache-control']"
     unsaid = "no-cache" if everybody else "private, no-cache"
-    own = [_append(_VARY, ", ".join(vary).replace("%", "%%"))] if vary else []
+    own = [appended(_VARY, ", ".join(vary).replace("%", "%%"))] if vary else []
     mutations = [
         set_header(_CONTROL, f"%CEL('cache-control' in response.headers ? {said} : '{unsaid}')%"),
         set_header(_VARY, "%CEL(response.headers['vary'])%"),
@@ -274,12 +263,7 @@ def _rule(kept: str, everybody: bool, vary: tuple[str, ...]) -> Any:
     return shared(any_of(HeaderMutationPerRoute(mutations=Mutations(response_mutations=mutations))))
 
 
-def _append(name: str, value: str) -> Mutation:
-    option = HeaderValueOption(header=HeaderValue(key=name, value=value), append_action=Action.APPEND_IF_EXISTS_OR_ADD)
-    return Mutation(append=option)
-
-
 __all__ = [
-    "ASKED", "RESTORE", "code", "code_per_route", "config", "held", "held_per_route", "key", "key_per_route", "restored",
+    "ASKED", "RESTORE", "code", "config", "held", "held_per_route", "key", "key_per_route", "restored",
     "rule", "turned_on",
 ]  # fmt: skip

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 
 from betterproto2 import Message
 from envoy_data_plane.envoy.config.core.v3 import TypedExtensionConfig
-from envoy_data_plane.envoy.config.route.v3 import FilterConfig
 from envoy_data_plane.envoy.extensions.compression.brotli.compressor.v3 import Brotli
 from envoy_data_plane.envoy.extensions.compression.gzip.compressor.v3 import Gzip
 from envoy_data_plane.envoy.extensions.compression.zstd.compressor.v3 import Zstd
@@ -19,8 +17,7 @@ from envoy_data_plane.envoy.extensions.filters.http.compressor.v3 import (
 from envoy_data_plane.google.protobuf import Any
 
 from xds.envoy import names
-from xds.envoy.codec import any_of, shared
-from xds.envoy.filters.http_filter import Row
+from xds.envoy.filters.http_filter import Row, switched_on
 from xds.envoy.routed import Routed
 from xds.envoy.typed import typed
 from xds.native.compression import compressed
@@ -64,12 +61,7 @@ def _compressor(library: TypedExtensionConfig, *, preferred: bool, last: bool) -
 
 def per_route(routed: Routed) -> Any | None:
     """The filters run for operations that ask for them."""
-    return _turned_on() if compressed(routed.operation) else None
-
-
-@cache
-def _turned_on() -> Any:
-    return shared(any_of(FilterConfig(config=Any())))
+    return switched_on() if compressed(routed.operation) else None
 
 
 def _row(number: int) -> Row:

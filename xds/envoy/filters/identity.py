@@ -11,7 +11,7 @@ from functools import cache
 
 from betterproto2 import Message
 from envoy_data_plane.envoy.config.common.mutation_rules.v3 import HeaderMutation as Mutation
-from envoy_data_plane.envoy.config.core.v3 import HeaderValue, HeaderValueOption, HeaderValueOptionHeaderAppendAction
+from envoy_data_plane.envoy.config.core.v3 import HeaderValueOptionHeaderAppendAction
 from envoy_data_plane.envoy.extensions.filters.http.header_mutation.v3 import (
     HeaderMutation,
     HeaderMutationPerRoute,
@@ -24,7 +24,7 @@ from xds.envoy.counted import address
 from xds.envoy.filters.jwt import METADATA, payload_key
 from xds.envoy.names import tokens
 from xds.envoy.routed import Routed
-from xds.envoy.typed import set_header
+from xds.envoy.typed import changed, set_header
 from xds.model.requirement import in_proxy
 
 _SUBJECT = f"{headers.PREFIX}subject"
@@ -59,9 +59,9 @@ def _counts(routed: Routed) -> bool:
 
 @cache
 def _subjects(schemes: tuple[str, ...], counted: tuple[str, ...] | None, otherwise: str) -> Message:
-    mutations = [*_one_of(schemes), _set(headers.IDENTITY, f"addr:{otherwise}", _Action.ADD_IF_ABSENT)]
+    mutations = [*_one_of(schemes), changed(headers.IDENTITY, f"addr:{otherwise}", _Action.ADD_IF_ABSENT)]
     if counted is not None:
-        mutations.append(_set(headers.CALLER, f"%REQ({headers.CONSUMER}):{LENGTH}%", _Action.ADD_IF_ABSENT))
+        mutations.append(changed(headers.CALLER, f"%REQ({headers.CONSUMER}):{LENGTH}%", _Action.ADD_IF_ABSENT))
         mutations += [mutation for scheme in counted for mutation in _caller(scheme)]
     return shared(any_of(HeaderMutationPerRoute(mutations=Mutations(request_mutations=mutations))))
 
@@ -80,7 +80,7 @@ def _one_of(schemes: tuple[str, ...]) -> Iterator[Mutation]:
 def _subject(scheme: str, header: str) -> Iterator[Mutation]:
     """A header that comes out empty is not written, and a prefix only goes before one that is there."""
     yield set_header(header, f"%DYNAMIC_METADATA({METADATA}:{payload_key(scheme)}:sub)%")
-    yield _set(header, "sub:" + scheme.replace("%", "%%") + f":%REQ({header})%", _Action.OVERWRITE_IF_EXISTS)
+    yield changed(header, "sub:" + scheme.replace("%", "%%") + f":%REQ({header})%", _Action.OVERWRITE_IF_EXISTS)
 
 
 def _caller(scheme: str) -> Iterator[Mutation]:
@@ -88,14 +88,10 @@ def _caller(scheme: str) -> Iterator[Mutation]:
     Not the subject: there are as many of those as there are people."""
     for claim in ("client_id", "azp"):
         yield set_header(_SUBJECT, f"%DYNAMIC_METADATA({METADATA}:{payload_key(scheme)}:{claim}):{LENGTH}%")
-        yield _set(_SUBJECT, f"client:%REQ({_SUBJECT})%", _Action.OVERWRITE_IF_EXISTS)
-        yield _set(headers.CALLER, f"%REQ({_SUBJECT})%", _Action.ADD_IF_ABSENT)
+        yield changed(_SUBJECT, f"client:%REQ({_SUBJECT})%", _Action.OVERWRITE_IF_EXISTS)
+        yield changed(headers.CALLER, f"%REQ({_SUBJECT})%", _Action.ADD_IF_ABSENT)
         yield Mutation(remove=_SUBJECT)
     yield set_header(_SUBJECT, f"%DYNAMIC_METADATA({METADATA}:{payload_key(scheme)}:iss)%")
-    yield _set(_SUBJECT, "token:" + scheme.replace("%", "%%"), _Action.OVERWRITE_IF_EXISTS)
-    yield _set(headers.CALLER, f"%REQ({_SUBJECT})%", _Action.ADD_IF_ABSENT)
+    yield changed(_SUBJECT, "token:" + scheme.replace("%", "%%"), _Action.OVERWRITE_IF_EXISTS)
+    yield changed(headers.CALLER, f"%REQ({_SUBJECT})%", _Action.ADD_IF_ABSENT)
     yield Mutation(remove=_SUBJECT)
-
-
-def _set(name: str, value: str, action: HeaderValueOptionHeaderAppendAction) -> Mutation:
-    return Mutation(append=HeaderValueOption(header=HeaderValue(key=name, value=value), append_action=action))

@@ -19,8 +19,6 @@ from functools import cache, partial
 from betterproto2 import Message
 from envoy_data_plane.envoy.config.common.mutation_rules.v3 import HeaderMutation as Mutation
 from envoy_data_plane.envoy.config.core.v3 import (
-    HeaderValue,
-    HeaderValueOption,
     HeaderValueOptionHeaderAppendAction,
     RuntimeFractionalPercent,
 )
@@ -52,7 +50,7 @@ from xds.envoy.counted import costs, internal, internal_shared, key, plan_shared
 from xds.envoy.featured import featured
 from xds.envoy.filters.http_filter import Row
 from xds.envoy.routed import Routed
-from xds.envoy.typed import set_header
+from xds.envoy.typed import appended, changed, set_header
 from xds.headers import LIMIT
 from xds.model import Gateway
 from xds.native.plans import PER_PLAN
@@ -147,7 +145,7 @@ def told(limit: RateLimit) -> Iterator[Mutation]:
     # Answers of the filters before this one pass here too, and Envoy told nothing of what it did not count: the member is
     # written over its field, which only then is there, and what comes out empty is not added.
     value = f'"{limit.name}";r=%RESP(X-RATELIMIT-REMAINING)%;t=%RESP(X-RATELIMIT-RESET)%'
-    yield _changed("x-ratelimit-reset", value, HeaderValueOptionHeaderAppendAction.OVERWRITE_IF_EXISTS)
+    yield changed("x-ratelimit-reset", value, HeaderValueOptionHeaderAppendAction.OVERWRITE_IF_EXISTS)
     yield appended("ratelimit", "%RESP(X-RATELIMIT-RESET)%")
     yield from untold()
 
@@ -155,15 +153,6 @@ def told(limit: RateLimit) -> Iterator[Mutation]:
 def untold() -> Iterator[Mutation]:
     """Envoy's older fields go."""
     yield from (Mutation(remove=f"x-ratelimit-{each}") for each in _REPORTED)
-
-
-def appended(name: str, value: str) -> Mutation:
-    """A member more of a field that is a list."""
-    return _changed(name, value, HeaderValueOptionHeaderAppendAction.APPEND_IF_EXISTS_OR_ADD)
-
-
-def _changed(name: str, value: str, action: HeaderValueOptionHeaderAppendAction) -> Mutation:
-    return Mutation(append=HeaderValueOption(header=HeaderValue(key=name, value=value), append_action=action))
 
 
 def buckets(slot: int, gateway: Gateway) -> LocalRateLimit:

@@ -24,7 +24,7 @@ from xds.envoy.counted import TOLD, internal, plan_value, planned
 from xds.envoy.filters import local_limits
 from xds.envoy.filters.http_filter import Row
 from xds.envoy.routed import Routed
-from xds.envoy.typed import set_header
+from xds.envoy.typed import appended, set_header
 from xds.headers import IDENTITY, LIMIT
 from xds.native.edge import Edge
 from xds.native.plans import PER_PLAN, most
@@ -79,10 +79,10 @@ def counted(slot: int, routed: Routed) -> Message | None:
     ]
     left = f'"{value("name")}";r=%RESP(X-RATELIMIT-REMAINING)%;t=%RESP(X-RATELIMIT-RESET)%'
     response = [
-        local_limits.appended("ratelimit-policy", value("policy")),
+        appended("ratelimit-policy", value("policy")),
         set_header(TOLD, value("name")),
         _over(TOLD, left),
-        local_limits.appended("ratelimit", f"%CEL({_COUNTED} ? response.headers['{TOLD}'] : '')%"),
+        appended("ratelimit", f"%CEL({_COUNTED} ? response.headers['{TOLD}'] : '')%"),
         Mutation(remove=TOLD),
         *local_limits.untold(),
     ]

@@ -5,16 +5,12 @@ oauth2 decrypts them in place, so that whatever is behind it would find the very
 
 from __future__ import annotations
 
-from functools import cache
-
 from betterproto2 import Message
 from envoy_data_plane.envoy.config.core.v3 import DataSource
-from envoy_data_plane.envoy.config.route.v3 import FilterConfig
 from envoy_data_plane.envoy.extensions.filters.http.lua.v3 import Lua
-from envoy_data_plane.google.protobuf import Any
 
-from xds.envoy.codec import any_of, shared
 from xds.envoy.filters import login
+from xds.envoy.filters.http_filter import switched_on
 from xds.envoy.routed import Routed
 from xds.program.auth import PRELUDE
 from xds.program.literal import literal
@@ -51,9 +47,4 @@ def session() -> Lua:
 
 def per_route(routed: Routed) -> Message | None:
     """On behind every login."""
-    return _on() if login.per_route(routed) is not None else None
-
-
-@cache
-def _on() -> Any:
-    return shared(any_of(FilterConfig(config=Any())))
+    return switched_on() if login.per_route(routed) is not None else None

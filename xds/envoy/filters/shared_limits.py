@@ -14,8 +14,6 @@ from envoy_data_plane.envoy.config.core.v3 import (
     ApiVersion,
     GrpcService,
     GrpcServiceEnvoyGrpc,
-    HeaderValue,
-    HeaderValueOption,
     HeaderValueOptionHeaderAppendAction,
 )
 from envoy_data_plane.envoy.config.ratelimit.v3 import RateLimitServiceConfig
@@ -46,7 +44,7 @@ from xds.envoy.filters.http_filter import Row
 from xds.envoy.filters.local_limits import untold
 from xds.envoy.routed import Routed
 from xds.envoy.service_config import DOMAIN
-from xds.envoy.typed import seconds, set_header
+from xds.envoy.typed import appended, changed, seconds, set_header
 from xds.headers import IDENTITY
 from xds.model import Gateway
 from xds.native.rates import SHARED, RateLimit, owned
@@ -145,12 +143,12 @@ def _told(
     `before` are those of the other filter, which may have refused: then nothing was asked here, and the answer is its.
     """
     if limits:
-        yield _appended(
+        yield appended(
             "ratelimit-policy", ", ".join(f'"{limit.name}";q={limit.limit};w={limit.seconds}' for limit in limits)
         )
     own, others = ([_place(each, slot) for slot in range(n)] for each, n in ((closed, plans), (True, plans_before)))
     for place in own:
-        yield _appended("ratelimit-policy", plan_value(place, "policy"))
+        yield appended("ratelimit-policy", plan_value(place, "policy"))
     for place in (*own, *others):
         yield set_header(f"{TOLD}-{place}-name", plan_value(place, "name"))
         yield set_header(f"{TOLD}-{place}-quota", plan_value(place, "first"))
@@ -161,8 +159,8 @@ def _told(
     value = f'"{told}";r=%RESP(X-RATELIMIT-REMAINING)%;t=%RESP(X-RATELIMIT-RESET)%'
     # Envoy's CEL joins no texts: the field is written over the one that is there only if the service answered
     over = HeaderValueOptionHeaderAppendAction.OVERWRITE_IF_EXISTS
-    yield _changed("x-ratelimit-reset", value, over)
-    yield _appended("ratelimit", "%RESP(X-RATELIMIT-RESET)%")
+    yield changed("x-ratelimit-reset", value, over)
+    yield appended("ratelimit", "%RESP(X-RATELIMIT-RESET)%")
     yield from untold()
     yield from (Mutation(remove=f"{TOLD}-{place}-{each}") for place in (*own, *others) for each in ("name", "quota"))
 
@@ -183,14 +181,6 @@ def _closest(limits: tuple[RateLimit, ...], places: list[str]) -> str:
 
 def _if_quota(limit: RateLimit, otherwise: str) -> str:
     return f"(response.headers['{_REPORT}'].startsWith('{limit.limit}, ') ? '{limit.name}' : {otherwise})"
-
-
-def _appended(name: str, value: str) -> Mutation:
-    return _changed(name, value, HeaderValueOptionHeaderAppendAction.APPEND_IF_EXISTS_OR_ADD)
-
-
-def _changed(name: str, value: str, action: HeaderValueOptionHeaderAppendAction) -> Mutation:
-    return Mutation(append=HeaderValueOption(header=HeaderValue(key=name, value=value), append_action=action))
 
 
 def asked(routed: Routed, closed: bool) -> Message | None:

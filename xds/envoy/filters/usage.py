@@ -5,10 +5,7 @@ The note is also what tells the logger that counts which requests are its own. T
 
 from __future__ import annotations
 
-from functools import cache
-
 from envoy_data_plane.envoy.config.accesslog.v3 import AccessLogFilter, MetadataFilter
-from envoy_data_plane.envoy.config.route.v3 import FilterConfig
 from envoy_data_plane.envoy.extensions.filters.http.header_to_metadata.v3 import (
     Config,
     ConfigKeyValuePair,
@@ -17,7 +14,7 @@ from envoy_data_plane.envoy.extensions.filters.http.header_to_metadata.v3 import
 from envoy_data_plane.envoy.type.matcher.v3 import MetadataMatcher, MetadataMatcherPathSegment, ValueMatcher
 from envoy_data_plane.google.protobuf import Any
 
-from xds.envoy.codec import any_of, shared
+from xds.envoy.filters.http_filter import switched_on
 from xds.envoy.routed import Routed
 from xds.headers import CALLER
 
@@ -38,12 +35,7 @@ def usage() -> Config:
 
 def per_route(routed: Routed) -> Any | None:
     """The filter runs for deprecated operations."""
-    return _on() if routed.operation.native.deprecated else None
-
-
-@cache
-def _on() -> Any:
-    return shared(any_of(FilterConfig(config=Any())))
+    return switched_on() if routed.operation.native.deprecated else None
 
 
 def counted() -> AccessLogFilter:
