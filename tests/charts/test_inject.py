@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -131,6 +132,29 @@ def test_a_path_that_looks_rewritten_is_the_apps_own(rewrite: str, inject: Injec
     (made,) = objects(inject(once, *flags[:4], "--set", "app.rewriteProbes=false"))
     (app,) = made["spec"]["containers"]
     assert app == PROBED["containers"][0]
+
+
+@pytest.mark.parametrize("empty", ["[]", "null", "~", ""])
+def test_twice_is_once_where_lists_are_empty(empty: str, inject: Inject) -> None:
+    """Byte for byte: what is empty keeps no place that the next run would not find."""
+    text = (
+        "kind: Pod\nmetadata: {name: one}\nspec:\n"
+        f"  initContainers: {empty}\n  volumes: {empty}\n  containers: [{{name: app}}]\n  nodeName: a\n"
+    )
+    once = inject(text, "--set", "sources.configMaps=[pack]")
+    assert inject(once, "--set", "sources.configMaps=[pack]") == once
+
+
+@pytest.mark.parametrize(
+    "value", ["1e3", "y", "N", "0o17", "1:30", "1_000", "-.5", "+12e03", ".5", "no", "0x1f", "text"]
+)
+def test_texts_are_texts_for_kubernetes_too(value: str, inject: Inject, tmp_path: Path) -> None:
+    """What go-yaml reads as numbers and booleans, PyYAML would write bare."""
+    file = tmp_path / "values.yaml"
+    file.write_text(json.dumps({"sources": {"configMaps": ["pack"]}, "env": [{"name": "A", "value": value}]}))
+    made = inject(workload("Pod"), "--values", str(file))
+    bare = value == "text"
+    assert made.count(f"value: {value if bare else repr(value)}\n") == 2
 
 
 def test_what_an_earlier_run_set_can_be_set_otherwise(inject: Inject) -> None:

@@ -286,6 +286,10 @@ SECRETS: dict[str, tuple[dict[str, str], str]] = {
     ),
     "a key set": ({"private.json": '{"keys": [{"kty": "RSA"}, {"kty": "EC", "d": "x"}]}'}, "private.json: a key set"),
     "consumers": ({"sidegate.yaml": NAMED, "k/a.yaml": "keys: []"}, "k/a.yaml: the settings name it as a secret"),
+    "a token": (
+        {"sidegate.yaml": "decisionLog: {url: u, authorization: {file: token}}\n", "token": "hush"},
+        "token: the settings name it as a secret",
+    ),
     "a layer's": ({"sidegate.prod.yaml": NAMED, "login.txt": "hush"}, "login.txt: the settings name it as a secret"),
 }
 
@@ -321,7 +325,11 @@ def test_secrets_are_refused_or_come_from_a_secret(case: str, team: Path, tmp_pa
 @pytest.mark.parametrize("text", ["[]", "{", '{"keys": 1}', '{"keys": [1]}', '{"keys": [{"kty": "EC", "x": "d"}]}'])
 def test_what_is_no_secret_is_none(text: str, team: Path, tmp_path: Path) -> None:
     assert render(
-        changed(team, tmp_path, {"some.json": text, "sidegate.yaml": "security: []", "sidegate.x.yaml": text})
+        changed(
+            team,
+            tmp_path,
+            {"some.json": text, "sidegate.yaml": "security: []\ndecisionLog: []", "sidegate.x.yaml": text},
+        )
     )
 
 

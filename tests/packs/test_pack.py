@@ -19,7 +19,7 @@ from tests.features.pki import authority
 from tests.projects import pets, write
 from xds.cli import main
 from xds.compile import Compilation
-from xds.packs.packing import MAX_APPLIED, MAX_CONFIGMAP, pack
+from xds.packs.packing import MAX_APPLIED, MAX_CONFIGMAP, config_map, pack
 from xds.packs.unpacking import unpacked_strictly
 from xds.project.project import Project
 
@@ -110,6 +110,15 @@ def test_the_manifest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert {name: text.encode() for name, text in pets().items()} == unpacked_strictly(data)
     assert main(["pack", str(root), "--name", "other", "--output", str(tmp_path / "o" / "cm.yaml")]) == 0
     assert list(yaml.safe_load((tmp_path / "o" / "cm.yaml").read_text())["binaryData"]) == ["other.zip"]
+
+
+@pytest.mark.parametrize("name", ["123", "1e3", "no", "y", "null", "0x1f", "1-2", "shop"])
+def test_names_are_texts_in_the_manifest(name: str) -> None:
+    """Also where Kubernetes' YAML, which is not Python's, takes bare ones for numbers and booleans."""
+    text = config_map(b"data", name, (name,), name)
+    metadata = yaml.safe_load(text)["metadata"]
+    assert (metadata["name"], metadata["namespace"], metadata["labels"]["sidegate.io/service"]) == (name,) * 3
+    assert (f'name: "{name}"\n' in text) == (name not in ("shop", "1-2"))
 
 
 @pytest.mark.parametrize(

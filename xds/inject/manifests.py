@@ -28,6 +28,7 @@ POD = {
     "CronJob": ("spec", "jobTemplate", "spec", "template"),
     "Pod": (),
 }
+_LISTS = ("initContainers", "containers", "volumes")
 DONE, DEFAULT = "sidegate.io/injected", "kubectl.kubernetes.io/default-container"
 REPLACED = "sidegate.io/replaced"
 """What a run put in the place of something, or of nothing, as JSON: the next one takes it back."""
@@ -103,10 +104,12 @@ def _pod(document: Node, kind: str) -> Node:
 
 def _take_out(pod: Node, spec: Node) -> None:
     """What an earlier run put in; of what was changed since, nothing."""
+    for key in _LISTS:  # an empty one would leave its place in the next run, and with it the same text
+        nodes.replace(spec, key, nodes.items(spec, key))
     annotations = nodes.get(nodes.get(pod, "metadata") or pod, "annotations")
     if not nodes.text(annotations, DONE):
         return
-    for key, own in (("initContainers", NAMES), ("containers", NAMES), ("volumes", VOLUMES)):
+    for key, own in zip(_LISTS, (NAMES, NAMES, VOLUMES), strict=True):
         nodes.replace(spec, key, [each for each in nodes.items(spec, key) if nodes.text(each, "name") not in own])
     given, before = _replaced(nodes.text(annotations, REPLACED))
     for key, value in given.items():

@@ -53,6 +53,18 @@ class _Writer(yaml.SafeDumper):
 
 
 _Writer.yaml_implicit_resolvers = _Reader.yaml_implicit_resolvers
+_ELSEWHERE = re.compile(
+    r"[yYnN]|0o[0-7_]+|[-+]?(\.[0-9]|[0-9])[0-9_]*(\.[0-9_]*)?([eE][-+]?[0-9]+)?|[-+]?[0-9][0-9_:.]*"
+)
+"""Texts that Kubernetes (go-yaml), or another tool, takes for numbers or booleans where nothing marks them as texts."""
+
+
+def _text(writer: yaml.SafeDumper, data: str) -> Node:
+    style = "'" if _ELSEWHERE.fullmatch(data) else None
+    return writer.represent_scalar("tag:yaml.org,2002:str", data, style)
+
+
+_Writer.add_representer(str, _text)
 
 
 def read(text: str) -> list[Node]:

@@ -67,7 +67,13 @@ names, and what sources.secrets mounts in their place.
 {{- end -}}
 {{- end -}}
 {{- else if regexMatch "^sidegate([.][^/]*)?[.]yaml$" $path -}}
-{{- $schemes := get (fromYaml $text) "security" -}}
+{{- $settings := fromYaml $text -}}
+{{- $log := get $settings "decisionLog" -}}
+{{- $token := get (ternary $log dict (kindIs "map" $log)) "authorization" -}}
+{{- if kindIs "map" $token -}}
+{{- $_ := set $found (get $token "file" | toString) "the settings name it as a secret" -}}
+{{- end -}}
+{{- $schemes := get $settings "security" -}}
 {{- range (ternary $schemes dict (kindIs "map" $schemes)) -}}
 {{- $scheme := ternary . dict (kindIs "map" .) -}}
 {{- $login := get $scheme "login" -}}
