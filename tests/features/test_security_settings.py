@@ -100,6 +100,12 @@ def test_a_file_of_keys() -> None:
             "settings-invalid",
             "sidegate.yaml:4",
         ),
+        (
+            f"more: {{{TOKENS}, login: {{{LOGIN.replace('file: no', 'file: keys.json')}, redirect: /out}}}}",
+            GOOD,
+            "settings-invalid",
+            "sidegate.yaml:4",
+        ),
         ("more: {certificates: {}}", GOOD, "settings-invalid", "sidegate.yaml:4"),
         ("more: {certificates: {a: 'b c'}}", GOOD, "settings-invalid", "sidegate.yaml:4"),
     ],
@@ -129,6 +135,15 @@ def test_a_contracts_scheme(scheme: str, code: str) -> None:
 def test_a_key_has_no_scopes() -> None:
     contract = KEYED.replace("security: [{key: []}]", "security: [{key: [admin]}]")
     assert "scope-meaningless" in [d.code for d in said(FILE, GOOD, contract)]
+
+
+def test_an_operation_on_a_path_of_a_login_is_said() -> None:
+    """The login answers there, on every host."""
+    login = f"more: {{{TOKENS}, login: {{{LOGIN.replace('file: no', 'file: keys.json')}, redirect: /pets/v1/open}}}}"
+    contract = KEYED.replace("security: [{key: []}]", "security: [{bearer: []}]", 1)
+    found = [d for d in said(login, None, contract) if d.code == "path-overlap"]
+    assert [(d.is_error, d.span and d.span.file) for d in found] == [(False, "contracts/pets/v1.yaml")]
+    assert "a path of more's login" in found[0].message
 
 
 def test_new_keys_change_no_digest() -> None:

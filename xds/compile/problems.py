@@ -36,6 +36,19 @@ def version_problems(
             help_ = f"in {FILE}: security: {{{name}: {_CONFIGURED[kinds[name]]}}}"
             related = ((span(files, contract.schemes[name].place), "declared here"),)
             yield Diagnostic("scheme-mismatch", message, span(files, settings.schemes[name].place), help_, related)
+    yield from _behind_logins(contract, settings, files)
+
+
+def _behind_logins(contract: Contract, settings: Settings, files: Mapping[str, bytes]) -> Iterator[Diagnostic]:
+    """Operations on the paths of a login, which are the gateway's own on every host."""
+    logins = [(s, s.login) for s in settings.schemes.values() if isinstance(s, JwtScheme) and s.login]
+    taken = {path: scheme for scheme, login in logins for path in (login.redirect, login.signout)}
+    for operation in contract.operations if taken else ():
+        if (scheme := taken.get(operation.path.text)) is not None:
+            message = f"{operation.path.text} is a path of {scheme.name}'s login, so that nobody reaches the operation"
+            also = ((span(files, scheme.place), "the login"),)
+            help_ = f"give `redirect` and `signout` in {FILE} paths that no contract has"
+            yield Diagnostic("path-overlap", message, span(files, operation.place), help_, also)
 
 
 _SETTINGS: Mapping[SchemeKind, type[Scheme]] = {

@@ -36,6 +36,10 @@ def login(reader: Reader, scheme: str, value: Any, at: str) -> Login | None:
     authorize = endpoint(reader, section.get("authorize"), f"{at}/authorize", "`authorize`")
     token = endpoint(reader, section.get("token"), f"{at}/token", "`token`")
     paths = [_path(reader, section.get(key), f"{at}/{key}") for key in ("redirect", "signout")]
+    if paths[0] is not None and paths[0] == paths[1]:
+        message = "`redirect` and `signout` are one path: whoever comes back from the issuer would be signed out"
+        reader.say("settings-invalid", message, f"{at}/signout", "/logout")
+        return None
     scopes = reader.texts(section.get("scopes"), f"{at}/scopes") or ("openid",)
     if not secret or authorize is None or token is None or None in paths:
         return None
