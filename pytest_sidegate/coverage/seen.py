@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pytest_sidegate.responses import response_for
 from sidecar.message import Judgement, Request
 from sidecar.validate.media import choose, parse_content_type
-from xds.contract.shown import ShownOperation, ShownResponse
+from xds.contract.shown import ShownOperation
 from xds.model import Location, Operation
 
 from .points import ALLOWED, DENIED, GIVEN, LEFT_OUT, NONE_MET, Kind, key, worded
@@ -101,9 +102,3 @@ def _answer(status: int, media: str | None, shown: ShownOperation) -> Iterator[t
         if name and candidate in ranges:
             yield Kind.RESPONSE, f"{response.status} {candidate}"
             return
-
-
-def response_for(shown: ShownOperation, status: int) -> ShownResponse | None:
-    """The response that a contract has for a status: its own, its range's, else `default` (OpenAPI, Responses Object)."""
-    by_status = {response.status.upper(): response for response in shown.responses}
-    return next((by_status[s] for s in (str(status), f"{status // 100}XX", "DEFAULT") if s in by_status), None)

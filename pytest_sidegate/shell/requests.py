@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from pytest_sidegate.cases import cases
 from pytest_sidegate.coverage.data import Data
 from pytest_sidegate.coverage.project import versions_of
-from pytest_sidegate.coverage.seen import response_for, seen
+from pytest_sidegate.coverage.seen import seen
 from pytest_sidegate.coverage.watched import exchange_of
 from pytest_sidegate.failure.sections import Asked, as_text, sections
 from pytest_sidegate.project import Staged
+from pytest_sidegate.responses import response_for
 from pytest_sidegate.verdicts import Verdict, Verdicts
 from pytest_sidegate.wire import Written
 from sidecar.match import match

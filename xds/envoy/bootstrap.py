@@ -88,7 +88,7 @@ def _ads(ads: tuple[str, int] | str) -> Json:
     endpoint = {"endpoint": {"address": _address(ads)}}
     return {
         "name": names.ADS,
-        "type": "STATIC" if isinstance(ads, str) or _numeric(ads[0]) else "STRICT_DNS",
+        "type": "STATIC" if isinstance(ads, str) or numeric(ads[0]) else "STRICT_DNS",
         "connect_timeout": "1s",
         "typed_extension_protocol_options": {PROTOCOL_OPTIONS: options},
         "load_assignment": {"cluster_name": names.ADS, "endpoints": [{"lb_endpoints": [endpoint]}]},
@@ -101,7 +101,8 @@ def _address(place: tuple[str, int] | str) -> Json:
     return {"socket_address": {"address": place[0], "port_value": place[1]}}
 
 
-def _numeric(host: str) -> bool:
+def numeric(host: str) -> bool:
+    """Whether a host is an address, which nobody has to look up."""
     return host.replace(".", "").isdigit() or ":" in host
 
 

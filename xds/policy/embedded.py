@@ -28,7 +28,7 @@ from .decision import (
 )
 from .pool import BUSY, Answer, Pool, PrepareError
 from .pool import TIMEOUT as OVERSTAYED
-from .process import frame
+from .process import frame, words
 from .reasons import explained, place_of, reason_rules
 
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
@@ -113,7 +113,7 @@ class EmbeddedEngine:
             refused = await self._pool.load({held.number: _order(held) for held in new.values()})
         except PrepareError as e:
             raise LoadError(str(e)) from None
-        problems = {s: _words(refused[held.number].encode()) for s, held in new.items() if held.number in refused}
+        problems = {s: words(refused[held.number].encode()) for s, held in new.items() if held.number in refused}
         before = self._loaded
         stay = {s: before[s] for s in problems if s in before}
         self._loaded = kept | {s: held for s, held in new.items() if s not in problems} | stay
@@ -156,7 +156,7 @@ class EmbeddedEngine:
         if kind == b"V":
             return json.loads(payload)
         if kind not in _ANSWERS:
-            raise ValueError(_words(payload))
+            raise ValueError(words(payload))
         return ABSENT if kind == b"U" else kind == b"T"
 
     async def close(self) -> None:
@@ -228,20 +228,16 @@ def _decision(answer: Answer, rule: _Rule) -> Decision:
     if kind == b"U":
         return denial(UNDEFINED, None, revision, place)
     if kind == b"C":
-        return denial(CONFLICT, _words(payload), revision, place)
+        return denial(CONFLICT, words(payload), revision, place)
     if answer is OVERSTAYED:
         return denial(TIMEOUT, "the policy took too long", revision, place)
     if answer is BUSY:
         return denial(UNAVAILABLE, "too many decisions are waiting", revision)
     if kind == b"E":
-        return denial(ERROR, _words(payload), revision, place)
+        return denial(ERROR, words(payload), revision, place)
     return denial(UNAVAILABLE, "the policy engine crashed", revision, place)
 
 
 def _valued(value: Any, rule: _Rule, revision: str, denied: Span | None) -> Decision:
     decision = decision_of(value, revision, rule.allowed.rule)
     return decision if decision.allowed else decision_of(value, revision, denied)
-
-
-def _words(payload: bytes) -> str:
-    return " ".join(payload.decode(errors="replace").split())[:300]

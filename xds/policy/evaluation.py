@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from .bundle import Bundle
-from .process import HEAD, WorkerError, exactly, frame, spawn
+from .process import HEAD, WorkerError, exactly, frame, spawn, words
 
 SECONDS = 2.0
 """For one answer; a rule that needs longer for one operation is mistaken."""
@@ -49,7 +49,7 @@ class Evaluation:
             return UNDEFINED
         if kind == b"V":
             return json.loads(payload)
-        raise EvaluationError(_words(payload))
+        raise EvaluationError(words(payload))
 
     def _start(self) -> None:
         self._rules = list(self.bundle.rules)
@@ -62,7 +62,7 @@ class Evaluation:
         kind, payload = self._ask(b"P", json.dumps(order, ensure_ascii=False).encode(), 20.0)
         if kind != b"K":
             self._end()
-            raise EvaluationError(_words(payload))
+            raise EvaluationError(words(payload))
 
     def _ask(self, kind: bytes, payload: bytes, seconds: float = SECONDS) -> tuple[bytes, bytes]:
         try:
@@ -83,7 +83,3 @@ class Evaluation:
             self._process.kill()
             self._process.wait()
             self._process = None
-
-
-def _words(payload: bytes) -> str:
-    return " ".join(payload.decode(errors="replace").split())[:300]

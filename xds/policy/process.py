@@ -57,6 +57,11 @@ def frame(kind: bytes, payload: bytes) -> bytes:
     return len(payload).to_bytes(4, "little") + kind + payload
 
 
+def words(payload: bytes) -> str:
+    """What a worker says of its trouble, as a line of 300 characters at most."""
+    return " ".join(payload.decode(errors="replace").split())[:300]
+
+
 def compile_modules(
     modules: Mapping[str, str],
     data: Any,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from xds.address import Address, UnixSocket, Where
-from xds.envoy.bootstrap import ANY, bootstrap
+from xds.envoy.bootstrap import ANY, bootstrap, numeric
 from xds.roles.ready import READY_CLUSTER, ready_listener
 
 Json = dict[str, Any]
@@ -88,7 +88,7 @@ def _secret(name: str, **content: Json) -> str:
 
 def _socket(credentials: Credentials, run: Path) -> Json:
     """TLS to the control plane: its name is checked, and the proxy shows its certificate."""
-    kind = "IP_ADDRESS" if _numeric(credentials.name) else "DNS"
+    kind = "IP_ADDRESS" if numeric(credentials.name) else "DNS"
     names_ = [{"san_type": kind, "matcher": {"exact": credentials.name}}]
     common = {
         "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
@@ -123,7 +123,3 @@ def _endpoint(place: Where) -> Json:
 
 def _place(place: Where) -> tuple[str, int] | str:
     return place.path if isinstance(place, UnixSocket) else (place.host, place.port)
-
-
-def _numeric(host: str) -> bool:
-    return host.replace(".", "").isdigit() or ":" in host
