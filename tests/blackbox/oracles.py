@@ -15,11 +15,12 @@ from tests.blackbox.http1 import Answer, Exchange
 from tests.blackbox.world import Seen, World
 from tests.e2e import processes
 from tests.e2e.journal import TREASURE, Entry
+from tests.waiting import PATIENCE_S
 
 Oracle = Callable[[World, Seen], Iterator[str]]
 
 SERVER = 2  # OpenTelemetry's SPAN_KIND_SERVER
-GRACE = 2.0  # seconds until CPU is idle again
+GRACE = 30.0  # seconds until CPU is idle and descriptors are closed again, on a machine that does other things too
 DESCRIPTORS = 12  # pooled connections that one case may leave open
 
 
@@ -83,7 +84,7 @@ def _normal(seen: Seen, entry: Entry) -> Iterator[str]:
 
 
 def alive(world: World, seen: Seen) -> Iterator[str]:
-    """O3: the same processes as before, and a good request passes within a second."""
+    """O3: the same processes as before, and a good request passes."""
     if seen.before.pids() != seen.after.pids():
         yield f"O3: processes were {seen.before.pids()} and are {seen.after.pids()}"
     good = world.good()
@@ -104,7 +105,7 @@ def bounded(world: World, seen: Seen) -> Iterator[str]:
 
 
 def _returns(pid: int, fds: int) -> bool:
-    deadline = time.monotonic() + 1
+    deadline = time.monotonic() + GRACE
     while (now := processes.read(pid)) and now.fds > fds:
         if time.monotonic() > deadline:
             return False
@@ -199,7 +200,7 @@ def _lines(data: bytes, limit: int = 1500) -> list[str]:
     return [f"    {line!r}" for line in shown.split(b"\r\n")]
 
 
-def explained(world: World, patience: float = 12.0) -> list[str]:
+def explained(world: World, patience: float = PATIENCE_S) -> list[str]:
     """O7 over the whole run: for each case a log line, and a server span with its trace id; what is missing.
 
     What is refused before there is a trace (`untraced`) must have a line too: at least as many as no traced case claims.

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from tests.features.hop import Hop, contract, operation, serve
+from tests.waiting import PATIENCE_S
 
 
 @dataclass
@@ -88,7 +89,7 @@ def origin() -> Iterator[Origin]:
 @pytest.fixture(scope="module")
 def hop(tmp_path_factory: pytest.TempPathFactory, origin: Origin) -> Iterator[Hop]:
     parameters = [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}]
-    own = {"cache": {"ttl": "10m", "shared": True, "vary": ["accept-language"]}, "timeout": "1s", "undeclared": "pass"}
+    own = {"cache": {"ttl": "10m", "shared": True, "vary": ["accept-language"]}, "timeout": "3s", "undeclared": "pass"}
     paths = {
         "/item/{id}": {"parameters": parameters, "get": operation(x_sidegate=own), "post": operation()},
         "/secret": {"get": operation(security=[{"bearer": []}], x_sidegate={"cache": {"ttl": "10m"}})},
@@ -101,7 +102,7 @@ def hop(tmp_path_factory: pytest.TempPathFactory, origin: Origin) -> Iterator[Ho
 
 def send(hop: Hop, text: str) -> tuple[int, bytes]:
     """Status and body for the bytes of one connection; status 0 if none came."""
-    with socket.create_connection(("127.0.0.1", hop.gateway.port), 10) as connection:
+    with socket.create_connection(("127.0.0.1", hop.gateway.port), PATIENCE_S) as connection:
         connection.sendall(text.encode("latin-1"))
         whole = b""
         with suppress(OSError):
@@ -227,6 +228,6 @@ def test_many_at_once_are_given_one_answer(hop: Hop, origin: Origin) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join()
     assert [status for status, _ in found] == [200] * 40
     assert len(origin.seen) - before <= 8

@@ -32,11 +32,8 @@ def test_o01_a_line_stays_one_well_formed_line(text: str, world: World) -> None:
     early = world.ask(data).status == 400  # the codec refuses control characters, before there is a trace
     target = "/v1/public/" + "".join(f"%{b:02x}" for b in text.encode("latin-1"))
     world.ask(request(target, token=PUBLIC))
-    deadline = time.monotonic() + 5
-    while not (lines := [line for line in world.log() if trace in line.values()]) and time.monotonic() < deadline:
-        if early:
-            break
-        time.sleep(0.2)
+    until(lambda: early or any(trace in line.values() for line in world.log()))
+    lines = [line for line in world.log() if trace in line.values()]
     assert len(lines) == int(not early), lines
     assert "\x1b" not in world.gateway.output
     written = [line for line in world.gateway.output.splitlines() if line.startswith("{")]
@@ -72,13 +69,10 @@ def test_h22_no_client_fills_the_log(world: World) -> None:
 
 
 def _told(world: World, trace: str) -> dict[str, object]:
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
-        if lines := [line for line in world.log() if trace in line.values()]:
-            assert len(lines) == 1, f"{len(lines)} lines for one request"
-            return lines[0]
-        time.sleep(0.1)
-    raise AssertionError(f"no log line with trace {trace}")
+    until(lambda: any(trace in line.values() for line in world.log()), lambda: f"no log line with trace {trace}")
+    lines = [line for line in world.log() if trace in line.values()]
+    assert len(lines) == 1, f"{len(lines)} lines for one request"
+    return lines[0]
 
 
 @pytest.mark.parametrize(("target", "token", "status", "code"), [

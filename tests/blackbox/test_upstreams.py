@@ -13,6 +13,7 @@ import pytest
 from tests.blackbox.raw import Raw
 from tests.e2e.processes import Process
 from tests.features.hop import Hop, contract, operation, serve
+from tests.waiting import PATIENCE_S
 
 MIB = 1 << 20
 LARGE = 10 * MIB
@@ -164,21 +165,17 @@ def test_u08_an_answer_before_the_bodys_end(hop: Hop, path: str, status: int) ->
     head = (
         f"POST {path} HTTP/1.1\r\nHost: gateway.test\r\nContent-Type: image/png\r\nContent-Length: {8 * MIB}\r\n\r\n"
     ).encode()
-    began = time.monotonic()
-    with socket.create_connection(("127.0.0.1", hop.gateway.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", hop.gateway.port), timeout=PATIENCE_S) as connection:
         connection.sendall(head + b"x" * 1000)
         answer = connection.recv(65536)
         assert answer.startswith(b"HTTP/1.1 %d " % status), answer[:200]
-    assert time.monotonic() - began < 3
 
 
 def test_u08_and_clients_that_send_all_of_it_do_not_hang(hop: Hop) -> None:
-    began = time.monotonic()
     for path, status in (("/early", 200), ("/early-close", 413)):
         seen = _upload(hop, path)
         # 0: the connection was ended under the client's hands; 502: the service's was, under Envoy's
         assert seen in (status, 0, 502), seen
-    assert time.monotonic() - began < 8
 
 
 def _upload(hop: Hop, path: str) -> int:

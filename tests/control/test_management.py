@@ -9,6 +9,7 @@ from contextlib import redirect_stderr
 import httpx
 
 from tests.projects import CONTRACT, pets, write
+from tests.waiting import PATIENCE_S
 from xds.address import Address
 from xds.cli import main
 from xds.control.groups import companion_of
@@ -28,8 +29,10 @@ def over_http(tmp_path, files, steps):
         control = Control(root, profile, management=management, ads="127.0.0.1:0", on_event=events.append)
         await control.start()
         try:
-            async with httpx.AsyncClient(base_url=f"http://{management}", trust_env=False) as client:
-                for _ in range(100):
+            async with httpx.AsyncClient(
+                base_url=f"http://{management}", trust_env=False, timeout=PATIENCE_S
+            ) as client:
+                while True:
                     try:
                         await client.get("/ready")
                         break

@@ -39,6 +39,31 @@ def test_a_parameter():
     assert found["pass"] == ["query limit: must be at most 100", "query without page"]
 
 
+@pytest.mark.parametrize(
+    ("name", "place", "what"),
+    [
+        ("own", "contracts/pets/v1.yaml:42:", "own: 2 a minute by address, in this proxy"),
+        ("all", "sidegate.yaml:4:14", "all: 9 a minute by everybody together, in this proxy"),
+        ("day", "sidegate.yaml:5:", "day: 100 a day by client, in this proxy"),
+    ],
+)
+def test_a_limit_is_named_with_its_line(name, place, what):
+    """What Envoy refused is a line of its access log."""
+    settings = pets()["sidegate.yaml"]
+    settings += "rateLimits: [{name: all, by: [], limit: 9, per: minute}]\n"
+    settings += "plans: {gold: {rateLimits: [{name: day, limit: 100, per: day}]}}\n"
+    own = "rateLimits: [{name: own, by: [address], limit: 2, per: minute}]"
+    contract = CONTRACT.replace("reason: a public page", f"reason: a public page, {own}")
+    files = pets(contract=contract, settings=settings)
+    line = {"method": "GET", "path": "/pets/v1/open", "status": 429, "code": "rate-limited", "limit": name}
+    found = why({**line, "service": "pets", "version": "v1", "operation": "open"}, compiled(files), tree(files).files)
+    assert found["verdict"] == "refused with 429 rate-limited"
+    (cause,) = found["causes"]
+    assert cause["place"].startswith(place)
+    assert cause["what"] == f"there is no room in {what}"
+    assert found["pass"] == ["the same request later: Retry-After says when"]
+
+
 def test_a_denial():
     found = explained(LIST, BOB)
     assert found["verdict"] == "refused with 403 policy-denied"

@@ -60,10 +60,12 @@ def test_other(verdicts):
 LYING = """\
 import urllib.request
 
+from tests.waiting import PATIENCE_S
+
 def test_stub(upstream):
     upstream.answer("getThing", 200, json=["no object"])
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    opener.open(f"{upstream.url}/shop/v1/things/7", timeout=60).read()
+    opener.open(f"{upstream.url}/shop/v1/things/7", timeout=PATIENCE_S).read()
 """
 
 

@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from tests.waiting import PATIENCE_S
+
 MARK = "x-test-number"
 LANES = 3
 
@@ -53,7 +55,7 @@ def exchange(port: int, calls: Iterable[Call]) -> dict[int, Answer]:
 
 
 def _lane(port: int, calls: list[Call]) -> dict[int, Answer]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
     answers = {}
     for call in calls:
         try:

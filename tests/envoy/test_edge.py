@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 
 import pytest
 
 from tests.envoy.models import gateway, operation, version
 from tests.envoy.proxy import Answer, Proxy, Seen, Server, proxy
+from tests.waiting import until
 from xds.envoy import Collector, Limits
 from xds.model import Gateway, Mode
 
@@ -261,9 +261,7 @@ def test_access_log(envoy: Proxy) -> None:
     problem = envoy.ask("GET", '/v1/no"\\u0000thing?token=secret', asked).problem
     trace = "4bf92f3577b34da6a3ce929d0e0e4736"
     envoy.ask("GET", "/v1/items?deny", {**asked, "traceparent": f"00-{trace}-b7ad6b7169203331-01"})
-    deadline = time.monotonic() + 5
-    while trace not in envoy.log.read_text() and time.monotonic() < deadline:
-        time.sleep(0.02)
+    until(lambda: trace in envoy.log.read_text())
     assert "secret" not in envoy.log.read_text()
     by_trace = {line["trace_id"]: line for line in envoy.lines()}
     first, second = by_trace[problem["traceId"]], by_trace[trace]
@@ -292,9 +290,7 @@ def test_spans(tmp_path_factory: pytest.TempPathFactory) -> None:
         assert trace in str(envoy.companion.seen[-1].header("traceparent"))
         assert trace in str(envoy.upstream.seen[-1].header("traceparent"))
         envoy.ask("GET", "/nothing", parent)
-        deadline = time.monotonic() + 10
-        while sum(_named(s.body) for s in collector.seen) < 2 and time.monotonic() < deadline:
-            time.sleep(0.05)
+        until(lambda: sum(_named(s.body) for s in collector.seen) >= 2)
     collector.stop()
     assert {seen.path for seen in collector.seen} <= {"/v1/traces", "/v1/logs"}
     sent = b"".join(seen.body for seen in collector.seen if seen.path == "/v1/traces")

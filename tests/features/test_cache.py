@@ -77,7 +77,7 @@ def hop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hop]:
             "get": operation(security=bearer, x_sidegate={"cache": {"ttl": "60s", "vary": ["accept-language"]}}),
         },
         "/ours/{id}": {"parameters": id_, "get": operation(security=bearer, x_sidegate={"cache": shared})},
-        "/slow/{id}": {"parameters": id_, "get": operation(x_sidegate={"cache": shared, "timeout": "300ms"})},
+        "/slow/{id}": {"parameters": id_, "get": operation(x_sidegate={"cache": shared, "timeout": "2s"})},
         "/again/{id}": {
             "parameters": id_,
             "get": operation(x_sidegate={"cache": shared, "retries": {"attempts": 1, "on": ["503"]}}),
@@ -316,7 +316,7 @@ def test_what_is_too_large_is_not_kept(hop: Hop) -> None:
 
 
 def test_a_miss_has_the_routes_time(hop: Hop) -> None:
-    answer = get(hop, "/slow/1", {"x-sleep": "1"})
+    answer = get(hop, "/slow/1", {"x-sleep": "4"})
     assert (answer.status_code, answer.json()["code"]) == (504, "upstream-timeout")
     assert answer.json()["operationId"]
     assert len(answer.json()["traceId"]) == 32

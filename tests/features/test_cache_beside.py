@@ -44,7 +44,7 @@ def hop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hop]:
         "/kept": {"get": operation()},
         "/patched": {"get": operation()},
         "/held": {"get": operation()},
-        "/worded": {"get": operation(x_sidegate={"errors": WORDED, "timeout": "300ms"})},
+        "/worded": {"get": operation(x_sidegate={"errors": WORDED, "timeout": "2s"})},
     }
     document = contract(paths, **{"x-sidegate": {"cache": SHARED}})
     with serve(tmp_path_factory.mktemp("beside"), document, answer=_answer, settings={"patches": PATCHES}) as running:
@@ -87,7 +87,7 @@ def test_a_patch_is_merged_once(hop: Hop) -> None:
 
 
 def test_a_miss_that_is_late_is_worded(hop: Hop) -> None:
-    answer = hop.client.get("/worded", headers={"x-sleep": "1"})
+    answer = hop.client.get("/worded", headers={"x-sleep": "4"})
     assert (answer.status_code, answer.headers["content-type"]) == (504, "application/json")
     assert answer.json() == {"own": "late"}
 

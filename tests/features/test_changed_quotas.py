@@ -44,6 +44,6 @@ def test_in_between_filters_know_both(tmp_path: Path) -> None:
         finally:
             done.set()
             for each in asking:
-                each.join(20)
+                each.join()
     assert {status for status, _ in seen} == {200}, seen
     assert "uncounted" not in {policy for _, policy in seen}

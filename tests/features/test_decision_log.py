@@ -8,7 +8,6 @@ import json
 import re
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,7 +23,7 @@ from sidecar.masking import Mask, by_policy, masked
 from tests.features.hop import Hop, contract, operation, serve
 from tests.opa_server import OpaServer, opa_binary
 from tests.projects import ADDED, SETTINGS, pets, tree
-from tests.waiting import PATIENCE_S
+from tests.waiting import PATIENCE_S, until
 from xds.compile import Compiler
 from xds.settings.decision_log import DecisionLog
 from xds.up.ports import free_port
@@ -76,12 +75,8 @@ class Collector:
         return Response(status=self.status)
 
     def wait(self, found: Callable[[dict[str, Any]], bool], seconds: float = PATIENCE_S) -> dict[str, Any]:
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            if event := next((e for e in self.events if found(e)), None):
-                return event
-            time.sleep(0.05)
-        raise AssertionError(f"no such event among {len(self.events)}")
+        until(lambda: any(map(found, self.events)), lambda: f"no such event among {len(self.events)}", seconds)
+        return next(filter(found, self.events))
 
     def of(self, trace: str) -> dict[str, Any]:
         return self.wait(lambda event: event.get("trace_id") == trace)
@@ -345,19 +340,21 @@ def test_what_an_opa_server_decided_is_told_too(tmp_path: Path, collector: Colle
 
 def _asked(port: int, input: Any, out: Path) -> dict[str, Any]:
     url = f"http://127.0.0.1:{port}/v1/data/svc/authz/allow"
-    deadline = time.monotonic() + 15
-    while time.monotonic() < deadline:
+    question = urllib.request.Request(url, json.dumps({"input": input}).encode())
+
+    def answered() -> bool:
         try:
-            urllib.request.urlopen(urllib.request.Request(url, json.dumps({"input": input}).encode()), timeout=5).read()
+            return bool(urllib.request.urlopen(question, timeout=PATIENCE_S).read())
         except OSError:
-            time.sleep(0.1)
-            continue
-        time.sleep(0.3)
-        found = [json.loads(line) for line in out.read_text().splitlines() if '"Decision Log"' in line]
-        if found:
-            event: dict[str, Any] = found[0]
-            return event
-    raise AssertionError(out.read_text())
+            return False
+
+    def told() -> list[str]:
+        return [line for line in out.read_text().splitlines() if '"Decision Log"' in line]
+
+    until(answered, out.read_text)
+    until(told, out.read_text)
+    event: dict[str, Any] = json.loads(told()[0])
+    return event
 
 
 def test_masks_change_nothing_in_place() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -44,9 +45,7 @@ reasons contains "not <you>" if input.attributes.request.http.headers["x-denied"
 
 def _failing(request: Request) -> Response:
     if request.headers.get("x-slow"):
-        import time
-
-        time.sleep(0.5)
+        time.sleep(4)
     status = int(request.headers.get("x-status", "200"))
     return Response("Traceback: secret.py line 3", status, {"x-powered-by": "PHP"}, content_type="text/html")
 
@@ -56,7 +55,7 @@ def hop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hop]:
     text = {"required": True, "content": {"text/plain": {"schema": {"type": "string", "maxLength": 5}}}}
     too_large = {"description": "large", "content": {"application/json": {}}}
     responses = {"200": {"description": "ok"}, "413": too_large}
-    own = {"errors": ERRORS, "bodyLimit": "1KiB", "timeout": "300ms"}
+    own = {"errors": ERRORS, "bodyLimit": "1KiB", "timeout": "2s"}
     headers = {"x-denied": "1", "x-status": "1", "x-slow": "1"}
     said = [{"name": name, "in": "header", "schema": {"type": "string"}} for name in headers]
     post = operation(responses=responses, requestBody=text, x_sidegate=own, operationId="say", parameters=said)
@@ -64,7 +63,7 @@ def hop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hop]:
         "/worded": {"post": post},
         "/secret": {"get": operation(security=[{"bearer": []}], x_sidegate={"errors": ERRORS})},
         "/loose": {"post": operation(requestBody=text, x_sidegate={**own, "mode": "off"})},
-        "/plain": {"get": operation(x_sidegate={"timeout": "300ms"})},
+        "/plain": {"get": operation(x_sidegate={"timeout": "2s"})},
     }
     serving = serve(
         tmp_path_factory.mktemp("errors"), contract(paths), answer=_failing, policies={"authz.rego": POLICY}

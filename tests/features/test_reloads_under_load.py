@@ -86,7 +86,7 @@ class Load:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         for thread in self._threads:
-            thread.join(15)
+            thread.join()
 
     def _client(self, number: int) -> None:
         connection: socket.socket | None = None

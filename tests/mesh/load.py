@@ -44,7 +44,7 @@ class Load:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         for thread in self._threads:
-            thread.join(20)
+            thread.join()
 
     def more(self, count: int = 100) -> None:
         """Wait until so many more requests were answered rightly."""

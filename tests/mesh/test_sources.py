@@ -141,7 +141,7 @@ def test_a_policy_is_edited(world: World, orders: Path) -> None:
     finally:
         over.set()
         for each in clients:
-            each.join(30)
+            each.join()
     [said] = [d for d in world.told(REPLICAS[0], "/diagnostics") if "news.rego" in json.dumps(d)][:1]
     assert said["severity"] == "error"
     for answers in seen.values():

@@ -10,6 +10,7 @@ from typing import Any
 
 from pytest_sidegate.verdicts import Verdicts
 from tests.features.hop import Hop
+from tests.waiting import PATIENCE_S
 
 Pairs = Iterable[tuple[str, str]]
 
@@ -25,7 +26,7 @@ class Told:
 
 def real(hop: Hop, method: str, target: str, headers: Pairs = (), body: bytes = b"") -> Told:
     """The gateway's answer. The target and each header go over the wire as they are."""
-    connection = http.client.HTTPConnection("127.0.0.1", hop.gateway.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", hop.gateway.port, timeout=PATIENCE_S)
     pairs = [(name.lower(), value) for name, value in headers]
     try:
         connection.putrequest(method, "/", skip_host=True, skip_accept_encoding=True)

@@ -17,6 +17,7 @@ from pytest_sidegate.project import Staged
 from pytest_sidegate.responses import Answered, Judge
 from pytest_sidegate.upstream import Lied, Upstream, stub
 from tests.plugin.service import BROKEN, ITEM, answers, contract, write
+from tests.waiting import PATIENCE_S
 from xds.model import Place
 
 
@@ -41,7 +42,7 @@ def _ask(upstream: Upstream, method: str, path: str) -> tuple[int, bytes]:
     body = b'{"name": "Lamp"}' if method == "POST" else None
     request = urllib.request.Request(upstream.url + path, body, {"content-type": "application/json"}, method=method)
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
             return answer.status, answer.read()
     except urllib.error.HTTPError as error:
         return error.code, error.read()

@@ -61,7 +61,7 @@ class Role:
             if self.running:
                 self.signal()
         try:
-            self.wait(10)
+            self.wait()
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()

@@ -12,6 +12,7 @@ from xds.cli import parser
 from xds.control.share import ANYWHERE, Stand
 from xds.envoy.profile import Profile
 from xds.failure import Misused
+from xds.roles import bootstrap
 from xds.roles.companion import command as companion
 from xds.roles.control_plane import files_of, namespace_of
 from xds.roles.envoy import command as envoy
@@ -113,3 +114,11 @@ def test_where_a_proxy_says_that_it_stands() -> None:
     ):
         with pytest.raises(ValueError, match=r"loopback|HOST:PORT"):
             Stand.of(wrong)
+
+
+@pytest.mark.parametrize(("place", "family"), [("cp.test:1", "ALL"), ("127.0.0.1:1", None), ("unix:/a", None)])
+def test_a_control_plane_by_name_is_tried_at_every_address(place: str, family: str | None) -> None:
+    """Envoy asks for IPv6 alone where a name has both, and replicas listen on one of them."""
+    made = bootstrap.standing(bootstrap.Stand("pod-1", "pets", (where(place),), UnixSocket("/a")), Path("/run"))
+    (ads, *_) = made["static_resources"]["clusters"]
+    assert ads.get("dns_lookup_family") == family

@@ -136,7 +136,7 @@ class Clients:
     def __exit__(self, *_: object) -> None:
         self.gone.set()
         for thread in self._threads:
-            thread.join(30)
+            thread.join()
 
     def _look(self) -> None:
         while not self.gone.wait(0.05):
@@ -174,10 +174,10 @@ def test_the_end_loses_nothing() -> None:
             until(lambda: any("slow" in e.target for e in ending.journal.since(mark)), lambda: ending.envoy.log)
             ending.sidecar.signal()
             ending.envoy.signal()
-            assert clients.gone.wait(10), "nobody was told to go elsewhere"
-            waiting.join(30)
-            assert ending.envoy.wait(30) == 0
-            assert ending.sidecar.wait(30) == 0
+            assert clients.gone.wait(PATIENCE_S), "nobody was told to go elsewhere"
+            waiting.join()
+            assert ending.envoy.wait() == 0
+            assert ending.sidecar.wait() == 0
         assert slow == [200]
         assert not clients.lost
         assert "ending Envoy\n" in ending.envoy.log
@@ -197,7 +197,7 @@ def test_a_drain_that_began_before_counts() -> None:
         assert mark.stat().st_mtime == began
         os.utime(mark, (began - 1000, began - 1000))
         ending.envoy.signal()
-        assert ending.envoy.wait(60) == 0
+        assert ending.envoy.wait() == 0
         assert "draining for 10" in ending.envoy.log
 
 
