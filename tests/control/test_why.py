@@ -42,7 +42,7 @@ def test_a_parameter():
 @pytest.mark.parametrize(
     ("name", "place", "what"),
     [
-        ("own", "contracts/pets/v1.yaml:42:", "own: 2 a minute by address, in this proxy"),
+        ("own", "contracts/pets/v1.yaml:28:70", "own: 2 a minute by address, in this proxy"),
         ("all", "sidegate.yaml:4:14", "all: 9 a minute by everybody together, in this proxy"),
         ("day", "sidegate.yaml:5:", "day: 100 a day by client, in this proxy"),
     ],

@@ -9,6 +9,8 @@ from xds.compile import Compilation
 from xds.diagnostics import Span
 from xds.envoy.replies import REPLIES
 from xds.model import Credential, Gateway, JwtScheme, Operation, Place, Version
+from xds.native.rates import RateLimit
+from xds.settings import FILE
 from xds.source import excerpt, span
 
 Files = Mapping[str, bytes]
@@ -22,7 +24,8 @@ def why(record: Record, compilation: Compilation, files: Files) -> dict[str, Any
     `what`), `pass` (what to change, a line each; empty for a request that passed) and the record itself.
     """
     version, operation = _operation(record, compilation.gateway)
-    causes = list(_causes(record, operation, files))
+    limit = _limit(record, operation, compilation.gateway, files) if operation else None
+    causes = [limit] if limit else list(_causes(record, operation, files))
     return {
         "request": f"{record.get('method')} {record.get('path')}",
         "verdict": _verdict(record),
@@ -69,6 +72,26 @@ def _causes(record: Record, operation: Operation | None, files: Files) -> Iterat
         yield _cause(span(files, operation.place), _word(record, operation), files)
 
 
+def _limit(record: Record, operation: Operation, gateway: Gateway, files: Files) -> dict[str, Any] | None:
+    """The limit that had no room: of the operation, of everything, or of a plan."""
+    if record.get("code") != "rate-limited" or not record.get("limit"):
+        return None
+    known: list[tuple[RateLimit, Span]] = []
+    if (setting := operation.settings.get("rateLimits")) is not None:
+        for index, limit in enumerate(operation.native.rate_limits):
+            place = Place(setting.place.file, f"{setting.place.pointer}/{index}")
+            known.append((limit, setting.rule or span(files, place)))
+    shared = (
+        ("/rateLimits", gateway.edge.rate_limits),
+        *((f"/plans/{p.name}/rateLimits", p.limits) for p in gateway.edge.plans),
+    )
+    known += [
+        (limit, span(files, Place(FILE, f"{at}/{index}"))) for at, some in shared for index, limit in enumerate(some)
+    ]
+    at = next(((limit, where) for limit, where in known if limit.name == record["limit"]), None)
+    return _cause(at[1], f"there is no room in {at[0]}", files) if at else None
+
+
 def _word(record: Record, operation: Operation) -> str:
     """What to say where neither a schema nor a single rule decided."""
     if record.get("reason"):
@@ -107,6 +130,8 @@ def _pass(record: Record, operation: Operation | None, compilation: Compilation)
         yield f"a request for which the rule holds: {record.get('reason') or 'read the rule above'}"
     elif code.startswith("policy-"):
         yield "nothing that the client can change: the policy or its engine failed"
+    elif code == "rate-limited":
+        yield "the same request later: Retry-After says when"
     elif code == "not-found":
         yield "a path of a contract: see `sidegate explain` or GET /services of the management API"
     elif code == "method-not-allowed":
