@@ -145,6 +145,16 @@ def test_twice_is_once_where_lists_are_empty(empty: str, inject: Inject) -> None
     assert inject(once, "--set", "sources.configMaps=[pack]") == once
 
 
+def test_an_empty_list_is_left_out_as_by_the_chart(team: Path, inject: Inject, tmp_path: Path) -> None:
+    spec = {"containers": [{"name": "a", "image": "a"}], "initContainers": [], "volumes": []}
+    written = workload("Pod", {"metadata": {}, "spec": spec})
+    chart = with_workload(team, tmp_path, written)
+    flags = ("--values", values_file(tmp_path, {"containers": "classic"}), "--sources", str(chart / "sidegate"))
+    (made, _) = objects(inject(written, *flags))
+    assert "initContainers" not in made["spec"]
+    assert one(render(chart, {"sidegate": {"containers": "classic"}}), "Pod", "one") == made
+
+
 @pytest.mark.parametrize(
     "value", ["1e3", "y", "N", "0o17", "1:30", "1_000", "-.5", "+12e03", ".5", "no", "0x1f", "text"]
 )

@@ -86,9 +86,11 @@ def _ads(ads: tuple[str, int] | str) -> Json:
     http2 = {"connection_keepalive": {"interval": "10s", "timeout": "5s"}}
     options = {ANY: f"{_TYPE}{PROTOCOL_OPTIONS}", "explicit_http_config": {"http2_protocol_options": http2}}
     endpoint = {"endpoint": {"address": _address(ads)}}
+    # A name may have addresses of both families where replicas listen on one: each is tried.
+    named = {"type": "STRICT_DNS", "dns_lookup_family": "ALL"}
     return {
         "name": names.ADS,
-        "type": "STATIC" if isinstance(ads, str) or numeric(ads[0]) else "STRICT_DNS",
+        **({"type": "STATIC"} if isinstance(ads, str) or numeric(ads[0]) else named),
         "connect_timeout": "1s",
         "typed_extension_protocol_options": {PROTOCOL_OPTIONS: options},
         "load_assignment": {"cluster_name": names.ADS, "endpoints": [{"lb_endpoints": [endpoint]}]},

@@ -93,6 +93,8 @@ spec.jobTemplate.spec.template
 {{- end -}}
 {{- if $initial -}}
 {{- $_ = set $spec "initContainers" $initial -}}
+{{- else -}}
+{{- $_ = unset $spec "initContainers" -}}
 {{- end -}}
 {{- $volumes := include "sidegate-sidecar.volumes" $about | fromYamlArray -}}
 {{- $_ = set $spec "volumes" (concat (get $spec "volumes" | default list) $volumes) -}}
