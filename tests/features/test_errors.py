@@ -32,6 +32,7 @@ ERRORS: dict[str, Any] = {
     "service-error": {"body": OWN, "mediaType": "application/json"},
     "default": {"body": "<e code='${code}'>${detail} & ${traceId}</e>", "mediaType": "application/xml"},
 }
+LISTED = {"body": "<p>${code}: ${errors}</p>", "mediaType": "text/html"}
 POLICY = """\
 package svc.authz
 
@@ -63,6 +64,7 @@ def hop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hop]:
         "/worded": {"post": post},
         "/secret": {"get": operation(security=[{"bearer": []}], x_sidegate={"errors": ERRORS})},
         "/loose": {"post": operation(requestBody=text, x_sidegate={**own, "mode": "off"})},
+        "/listed": {"get": operation(security=[{"bearer": []}], x_sidegate={"errors": {"default": LISTED}})},
         "/plain": {"get": operation(x_sidegate={"timeout": "2s"})},
     }
     serving = serve(
@@ -168,3 +170,17 @@ def test_bad_settings_have_a_place(written: str, said: str) -> None:
     assert said in found.message
     assert found.span is not None
     assert found.span.line == 9
+
+
+def test_violations_are_listed_in_a_text(hop: Hop) -> None:
+    """A text has room for one line of them, quoted; nothing stands there where the gateway refuses for another reason."""
+    token = {"authorization": f"Bearer {hop.issuer.token()}"}
+    answer = hop.client.get("/listed", params={"<i>": "1", "b": "2"}, headers=token)
+    assert (answer.status_code, answer.headers["content-type"]) == (400, "text/html")
+    first, second = (
+        "query /&lt;i&gt; is not a parameter of this operation",
+        "query /b is not a parameter of this operation",
+    )
+    assert answer.text == f"<p>unknown-parameter: {first}; {second}</p>"
+    answer = hop.client.get("/listed")
+    assert (answer.status_code, answer.text) == (401, "<p>token-missing: </p>")

@@ -80,8 +80,13 @@ def worded(own: Wording, document: Mapping[str, Any], declared: str) -> tuple[st
     media, template = own.media or declared, json.loads(own.template)
     if not _is_json(media) and isinstance(template, str):
         quote = html.escape if media.endswith(("html", "xml")) else str
-        return media, str(_filled(template, {**document, "errors": ""}, quote))
+        return media, str(_filled(template, {**document, "errors": _listed(document["errors"])}, quote))
     return media, _json(_filled(template, document, lambda text: text))
+
+
+def _listed(errors: Sequence[Mapping[str, str]]) -> str:
+    """What is wrong with a request, in one line."""
+    return "; ".join(" ".join(filter(None, (each["in"], each["pointer"], each["detail"]))) for each in errors)
 
 
 def declared_media(operation: Operation, status: int) -> str:
