@@ -55,6 +55,13 @@ DEPRECATED = Metric(
     "requests of deprecated operations by who asked, once that is known: a key's consumer, `client:` and the token's client,"
     " `token:` and its scheme, or `anonymous`",
 )
+CACHED = Metric(
+    "cache_requests_total",
+    Kind.COUNTER,
+    (*OPERATION, "cache"),
+    "requests that came as far as an operation's cache: `hit` was answered by it, also if the service had to say that what is"
+    " kept still holds; `miss` by the service",
+)
 
 CONSUMERS = 2000
 """So many series of `DEPRECATED` a proxy counts: consumers come from files, but clients of tokens from their issuers. What is

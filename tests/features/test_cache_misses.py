@@ -107,6 +107,15 @@ def test_nothing_stale_is_given_out(hop: Hop) -> None:
     assert (found.code, "no key `stale`" in found.message) == ("extension-unknown", True)
 
 
+@pytest.mark.parametrize("key", ["stale", "staleIfError", "stale-while-revalidate", "swr", "purge", "invalidate"])
+def test_what_the_cache_cannot_do_is_said(key: str) -> None:
+    (found,) = compiled_with(f"cache: {{ttl: 60s, {key}: 1h}}")
+    assert (found.code, found.message) == ("extension-unknown", f"`cache`: there is no key `{key}` here")
+    assert "gives nothing stale out and cannot purge" in (found.help or "")
+    (close,) = compiled_with("cache: {ttl: 60s, sharred: true}")
+    assert close.help == "did you mean `shared`?"
+
+
 _fails: list[int] = []
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from xds.dashboards.queries import quantile, rate, selector, share, slow, used
+from xds.dashboards.queries import hits, quantile, rate, selector, share, slow, used
 from xds.model import Gateway
+from xds.native.caching import cache_of
 
 WIDTH, HEIGHT = 12, 8
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
@@ -16,7 +17,7 @@ LEGEND = "{{service}} {{version}} {{operation}}"
 
 def dashboard(gateway: Gateway) -> dict[str, Any]:
     """The dashboard as Grafana imports it."""
-    panels = [*_traffic(), *_deprecated(gateway), *_objectives(gateway)]
+    panels = [*_traffic(), *_kept(gateway), *_deprecated(gateway), *_objectives(gateway)]
     return {
         "uid": "sidegate",
         "title": "Sidegate",
@@ -46,6 +47,11 @@ def _traffic() -> Iterator[dict[str, Any]]:
         "reqps",
         (rate(f'{PICKED},status=~"400|403|413|415|422",code!=""', by="operation, code"), "{{operation}} {{code}}"),
     )
+
+
+def _kept(gateway: Gateway) -> Iterator[dict[str, Any]]:
+    if any(cache_of(operation) for s in gateway.services for v in s.versions for operation in v.operations):
+        yield _graph("Answered by the cache, share of those with one", "percentunit", (hits(PICKED), LEGEND))
 
 
 def _deprecated(gateway: Gateway) -> Iterator[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from xds.metrics import DEPRECATED, DURATION, OPERATION, REQUESTS
+from xds.metrics import CACHED, DEPRECATED, DURATION, OPERATION, REQUESTS
 from xds.model import Operation, Version
 
 BY_OPERATION = ", ".join(OPERATION)
@@ -34,6 +34,15 @@ def rate(matches: str = "", window: str = "$__rate_interval", by: str = BY_OPERA
 def used(matches: str = "", window: str = "$__rate_interval", by: str = BY_CONSUMER) -> str:
     """Requests of deprecated operations within a time, by who asked: nothing at all once nobody does."""
     return f"sum by ({by}) (increase({DEPRECATED.exported}{{{matches}}}[{window}])) > 0"
+
+
+def hits(matches: str = "", window: str = "$__rate_interval", by: str = BY_OPERATION) -> str:
+    """The share of requests that the cache answered, of those that came as far as there, 0 to 1."""
+    hit = f'{matches},cache="hit"' if matches else 'cache="hit"'
+    return (
+        f"sum by ({by}) (rate({CACHED.exported}{{{hit}}}[{window}])) / "
+        f"sum by ({by}) (rate({CACHED.exported}{{{matches}}}[{window}]))"
+    )
 
 
 def share(bad: str, matches: str, window: str) -> str:

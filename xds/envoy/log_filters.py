@@ -43,6 +43,14 @@ def told(is_: bool) -> AccessLogFilter:
     return AccessLogFilter(metadata_filter=MetadataFilter(matcher=matcher, match_if_key_not_found=not is_))
 
 
+def noted(namespace: str, key: str) -> AccessLogFilter:
+    """Requests of which a filter noted something in dynamic metadata."""
+    there = MetadataMatcher(
+        filter=namespace, path=[MetadataMatcherPathSegment(key=key)], value=ValueMatcher(present_match=True)
+    )
+    return AccessLogFilter(metadata_filter=MetadataFilter(matcher=there, match_if_key_not_found=False))
+
+
 def all_of(*filters: AccessLogFilter) -> AccessLogFilter:
     """What all of them look at."""
     return AccessLogFilter(and_filter=AndFilter(filters=list(filters)))

@@ -1,5 +1,5 @@
-"""The access loggers that count requests by operation, status and code, and those of deprecated operations by who asks; see
-`xds.metrics`."""
+"""The access loggers that count requests by operation, status and code, those of deprecated operations by who asks, and those
+that came as far as a cache; see `xds.metrics`."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from envoy_data_plane.envoy.extensions.access_loggers.stats.v3 import (
 from envoy_data_plane.envoy.type.v3 import Scope
 
 from xds.envoy.codec import any_of
-from xds.envoy.filters import usage
+from xds.envoy.filters import cache, usage
 from xds.envoy.log_filters import in_order, refused
 from xds.envoy.names import METADATA
 from xds.envoy.replies import CODE, TOLD
-from xds.metrics import CONSUMERS, DEPRECATED, DURATION, REQUESTS, Metric
+from xds.metrics import CACHED, CONSUMERS, DEPRECATED, DURATION, REQUESTS, Metric
 
 _SOURCES = {
     "service": f"%METADATA(ROUTE:{METADATA}:service)%",
@@ -27,6 +27,7 @@ _SOURCES = {
     "operation": f"%METADATA(ROUTE:{METADATA}:operation_id)%",
     "status": "%RESPONSE_CODE%",
     "consumer": usage.CONSUMER,
+    "cache": cache.OUTCOME,
 }
 """Label -> where its value comes from. What no route matched has an empty operation."""
 
@@ -37,6 +38,7 @@ def request_stats() -> list[AccessLog]:
     fine = Config(stat_prefix="sidegate", counters=[_counter(TOLD)], histograms=[timed])
     failed = Config(stat_prefix="sidegate", counters=[_counter(CODE)])
     by_consumer = ConfigCounter(stat=_stat(DEPRECATED), value_fixed=1)
+    kept = Config(stat_prefix="sidegate", counters=[ConfigCounter(stat=_stat(CACHED), value_fixed=1)])
     bounded = Scope(prefix="sidegate", max_counters=CONSUMERS)
     return [
         AccessLog(name="requests", typed_config=any_of(fine), filter=in_order()),
@@ -46,6 +48,7 @@ def request_stats() -> list[AccessLog]:
             typed_config=any_of(Config(stats_scope=bounded, counters=[by_consumer])),
             filter=usage.counted(),
         ),
+        AccessLog(name="cached", typed_config=any_of(kept), filter=cache.counted()),
     ]
 
 

@@ -76,10 +76,14 @@ CACHE = Feature(
     schema={
         "type": "object",
         "description": "how long the proxy keeps answers to GET and HEAD; each request is still judged",
+        "$comment": "Envoy's cache gives nothing stale out and cannot purge: an answer lives for at most its `ttl`",
         "required": ["ttl"],
         "additionalProperties": False,
         "properties": {
-            "ttl": {**DURATION, "description": "how long an answer lives, if the service does not say less: 60s"},
+            "ttl": {
+                **DURATION,
+                "description": "how long an answer lives, also after a PUT or DELETE, if the service does not say less: 60s",
+            },
             "shared": {"type": "boolean", "description": "whether one identity may be given what another one got"},
             "vary": {
                 "type": "array",

@@ -11,7 +11,10 @@ from xds.source.pointer import join, step
 
 
 def faults(value: Any, schema: Mapping[str, Any]) -> Iterator[Problem]:
-    """The problems of a value by a schema without references, each with the pointer to the part that is wrong."""
+    """The problems of a value by a schema without references, each with the pointer to the part that is wrong.
+
+    An object's `$comment` says why keys that one may look for are not there.
+    """
     for error in _validator(schema).iter_errors(value):
         yield from _problems(error, schema)
 
@@ -42,6 +45,8 @@ def _problems(error: Any, schema: Mapping[str, Any]) -> Iterator[Problem]:
     if error.kind.name == "additionalProperties":
         for key in error.kind.unexpected:
             help_ = nearest(key, around.get("properties", ()))
+            if "$comment" in around and not help_.startswith("did you mean"):
+                help_ += f"; {around['$comment']}"
             yield Problem(f"there is no key `{key}` here", join(pointer, key), help_, "extension-unknown")
         return
     yield Problem(error.message[:300], pointer, around.get("description"))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import cache
 
 from betterproto2 import Message
+from envoy_data_plane.envoy.config.accesslog.v3 import AccessLogFilter
 from envoy_data_plane.envoy.config.common.mutation_rules.v3 import HeaderMutation as Mutation
 from envoy_data_plane.envoy.config.core.v3 import DataSource
 from envoy_data_plane.envoy.extensions.common.async_files.v3 import (
@@ -39,7 +40,7 @@ from xds.envoy.filters.jwt import CONTROL
 from xds.envoy.hashing import STATE, carried
 from xds.envoy.kept_answers import condition
 from xds.envoy.kept_apart import Apart, apart
-from xds.envoy.log_filters import EXT_AUTHZ
+from xds.envoy.log_filters import EXT_AUTHZ, noted
 from xds.envoy.names import tokens
 from xds.envoy.profile import Profile
 from xds.envoy.routed import Routed
@@ -56,6 +57,10 @@ PATH, AUTHORIZATION, FORWARDED = f"{_HELD}path", f"{_HELD}authorization", f"{_HE
 ASKED = f"{_HELD}asked"
 """`service/version/operationId` of the operation that was judged: what the origin listener knows its route by."""
 
+OUTCOME = "%CEL(response.code_details == 'cache.response_from_cache_filter' ? 'hit' : 'miss')%"
+"""What became of a request that came as far as the cache, as a format."""
+
+_NAMESPACE, _CAME = "sidegate.cache", "came"
 _CLAIM = f"{_HELD}claim"
 _CONTROL, _VARY, _TTL = f"{_HELD}cache-control", f"{_HELD}vary", f"{_HELD}ttl"
 
@@ -144,9 +149,19 @@ def held() -> HeaderMutation:
 
 
 def code() -> HeaderToMetadata:
-    """The filter that takes why a miss failed from where the way to the service said so, to where the companion says such."""
+    """The filter that takes why a miss failed from where the way to the service said so, to where the companion says such. It
+    notes, too, that a request came as far as the cache: the header is only written behind it."""
+    came = ConfigKeyValuePair(metadata_namespace=_NAMESPACE, key=_CAME, value="cache")
     found = ConfigKeyValuePair(metadata_namespace=EXT_AUTHZ, key=headers.CODE)
-    return HeaderToMetadata(response_rules=[ConfigRule(header=headers.CODE, on_header_present=found, remove=True)])
+    return HeaderToMetadata(
+        request_rules=[ConfigRule(header=PATH, on_header_present=came, on_header_missing=came)],
+        response_rules=[ConfigRule(header=headers.CODE, on_header_present=found, remove=True)],
+    )
+
+
+def counted() -> AccessLogFilter:
+    """Requests that came as far as the cache."""
+    return noted(_NAMESPACE, _CAME)
 
 
 def turned_on(routed: Routed) -> Message | None:
@@ -264,6 +279,6 @@ def _rule(kept: str, everybody: bool, vary: tuple[str, ...]) -> Any:
 
 
 __all__ = [
-    "ASKED", "RESTORE", "code", "config", "held", "held_per_route", "key", "key_per_route", "restored",
-    "rule", "turned_on",
+    "ASKED", "OUTCOME", "RESTORE", "code", "config", "counted", "held", "held_per_route", "key", "key_per_route",
+    "restored", "rule", "turned_on",
 ]  # fmt: skip

@@ -5,16 +5,16 @@ The note is also what tells the logger that counts which requests are its own. T
 
 from __future__ import annotations
 
-from envoy_data_plane.envoy.config.accesslog.v3 import AccessLogFilter, MetadataFilter
+from envoy_data_plane.envoy.config.accesslog.v3 import AccessLogFilter
 from envoy_data_plane.envoy.extensions.filters.http.header_to_metadata.v3 import (
     Config,
     ConfigKeyValuePair,
     ConfigRule,
 )
-from envoy_data_plane.envoy.type.matcher.v3 import MetadataMatcher, MetadataMatcherPathSegment, ValueMatcher
 from envoy_data_plane.google.protobuf import Any
 
 from xds.envoy.filters.http_filter import switched_on
+from xds.envoy.log_filters import noted
 from xds.envoy.routed import Routed
 from xds.headers import CALLER
 
@@ -40,7 +40,4 @@ def per_route(routed: Routed) -> Any | None:
 
 def counted() -> AccessLogFilter:
     """Requests of deprecated operations that came as far as the filter."""
-    there = MetadataMatcher(
-        filter=METADATA, path=[MetadataMatcherPathSegment(key=_KEY)], value=ValueMatcher(present_match=True)
-    )
-    return AccessLogFilter(metadata_filter=MetadataFilter(matcher=there, match_if_key_not_found=False))
+    return noted(METADATA, _KEY)
