@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -40,6 +41,9 @@ from xds.source import Tree, span
 from xds.telemetry import Traces
 
 log = logging.getLogger("sidegate")
+AGAIN_S = 60.0
+"""How long a proxy that is refused for the same reason is not told of again."""
+_DENIED = 4096
 
 
 class ControlPlane:
@@ -75,6 +79,7 @@ class ControlPlane:
         self.proxy: str | tuple[str, int] | None = None
         """The admin interface of the proxy beside this control plane, where there is one: socket, or host and port."""
         self.traces = Traces("sidegate-control-plane")
+        self._denied: dict[tuple[str, str], float] = {}
         self.access = AccessLog(code_of, lambda line: on_event(Refused(line)))
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -174,10 +179,20 @@ class ControlPlane:
 
     def _on_stream(self, event: StreamEvent) -> None:
         if isinstance(event, Denied):
-            log.warning("node %s at %s is refused: %s", event.node.id, event.peer, event.reason)
+            self._say_denied(event)
         if isinstance(event, Nacked):
             named = replace(event, names=event.names or self._withheld(event))
             self.on_event(rejection(named, self.publisher.wanted, self.project.tree))
+
+    def _say_denied(self, event: Denied) -> None:
+        """Proxies that are refused ask again every second or so: once a minute is told of each."""
+        mark, now = (event.node.id, event.reason), time.monotonic()
+        if now - self._denied.get(mark, -math.inf) < AGAIN_S:
+            return
+        if len(self._denied) >= _DENIED:
+            self._denied.clear()
+        self._denied[mark] = now
+        log.warning("node %s at %s is refused: %s", event.node.id, event.peer, event.reason)
 
     def _withheld(self, event: Nacked) -> tuple[str, ...]:
         """What a node is not sent any more, where its message says nothing of what it refused."""
