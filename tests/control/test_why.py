@@ -45,17 +45,22 @@ def test_a_parameter():
         ("own", "contracts/pets/v1.yaml:28:70", "own: 2 a minute by address, in this proxy"),
         ("all", "sidegate.yaml:4:14", "all: 9 a minute by everybody together, in this proxy"),
         ("day", "sidegate.yaml:5:", "day: 100 a day by client, in this proxy"),
+        ("far", "sidegate.yaml:4:", "far: 50 a day by everybody together, in the shared store"),
     ],
 )
 def test_a_limit_is_named_with_its_line(name, place, what):
     """What Envoy refused is a line of its access log."""
     settings = pets()["sidegate.yaml"]
-    settings += "rateLimits: [{name: all, by: [], limit: 9, per: minute}]\n"
-    settings += "plans: {gold: {rateLimits: [{name: day, limit: 100, per: day}]}}\n"
+    far = "{name: far, by: [], limit: 50, per: day, store: shared}"
+    settings += f"rateLimits: [{{name: all, by: [], limit: 9, per: minute}}, {far}]\n"
+    settings += (
+        "plans: {gold: {rateLimits: [{name: day, limit: 100, per: day}]}}\nrateLimit: {service: '127.0.0.1:1'}\n"
+    )
     own = "rateLimits: [{name: own, by: [address], limit: 2, per: minute}]"
     contract = CONTRACT.replace("reason: a public page", f"reason: a public page, {own}")
     files = pets(contract=contract, settings=settings)
-    line = {"method": "GET", "path": "/pets/v1/open", "status": 429, "code": "rate-limited", "limit": name}
+    line = {"method": "GET", "path": "/pets/v1/open", "status": 429, "code": "rate-limited"}
+    line |= {"limit": name} if name != "far" else {"limit": None, "limits": '"far";r=0;t=9'}
     found = why({**line, "service": "pets", "version": "v1", "operation": "open"}, compiled(files), tree(files).files)
     assert found["verdict"] == "refused with 429 rate-limited"
     (cause,) = found["causes"]

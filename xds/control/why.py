@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -9,7 +10,7 @@ from xds.compile import Compilation
 from xds.diagnostics import Span
 from xds.envoy.replies import REPLIES
 from xds.model import Credential, Gateway, JwtScheme, Operation, Place, Version
-from xds.native.rates import RateLimit
+from xds.native.rates import SHARED, RateLimit
 from xds.settings import FILE
 from xds.source import excerpt, span
 
@@ -74,8 +75,10 @@ def _causes(record: Record, operation: Operation | None, files: Files) -> Iterat
 
 def _limit(record: Record, operation: Operation, gateway: Gateway, files: Files) -> dict[str, Any] | None:
     """The limit that had no room: of the operation, of everything, or of a plan."""
-    if record.get("code") != "rate-limited" or not record.get("limit"):
+    if record.get("code") != "rate-limited":
         return None
+    told = _EMPTY.match(str(record.get("limits")))
+    name, store = (record["limit"], None) if record.get("limit") else (told[1] if told else None, SHARED)
     known: list[tuple[RateLimit, Span]] = []
     if (setting := operation.settings.get("rateLimits")) is not None:
         for index, limit in enumerate(operation.native.rate_limits):
@@ -88,8 +91,12 @@ def _limit(record: Record, operation: Operation, gateway: Gateway, files: Files)
     known += [
         (limit, span(files, Place(FILE, f"{at}/{index}"))) for at, some in shared for index, limit in enumerate(some)
     ]
-    at = next(((limit, where) for limit, where in known if limit.name == record["limit"]), None)
+    at = next((one for one in known if one[0].name == name and store in (None, one[0].store)), None)
     return _cause(at[1], f"there is no room in {at[0]}", files) if at else None
+
+
+_EMPTY = re.compile(r'"([a-z0-9-]+)";r=0;')
+"""A shared limit that has no room, as `RateLimit` tells it; the line has a member of its own for those of the proxy."""
 
 
 def _word(record: Record, operation: Operation) -> str:
