@@ -16,8 +16,8 @@ from xds.envoy.codec import any_of
 from xds.envoy.log_filters import all_of, in_order, refused, told
 from xds.envoy.names import COLLECTOR
 from xds.envoy.profile import Collector, Profile
-from xds.envoy.replies import CODE, TOLD
 from xds.envoy.stats import request_stats
+from xds.envoy.told_codes import CODE, TOLD
 from xds.envoy.tracing import EXPORT_TIMEOUT_S, SERVICE
 from xds.envoy.typed import seconds, struct
 

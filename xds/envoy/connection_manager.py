@@ -35,8 +35,8 @@ from xds import headers
 from xds.envoy import names, plain
 from xds.envoy.access_log import access_log
 from xds.envoy.discovery import by_ads
+from xds.envoy.local_replies import local_replies
 from xds.envoy.profile import Profile
-from xds.envoy.replies import local_replies
 from xds.envoy.tracing import tracing
 from xds.envoy.typed import overwrite, seconds, typed
 from xds.envoy.wordings import mappers

@@ -44,8 +44,9 @@ from xds.envoy.codec import any_of, shared
 from xds.envoy.discovery import by_ads
 from xds.envoy.featured import featured
 from xds.envoy.filters import cache, hashed, service_errors, trace, transcoder
+from xds.envoy.local_replies import local_replies
 from xds.envoy.profile import Profile
-from xds.envoy.replies import CODE, local_replies
+from xds.envoy.told_codes import CODE
 from xds.envoy.typed import seconds, set_header
 from xds.envoy.wordings import mappers
 from xds.model import Gateway

@@ -46,7 +46,7 @@ def only(method: str) -> RouteMatch:
 
 @cache
 def refusal(status: int) -> MatcherOnMatch:
-    """The action that answers a status and asks no filter; `xds.envoy.replies` writes the document."""
+    """The action that answers a status and asks no filter; `xds.envoy.local_replies` writes the document."""
     return shared(listed(str(status), [refused(status)]))
 
 

@@ -1,34 +1,19 @@
-"""The answers that Envoy gives itself as problem documents (RFC 9457): the table of their codes, and what tells them apart."""
+"""The answers that Envoy gives itself: the table of their codes, and what tells them apart."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 
-from envoy_data_plane.envoy.config.accesslog.v3 import AccessLogFilter, ExtensionFilter
-from envoy_data_plane.envoy.config.core.v3 import DataSource, HeaderValueOption, SubstitutionFormatString
-from envoy_data_plane.envoy.extensions.access_loggers.filters.cel.v3 import ExpressionFilter
-from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import (
-    LocalReplyConfig,
-    ResponseMapper,
-)
-
 from xds import headers
-from xds.envoy.codec import any_of
 from xds.envoy.counted import shared_name
-from xds.envoy.filters import mock, trace, verdict, verified
+from xds.envoy.filters import verdict, verified
 from xds.envoy.filters.addresses import POLICY as ADDRESSES
 from xds.envoy.filters.listening import POLICY as MISDIRECTED
 from xds.envoy.filters.retired import POLICY as RETIRED
-from xds.envoy.log_filters import EXT_AUTHZ
 from xds.envoy.names import METADATA
-from xds.envoy.typed import overwrite, struct
-from xds.native.errors import SERVICE
 from xds.native.versions import VERSIONS
-
-PROBLEM = "application/problem+json"
-
 
 ANY = 0
 """The status of a row that holds for all of them."""
@@ -223,101 +208,6 @@ REPLIES: tuple[Reply, ...] = (
     Reply("internal", 500, "The gateway failed."),
 )
 """The published rows, and the order in which they are tried."""
-
-_COMPANION = "response.code_details == 'ext_authz_denied'"
-_REDIRECTED = "response.code < 400"
-
-
-KEPT = SubstitutionFormatString(text_format_source=DataSource(inline_string="%LOCAL_REPLY_BODY%"), content_type=PROBLEM)
-"""Leaves the body as it is, and its media type if it has one."""
-
-
-def local_replies(worded: Iterable[ResponseMapper] = ()) -> LocalReplyConfig:
-    """The connection manager's configuration of its own answers; the companion's refusals keep their body.
-
-    `worded` are mappers that come before the rows' own.
-    """
-    kept = (_COMPANION, mock.ANSWERED, _REDIRECTED)  # a redirect is no problem, and has no document
-    passed = [ResponseMapper(filter=when(each), body_format_override=KEPT) for each in kept]
-    return LocalReplyConfig(
-        mappers=[*passed, *worded, *map(_mapper, REPLIES)], body_format=_document(REPLIES[-1], "%RESPONSE_CODE%")
-    )
-
-
-def _mapper(reply: Reply) -> ResponseMapper:
-    return ResponseMapper(
-        filter=when(reply.expression),
-        status_code=reply.status if reply.sent else None,
-        body_format_override=_document(reply, reply.status or "%RESPONSE_CODE%"),
-        headers_to_add=added(reply),
-    )
-
-
-def added(reply: Reply) -> list[HeaderValueOption]:
-    """The headers of a row's answers."""
-    return [*_challenge(reply), *(overwrite(*header) for header in reply.headers)]
-
-
-def _challenge(reply: Reply) -> list[HeaderValueOption]:
-    """RFC 6750, section 3; jwt_authn sends its own with what it refuses."""
-    return [overwrite("www-authenticate", 'Bearer error="invalid_token"')] if reply.status == 401 and reply.sent else []
-
-
-def _document(reply: Reply, status: int | str) -> SubstitutionFormatString:
-    document: dict[str, object] = {
-        "type": "about:blank",
-        "title": reply.title,
-        "status": status,
-        "code": reply.code,
-        "detail": reply.detail,
-        "operationId": f"%METADATA(ROUTE:{METADATA}:operation_id)%",
-        "version": f"%METADATA(ROUTE:{METADATA}:version)%",
-        "traceId": trace.FORMAT,
-        "errors": [],
-        **dict(reply.more),
-    }
-    return SubstitutionFormatString(json_format=struct(document), content_type=PROBLEM)
-
-
-def when(expression: str) -> AccessLogFilter:
-    """A mapper's condition, in CEL."""
-    config = any_of(ExpressionFilter(expression=expression))
-    return AccessLogFilter(
-        extension_filter=ExtensionFilter(name="envoy.access_loggers.extension_filters.cel", typed_config=config)
-    )
-
-
-def _code() -> str:
-    """The code of a request's problem document in CEL, from what the access log knows; nothing where the service answered."""
-    companion = "metadata.filter_metadata['envoy.filters.http.ext_authz']"
-    told = f"'envoy.filters.http.ext_authz' in metadata.filter_metadata && '{headers.CODE}' in {companion}"
-    own = _by_status(sorted({reply.status for reply in REPLIES} - {ANY}))
-    for reply in REPLIES:
-        own = f"{reply.expression} ? '{reply.code}' : {own}" if reply.status == ANY else own
-    answered = "response.code_details == 'via_upstream' || response.code < 400"
-    replaced = "response.code_details == '' && response.code >= 500"  # what a filter said in the service's place
-    absent = "metadata.filter_metadata['-']"  # a value that is not there is left out, null would be the text NULL
-    return f"{told} ? {companion}['{headers.CODE}'] : {answered} ? {absent} : {replaced} ? '{SERVICE}' : {own}"
-
-
-def _by_status(statuses: Sequence[int]) -> str:
-    """The first row that holds. Halved, since CEL nests no deeper than 32, and has no way out of a chain but nesting."""
-    if len(statuses) > 1:
-        middle = len(statuses) // 2
-        low, high = _by_status(statuses[:middle]), _by_status(statuses[middle:])
-        return f"(response.code < {statuses[middle]} ? {low} : {high})"
-    rows = [reply for reply in REPLIES if reply.status == statuses[0]]
-    text = f"'{REPLIES[-1].code}'"
-    for reply in reversed(rows):
-        text = f"{reply.particular} ? '{reply.code}' : {text}" if reply.particular else f"'{reply.code}'"
-    return f"(response.code == {statuses[0]} ? ({text}) : '{REPLIES[-1].code}')"
-
-
-TOLD = f"%DYNAMIC_METADATA({EXT_AUTHZ}:{headers.CODE})%"
-"""The code that the companion gave a request, also one that it let pass and would have refused."""
-
-CODE = f"%CEL({_code()})%"
-"""The code of a request's problem document, as a format of the access log."""
 
 
 def code_of(status: int, details: str) -> str:

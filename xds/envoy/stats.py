@@ -18,7 +18,7 @@ from xds.envoy.codec import any_of
 from xds.envoy.filters import cache, usage
 from xds.envoy.log_filters import in_order, refused
 from xds.envoy.names import METADATA
-from xds.envoy.replies import CODE, TOLD
+from xds.envoy.told_codes import CODE, TOLD
 from xds.metrics import CACHED, CONSUMERS, DEPRECATED, DURATION, REQUESTS, Metric
 
 _SOURCES = {

@@ -16,8 +16,9 @@ from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v
 
 from xds.envoy.filters import trace
 from xds.envoy.filters.context import NOSNIFF
+from xds.envoy.local_replies import KEPT, PROBLEM, added, when
 from xds.envoy.names import METADATA
-from xds.envoy.replies import ANY, KEPT, PROBLEM, REPLIES, Reply, added, when
+from xds.envoy.replies import ANY, REPLIES, Reply
 from xds.envoy.typed import overwrite
 from xds.model import Operation
 from xds.native.errors import (
