@@ -24,7 +24,10 @@ DENIED, UNAVAILABLE = grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNAVAIL
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Central]:
+    """With a companion that reported: before that no proxy is given anything."""
     with central() as made:
+        with channel(f"127.0.0.1:{made.ports[0]}", AUTHORITY.pem, certificate("pets")) as over:
+            report(over, "pod-0", "pets", held(made))
         yield made
 
 
