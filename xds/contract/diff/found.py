@@ -13,12 +13,17 @@ from .form import Form
 
 @dataclass(frozen=True, slots=True)
 class Two:
-    """Two forms of one value, the old and the new. `text` says that the value is written as plain text (a parameter)."""
+    """Two forms of one value, the old and the new. `text` says that the value is written as plain text (a parameter).
+
+    `strict` asks whether each value of the source is one of the target, and nothing else: what is excluded somewhere (by `not`,
+    by another alternative of `oneOf`) must not take in more, not even what is no change of a contract that is read by people.
+    """
 
     old: Form
     new: Form
     direction: Direction
     text: bool = False
+    strict: bool = False
 
     @property
     def request(self) -> bool:
@@ -55,7 +60,7 @@ class Part:
     old: tuple[Node, ...]
     new: tuple[Node, ...]
     turned: bool = False
-    """Whether the direction turns around, as inside `not`."""
+    """Whether the direction turns around, as inside `not`; it is strict from there on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ class Solver:
 
     def __init__(self, old: Side, new: Side, rules: Callable[[Two], Iterator[Found]]) -> None:
         self.old, self.new, self.rules = old, new, rules
-        self._pairs: dict[tuple[int, int, Direction, bool], Pair] = {}
+        self._pairs: dict[tuple[int, int, Direction, bool, bool], Pair] = {}
         self._queue: deque[Pair] = deque()
         self._steps = 0
 
@@ -66,14 +66,16 @@ class Solver:
         self, old: tuple[Node, ...], new: tuple[Node, ...], direction: Direction, text: bool = False
     ) -> Iterator[Reached]:
         """The issues between two conjunctions of schemas and all that is below them, the nearest first, each pair once."""
-        root = self._pair(old, new, direction, text)
+        root = self._pair(old, new, direction, text, False)
         self._solve()
         return self._reached(root, old[0] if old else None, new[0] if new else None)
 
-    def _pair(self, old: tuple[Node, ...], new: tuple[Node, ...], direction: Direction, text: bool) -> Pair:
+    def _pair(
+        self, old: tuple[Node, ...], new: tuple[Node, ...], direction: Direction, text: bool, strict: bool
+    ) -> Pair:
         self._steps += 1
-        two = Two(self.old.form(old), self.new.form(new), direction, text)
-        key = (id(two.old), id(two.new), direction, text)
+        two = Two(self.old.form(old), self.new.form(new), direction, text, strict)
+        key = (id(two.old), id(two.new), direction, text, strict)
         if (known := self._pairs.get(key)) is None:
             known = self._pairs[key] = Pair(two)
             self._queue.append(known)
@@ -108,7 +110,7 @@ class Solver:
 
     def _part(self, pair: Pair, part: Part) -> Pair:
         direction = pair.two.direction.other if part.turned else pair.two.direction
-        return self._pair(part.old, part.new, direction, pair.two.text)
+        return self._pair(part.old, part.new, direction, pair.two.text, pair.two.strict or part.turned)
 
     def _holds(self, opened: Open) -> bool:
         """Go on to the next option that is not known to differ; whether there is one."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+from xds.contract.diff.fingerprint import fingerprint, matched
 from xds.contract.diff.found import Choice, Findings, Issue, Part, Two
 from xds.contract.node import Node
 
@@ -15,10 +18,25 @@ def regrouped(two: Two) -> bool:
 
 
 def groups(two: Two) -> Findings:
-    """Lists of the same number, pair by pair."""
-    for source, target in zip(two.source.groups, two.target.groups, strict=True):
-        yield from _branches(two, source, target)
-        yield from overlapping(two, [source], target)
+    """Lists of the same number, pair by pair: those with the same content, then of the same kind, then in their order."""
+    sources, targets = two.source.groups, two.target.groups
+    kinds = (partial(_equal, two), _same_keyword) if len(sources) > 1 else ()
+    for at, index in sorted(matched(sources, targets, *kinds, _any).items()):
+        yield from _branches(two, sources[index], targets[at])
+        yield from overlapping(two, [sources[index]], targets[at])
+
+
+def _equal(two: Two, source: Node, target: Node) -> bool:
+    one = fingerprint(source, two.source)
+    return source.key == target.key and one is not None and one == fingerprint(target, two.target)
+
+
+def _same_keyword(source: Node, target: Node) -> bool:
+    return source.key == target.key
+
+
+def _any(source: Node, target: Node) -> bool:
+    return True
 
 
 def _branches(two: Two, source: Node, target: Node) -> Findings:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+from xds.contract.diff.fingerprint import fingerprint, matched
 from xds.contract.diff.form import Form
 from xds.contract.diff.found import Choice, Findings, Issue, Part, Two
 from xds.contract.node import Node
@@ -25,14 +28,29 @@ def nots(two: Two) -> Findings:
 
 
 def ifs(two: Two) -> Findings:
-    """`if`, `then` and `else` of the same schema belong together; they are compared in the order of the text."""
+    """`if`, `then` and `else` of the same schema belong together; those with the same content are compared, then those with the
+    same condition, the others in the order of the text."""
     old, new = _conditions(two.old), _conditions(two.new)
-    for before, after in zip(old, new, strict=False):
-        yield from _condition(two, before, after)
-    for left in (new if two.request else old)[min(len(old), len(new)) :]:
+    several = len(old) > 1 or len(new) > 1
+    kinds = (partial(_equal, two), partial(_same_if, two)) if several else ()
+    pairs = matched(old, new, *kinds, lambda before, after: True)
+    for at, index in sorted(pairs.items()):
+        yield from _condition(two, old[index], new[at])
+    known = set(pairs) if two.request else set(pairs.values())
+    for left in (each for at, each in enumerate(new if two.request else old) if at not in known):
         for keyword in ("if", "then", "else"):
             if (node := left.get(keyword)) is not None:
                 yield _issue(two, keyword, node)
+
+
+def _equal(two: Two, old: Node, new: Node) -> bool:
+    one = fingerprint(old, two.old)
+    return one is not None and one == fingerprint(new, two.new)
+
+
+def _same_if(two: Two, old: Node, new: Node) -> bool:
+    before, after = old.get("if"), new.get("if")
+    return before is not None and after is not None and _equal(two, before, after)
 
 
 def _issue(two: Two, keyword: str, node: Node) -> Issue:

@@ -12,7 +12,9 @@ def properties(two: Two) -> Findings:
     """Properties that are asked for anew, promised no more, not taken any more; and those that both have."""
     for name in dict.fromkeys((*two.old.names, *two.new.names, *two.old.required, *two.new.required)):
         old, new = _Member(two, two.old, name), _Member(two, two.new, name)
-        if old.hidden or new.hidden:
+        if two.strict:
+            yield from _strict(two, name, old, new)
+        elif old.hidden or new.hidden:
             yield from _hidden(two, name, old, new)
         else:
             yield from _request(two, name, old, new) if two.request else _response(two, name, old, new)
@@ -56,6 +58,15 @@ def _hidden(two: Two, name: str, old: _Member, new: _Member) -> Findings:
             yield Issue(f"{kind}-property-became-{word}", f"it became {word}", old.node, new.node, name)
     elif old.hidden and two.request and new.required:
         yield Issue("required-property-became-not-read-only", "it became one to be sent", old.node, new.node, name)
+
+
+def _strict(two: Two, name: str, old: _Member, new: _Member) -> Findings:
+    source, target = (old, new) if two.request else (new, old)
+    if target.required and not source.required:
+        what = "became-required" if two.request else "became-optional"
+        yield Issue(what, "it is missing where it must be there", old.node, new.node, name)
+    if target.schemas:
+        yield Part(name, old.schemas, new.schemas)
 
 
 def _request(two: Two, name: str, old: _Member, new: _Member) -> Findings:

@@ -10,7 +10,9 @@ from xds.contract.node import Node
 def others(two: Two) -> Findings:
     """Properties without a description: refused now, or described in another way."""
     old, new = two.old.additional, two.new.additional
-    if two.request and (_closed(new) or _left(two)) and not _closed(old):
+    if two.strict and (old or new) and "object" in two.source.types:
+        yield Part("*", old, new)
+    elif two.request and (_closed(new) or _left(two)) and not _closed(old):
         yield Issue("additional-properties-refused", "properties without a description are refused", _at(old), _at(new))
     elif not _closed(old) and not _closed(new) and (old or new) and "object" in two.source.types:
         yield Part("*", old, new)
@@ -54,7 +56,7 @@ def patterned(two: Two) -> Findings:
         before = tuple(old.get(pattern, ())) or two.old.additional
         after = tuple(new.get(pattern, ())) or two.new.additional
         if before and after:
-            if pattern in old or two.request or not _closed(before):
+            if pattern in old or two.request or two.strict or not _closed(before):
                 yield Part(f"({pattern})", before, after)
         elif two.request and after:
             words = f"properties that match `{pattern}` have a schema now"
