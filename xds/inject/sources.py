@@ -14,7 +14,7 @@ from typing import Any
 from xds.failure import CannotRun
 from xds.inject.about import About
 from xds.inject.values import Values
-from xds.packs.packing import secret_files, secrets
+from xds.packs.secret import secret_files, secrets
 from xds.settings import envs, settings_document
 
 LIMIT = 1_048_576  # of all data of a ConfigMap, keys included

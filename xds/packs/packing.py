@@ -1,19 +1,18 @@
-"""a service's folder -> one ConfigMap, byte for byte reproducible; what must not or cannot be in it."""
+"""a service's folder -> one ConfigMap, byte for byte reproducible."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from xds.diagnostics import Diagnostic, Span
 from xds.packs.archive import compressed
-from xds.settings import FILE, envs, key_files, layer_file, settings_document
+from xds.packs.secret import secret_files, secrets, settings_of
+from xds.settings import envs, key_files, layer_file
 from xds.source import read_tree
 
 MAX_CONFIGMAP = 1024 * 1024
@@ -29,8 +28,6 @@ SOURCES, SERVICE, CHECKSUM = "sidegate.io/sources", "sidegate.io/service", "side
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _ELSEWHERE = re.compile(r"(?i)[0-9_.]+(e[0-9]+)?|0[box][0-9a-f_]+|y|n|yes|no|on|off|true|false|null")
 """Names that YAML takes for numbers, booleans or nothing."""
-_SECRET_TEXT = re.compile(rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----")
-_PRIVATE_MEMBERS = frozenset(("d", "k", "p", "q"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,41 +110,11 @@ def _only(services: Iterable[str]) -> list[str]:
     )
 
 
-def _top(files: Mapping[str, bytes], env: str | None) -> dict[str, Any]:
-    document, _ = settings_document(files, env)
-    return document.value if document and isinstance(document.value, dict) else {}
-
-
 def _dev_keys(files: Mapping[str, bytes]) -> set[str]:
     """Keys that `sidegate up` makes at each start: nobody else holds them."""
-    dev = _top(files, None).get("dev")
+    dev = settings_of(files, None).get("dev")
     keys = dev.get("keys") if isinstance(dev, dict) else None
     return {keys} if isinstance(keys, str) else set()
-
-
-def secret_files(files: Mapping[str, bytes], layers: Iterable[str]) -> set[str]:
-    """The files with secrets that settings name, by themselves or with a layer over them."""
-    return {file for env in (None, *layers) for file in _secret_files(files, env)}
-
-
-def _secret_files(files: Mapping[str, bytes], env: str | None) -> set[str]:
-    """The files with secrets that settings name: private keys, logins' secrets, consumers' keys."""
-    open_ = set(key_files(files, env, closed=True))
-    material = set(key_files(files, env)) - open_
-    top = _top(files, env)
-    security = top.get("security")
-    schemes = security.values() if isinstance(security, dict) else ()
-    keys = (scheme.get("keys") for scheme in schemes if isinstance(scheme, dict))
-    consumers = {key["file"] for key in keys if isinstance(key, dict) and isinstance(key.get("file"), str)}
-    return consumers | {file for file in material if not _is_public(file, top)}
-
-
-def _is_public(file: str, value: Any) -> bool:
-    """Whether settings name a file as certificates: `cert`, `ca`."""
-    if isinstance(value, dict):
-        named = any(value.get(key) == file for key in ("cert", "ca", "clientCa"))
-        return named or any(_is_public(file, item) for item in value.values())
-    return isinstance(value, list) and any(_is_public(file, item) for item in value)
 
 
 def _left_out(secret: Iterable[str]) -> Iterator[Diagnostic]:
@@ -156,26 +123,3 @@ def _left_out(secret: Iterable[str]) -> Iterator[Diagnostic]:
         yield Diagnostic(
             "pack-without-secret", f"{file} is not in the pack: a ConfigMap is not secret", Span(file), help_
         )
-
-
-def secrets(files: Mapping[str, bytes]) -> Iterator[Diagnostic]:
-    """Private keys in files, as `pack-secret`."""
-    for file, data in sorted(files.items()):
-        if found := _SECRET_TEXT.search(data):
-            line = data.count(b"\n", 0, found.start()) + 1
-            help_ = "take it out of the folder, and mount it from a Secret"
-            yield Diagnostic("pack-secret", "a private key", Span(file, line, 1), help_)
-        elif file.endswith(".json") and _is_private_set(data):
-            yield Diagnostic("pack-secret", "a key set with private keys", Span(file), "keep only the public part here")
-
-
-def _is_private_set(data: bytes) -> bool:
-    try:
-        keys = json.loads(data)["keys"]
-    except (ValueError, KeyError, TypeError):
-        return False
-    listed = keys if isinstance(keys, list) else []
-    return any(isinstance(key, dict) and "kty" in key and _PRIVATE_MEMBERS & key.keys() for key in listed)
-
-
-__all__ = ["FILE", "NAME", "Packed", "config_map", "pack", "secret_files", "secrets", "too_large"]
