@@ -95,6 +95,16 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Calls]:
         "/items/{id}": {"get": operation(parameters=[ID], x_sidegate=own)},
         "/items": {"post": operation(requestBody=body, x_sidegate=own)},
         "/nothing": {"get": operation(x_sidegate=own)},
+        "/shop/v1/items/{id}": {
+            "get": operation(parameters=[ID], x_sidegate={**own, "rewrite": {"strip": "/shop/v1"}})
+        },
+        "/shop/{id}/of": {"get": operation(parameters=[ID], x_sidegate={**own, "rewrite": {"path": "/items/{id}"}})},
+        "/shop/v1/kept/{id}": {
+            "get": operation(
+                parameters=[ID],
+                x_sidegate={**own, "cache": {"ttl": "1h", "shared": True}, "rewrite": {"strip": "/shop/v1"}},
+            )
+        },
         "/kept/{id}": {"get": operation(parameters=[ID], x_sidegate={**own, "cache": {"ttl": "60s", "shared": True}})},
     }
     seen: list[Any] = []
@@ -139,6 +149,20 @@ def test_what_a_call_answered_is_kept_as_json(calls: Calls) -> None:
     assert "age" in again.headers
     assert len(calls.seen) == before
     assert calls.hop.client.get("/kept/404").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/shop/v1/items/5", "/shop/5/of", "/shop/v1/kept/5"])
+def test_a_call_is_found_by_the_path_that_the_service_has(calls: Calls, path: str) -> None:
+    before = len(calls.seen)
+    answer = calls.hop.client.get(path)
+    assert (answer.status_code, answer.json()) == (200, {"id": 5, "title": "a bicycle"})
+    assert [request.id for request in calls.seen[before:]] == [5]
+
+
+def test_what_is_kept_is_kept_by_the_path_that_was_asked_for(calls: Calls) -> None:
+    assert kept(calls.hop, "/shop/v1/kept/6").json() == kept(calls.hop, "/kept/6").json()
+    assert "age" not in calls.hop.client.get("/shop/v1/kept/8").headers
+    assert "age" not in calls.hop.client.get("/kept/8").headers
 
 
 def test_what_is_no_call_is_refused(calls: Calls) -> None:

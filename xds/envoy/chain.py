@@ -39,6 +39,7 @@ from xds.envoy.filters import (
     mock,
     plan_limits,
     query,
+    rewritten,
     service_errors,
     session,
     shared_limits,
@@ -128,7 +129,8 @@ CHAIN: tuple[Row, ...] = (
     Row(names.CACHE_HELD_FILTER, lambda gateway, profile: cache.held(), cache.held_per_route, off=True),
     Row(names.CACHE_KEY_FILTER, lambda gateway, profile: cache.key(), cache.key_per_route, off=True),
     Row(names.CACHE_FILTER, cache.config, cache.turned_on, off=True, discovered=CacheV2Config),
-    # last: everything before it sees the request as the contract has it
+    # last: everything before them sees the request as the contract has it
+    Row(names.REWRITTEN_FILTER, lambda gateway, profile: rewritten.rewritten(), rewritten.per_route, off=True),
     Row(names.TRANSCODER_FILTER, lambda gateway, profile: transcoder.transcoder(), transcoder.per_route, off=True),
     Row(names.ROUTER_FILTER, lambda gateway, profile: Router(suppress_envoy_headers=True)),
 )

@@ -20,7 +20,7 @@ from xds.envoy.actions import action
 from xds.envoy.codec import any_of, encode
 from xds.envoy.composed import Part, Token, composed, gathered
 from xds.envoy.featured import featured_of
-from xds.envoy.filters import cache, service_errors, transcoder
+from xds.envoy.filters import cache, rewritten, service_errors, transcoder
 from xds.envoy.make import maker
 from xds.envoy.matcher import header_input
 from xds.envoy.patches import SENT, patched
@@ -89,6 +89,7 @@ def _route(routed: Routed) -> Route:
     filters = {
         names.CACHE_RULE_FILTER: cache.rule(routed),
         names.SERVICE_ERRORS_FILTER: service_errors.of_service(routed),
+        names.REWRITTEN_FILTER: rewritten.of_service(routed),
         names.TRANSCODER_FILTER: transcoder.of_service(routed),
     }
     made = Route(

@@ -43,7 +43,7 @@ from xds.envoy import names
 from xds.envoy.codec import any_of, shared
 from xds.envoy.discovery import by_ads
 from xds.envoy.featured import featured
-from xds.envoy.filters import cache, hashed, service_errors, trace, transcoder
+from xds.envoy.filters import cache, hashed, rewritten, service_errors, trace, transcoder
 from xds.envoy.local_replies import local_replies
 from xds.envoy.profile import Profile
 from xds.envoy.told_codes import CODE
@@ -103,6 +103,7 @@ def listener(gateway: Gateway, profile: Profile) -> Listener:
             ),
             HttpFilter(name="path", typed_config=any_of(_path())),
             HttpFilter(name=names.CACHE_RULE_FILTER, typed_config=any_of(HeaderMutation()), disabled=True),
+            HttpFilter(name=names.REWRITTEN_FILTER, typed_config=any_of(rewritten.rewritten()), disabled=True),
             HttpFilter(name=names.TRANSCODER_FILTER, typed_config=any_of(transcoder.transcoder()), disabled=True),
             HttpFilter(name=names.ROUTER_FILTER, typed_config=any_of(Router(suppress_envoy_headers=True))),
         ],

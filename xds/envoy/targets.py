@@ -9,6 +9,7 @@ from typing import Any
 from envoy_data_plane.envoy.config.route.v3 import RedirectAction, RedirectActionRedirectResponseCode
 from envoy_data_plane.envoy.type.matcher.v3 import RegexMatchAndSubstitute, RegexMatcher
 
+from xds.envoy.filters.transcoder import transcoded
 from xds.envoy.routed import Routed
 from xds.envoy.templates import matrix_names, pattern_of
 from xds.model import Name, Operation
@@ -24,12 +25,14 @@ _STATUS = {
 
 
 def rewrites(routed: Routed) -> Mapping[str, Any]:
-    """The fields that change path and host. The cluster stays: a host is only what the service reads."""
+    """The fields that change path and host. The cluster stays: a host is only what the service reads. Of calls the path is
+    changed before (`filters.rewritten`)."""
     rewrite = routed.operation.native.rewrite
     fields: dict[str, Any] = {}
-    if rewrite and rewrite.path:
+    router = rewrite is not None and not transcoded(routed)
+    if rewrite and rewrite.path and router:
         fields["regex_rewrite"] = _substitution(routed.operation, rewrite.path)
-    if rewrite and rewrite.strip:
+    if rewrite and rewrite.strip and router:
         fields["regex_rewrite"] = _regex(f"^{re.escape(rewrite.strip)}(/.*)$", r"\1")
     if rewrite and rewrite.host:
         fields["host_rewrite_literal"] = rewrite.host

@@ -34,10 +34,15 @@ def per_route(routed: Routed) -> Any | None:
 def of_service(routed: Routed) -> Any | None:
     """The same, wherever calls are made; operations that take gRPC itself pass as they are."""
     found = routed.version.upstream.traffic.transcoding
-    if found is None or calls(routed.operation):
+    if found is None or not transcoded(routed):
         return None
     body, limits = routed.operation.body, routed.profile.limits
     return _config(found, body.limit if body else limits.body, limits.body)
+
+
+def transcoded(routed: Routed) -> bool:
+    """Whether calls are made of an operation's requests."""
+    return routed.version.upstream.traffic.transcoding is not None and not calls(routed.operation)
 
 
 @lru_cache(maxsize=256)
