@@ -64,21 +64,27 @@ class Status:
 
 
 def status(management: Where, patience: float = PATIENCE_S) -> Status:
-    """Ask a control plane. Raises CannotRun if none answers within `patience` seconds a question."""
+    """Ask a control plane. Raises CannotRun if none answers within `patience` seconds a question, or something else does."""
     paths = ("/clients", "/companions", "/services")
     clients, companions, services = (_asked(management, path, patience) for path in paths)
-    wanted = {f"{s['name']}/{v['name']}": v["digest"] for s in services for v in s["versions"]}
-    return Status(tuple(map(_client, clients)), tuple(map(_companion, companions)), wanted)
+    try:
+        wanted = {f"{s['name']}/{v['name']}": v["digest"] for s in services for v in s["versions"]}
+        return Status(tuple(map(_client, clients)), tuple(map(_companion, companions)), wanted)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise CannotRun(_no_control_plane(management, "something else answers")) from error
 
 
 def _asked(management: Where, path: str, patience: float) -> Any:
     got = get(f"{management.url}{path}", patience)
     if got.status != 200 or got.json is None:
-        why = got.why or f"status {got.status}"
-        raise CannotRun(
-            f"no control plane answers at {management}: {why}. Next: --address, where its management API is"
-        )
+        raise CannotRun(_no_control_plane(management, got.why or f"status {got.status}"))
+    if not isinstance(got.json, list):
+        raise CannotRun(_no_control_plane(management, "something else answers"))
     return got.json
+
+
+def _no_control_plane(management: Where, why: str) -> str:
+    return f"no control plane answers at {management}: {why}. Next: --address, where its management API is"
 
 
 def _client(row: Mapping[str, Any]) -> Client:

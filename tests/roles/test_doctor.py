@@ -21,6 +21,8 @@ from xds.address import Address
 from xds.cli import parser
 from xds.commands import doctor
 from xds.doctor import Finding, SetUp, diagnose
+from xds.failure import CannotRun
+from xds.status import status
 from xds.up.ports import free_port
 
 CA = Authority("doctor")
@@ -179,16 +181,35 @@ def test_others_that_are_away(tmp_path: Path) -> None:
 class _Late(BaseHTTPRequestHandler):
     """An issuer whose clock is years behind, and which answers with a page."""
 
+    page = "<html>"
+
     def date_time_string(self, timestamp: float | None = None) -> str:
         return "Mon, 01 Jan 2024 00:00:00 GMT"
 
     def do_GET(self) -> None:
         self.send_response(200)
         self.end_headers()
-        self.wfile.write(b"<html>")
+        self.wfile.write(self.page.encode())
 
     def log_message(self, format: str, *args: object) -> None:
         return
+
+
+@pytest.mark.parametrize("body", ["{}", "[]", "[1]", '[{"name": "a"}]', '"x"', "null", "5", "<html>"])
+def test_something_else_at_the_management_address(tmp_path: Path, body: str) -> None:
+    class Else(_Late):
+        page = body
+
+    with HTTPServer(("127.0.0.1", 0), Else) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        at = Address("127.0.0.1", other.server_port)
+        try:
+            assert codes(diagnose(SetUp(None, management=at))) == ["management-unreachable"]
+            if body != "[]":  # nobody connected, nothing published
+                with pytest.raises(CannotRun, match="no control plane answers"):
+                    status(at)
+        finally:
+            other.shutdown()
 
 
 def test_an_issuer_that_answers_wrongly_and_with_another_time(tmp_path: Path) -> None:
