@@ -25,10 +25,14 @@ Event = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Mask:
-    """What is taken out of every event: `pointers`, and in the text of the path the values of the `queries` of these names."""
+    """What is taken out of every event: `pointers`, and in the text of the path the values of the `queries` of these names.
+
+    `own` are the project's pointers: what they name is taken out wherever it stands.
+    """
 
     pointers: tuple[str, ...] = ()
     queries: frozenset[str] = frozenset()
+    own: tuple[str, ...] = ()
 
 
 def mask_of(compilation: Compilation, own: Iterable[str] = ()) -> Mask:
@@ -42,16 +46,46 @@ def mask_of(compilation: Compilation, own: Iterable[str] = ()) -> Mask:
     pointers += [f"{PARAMS}/{place}/{escape(name)}" for place, name in sorted(credentials)]
     queries = frozenset(name for place, name in credentials if place == "query")
     pointers += [f"/input/parsed_query/{escape(name)}" for name in sorted(queries)]
-    return Mask((*pointers, *own), queries)
+    return Mask(tuple(pointers), queries, tuple(own))
 
 
 def masked(event: Event, mask: Mask) -> Event:
     """The event after the mask: what was removed is listed in `erased`, what was changed in `masked`, if there is any."""
     for pointer in mask.pointers:
         event = removed(event, pointer)
+    event = _hidden(event, mask.queries)
+    for pointer in mask.own:
+        event = _everywhere(removed(event, pointer), event, pointer)
+    return event
+
+
+def _everywhere(event: Event, before: Event, pointer: str) -> Event:
+    """The event without the other places of what a pointer named: a body is there as a text too, a query in the path, and
+    headers and queries are parameters. `before` is the event in which it was looked for."""
+    match _tokens(pointer):
+        case ["input", "parsed_body", *_]:  # of what is no JSON nobody knows where it stands in the text
+            named = event is not before or at(before, "/input/parsed_body") is None
+            return removed(event, f"{HTTP}/body") if named and at(event, f"{HTTP}/body") else event
+        case ["input", "parsed_query", name, *_]:
+            return _hidden(removed(event, f"{PARAMS}/query/{escape(name)}"), frozenset((name,)))
+        case ["input", "sidegate", "params", "query", name, *_]:
+            return _hidden(removed(event, f"/input/parsed_query/{escape(name)}"), frozenset((name,)))
+        case ["input", "attributes", "request", "http", "headers", name]:
+            return removed(event, f"{PARAMS}/header/{escape(name)}")
+        case ["input", "sidegate", "params", "header", name, *_]:
+            return removed(event, f"{HTTP}/headers/{escape(name)}")
+        case ["input", "parsed_query"] | ["input", "sidegate", "params"] | ["input", "sidegate", "params", "query"]:
+            event = removed(removed(event, f"{PARAMS}/query"), "/input/parsed_query")
+            path = at(event, f"{HTTP}/path")
+            bare = path.partition("?")[0] if isinstance(path, str) else path
+            return upserted(event, f"{HTTP}/path", bare) if bare != path else event
+    return event
+
+
+def _hidden(event: Event, names: frozenset[str]) -> Event:
     path = at(event, f"{HTTP}/path")
-    if mask.queries and isinstance(path, str) and (hidden := _without(path, mask.queries)) != path:
-        event = upserted(event, f"{HTTP}/path", hidden)
+    if names and isinstance(path, str) and (hidden := _without(path, names)) != path:
+        return upserted(event, f"{HTTP}/path", hidden)
     return event
 
 
@@ -61,11 +95,11 @@ def by_policy(event: Event, rules: Any) -> Event:
         raise ValueError("the mask is no set")
     for rule in rules:
         if isinstance(rule, str):
-            event = removed(event, _allowed(rule))
+            event = _everywhere(removed(event, _allowed(rule)), event, rule)
         elif isinstance(rule, Mapping) and isinstance(rule.get("path"), str) and rule.get("op") == "remove":
-            event = removed(event, _allowed(rule["path"]))
+            event = _everywhere(removed(event, _allowed(rule["path"])), event, rule["path"])
         elif isinstance(rule, Mapping) and isinstance(rule.get("path"), str) and rule.get("op") == "upsert":
-            event = upserted(event, _allowed(rule["path"]), rule.get("value"))
+            event = _everywhere(upserted(event, _allowed(rule["path"]), rule.get("value")), event, rule["path"])
         else:
             raise ValueError("a mask is neither a pointer nor an object with `op` and `path`")
     return event

@@ -116,7 +116,7 @@ def hop(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Itera
         "url": f"http://127.0.0.1:{collector.server.port}/logs",
         "authorization": {"file": "secrets/token"},
         "interval": "100ms",
-        "mask": ["/input/parsed_body/password", "/input/attributes/request/http/body"],
+        "mask": ["/input/parsed_body/password"],
         "labels": {"region": "eu"},
     }
     settings = {
@@ -355,6 +355,48 @@ def _asked(port: int, input: Any, out: Path) -> dict[str, Any]:
     until(told, out.read_text)
     event: dict[str, Any] = json.loads(told()[0])
     return event
+
+
+HTTP = "/input/attributes/request/http"
+PARAMS = "/input/sidegate/params"
+
+
+@pytest.mark.parametrize(
+    ("pointer", "erased", "path"),
+    [
+        ("/input/parsed_body/pin", {"/input/parsed_body/pin", f"{HTTP}/body"}, "/it?pin=1&a=2"),
+        ("/input/parsed_body", {"/input/parsed_body", f"{HTTP}/body"}, "/it?pin=1&a=2"),
+        ("/input/parsed_body/other", set(), "/it?pin=1&a=2"),
+        ("/input/parsed_query/pin", {"/input/parsed_query/pin", f"{PARAMS}/query/pin"}, "/it?pin=***&a=2"),
+        (f"{PARAMS}/query/pin", {"/input/parsed_query/pin", f"{PARAMS}/query/pin"}, "/it?pin=***&a=2"),
+        ("/input/parsed_query", {"/input/parsed_query", f"{PARAMS}/query"}, "/it"),
+        (f"{HTTP}/headers/x-pin", {f"{HTTP}/headers/x-pin", f"{PARAMS}/header/x-pin"}, "/it?pin=1&a=2"),
+        (f"{PARAMS}/header/x-pin", {f"{HTTP}/headers/x-pin", f"{PARAMS}/header/x-pin"}, "/it?pin=1&a=2"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("said", ["settings", "rule", "remove"])
+def test_what_is_masked_is_masked_wherever_it_stands(pointer: str, erased: set[str], path: str, said: str) -> None:
+    http = {"path": "/it?pin=1&a=2", "body": '{"pin": 1}', "headers": {"x-pin": "1"}}
+    params = {"query": {"pin": 1, "a": 2}, "header": {"x-pin": 1}}
+    query = {"pin": ["1"], "a": ["2"]}
+    event = {
+        "input": {
+            "attributes": {"request": {"http": http}},
+            "parsed_body": {"pin": 1},
+            "parsed_query": query,
+            "sidegate": {"params": params},
+        }
+    }
+    rules: Any = [pointer] if said == "rule" else [{"op": "remove", "path": pointer}]
+    out = masked(event, Mask(own=(pointer,))) if said == "settings" else by_policy(event, rules)
+    assert set(out.get("erased", ())) == erased
+    assert out["input"]["attributes"]["request"]["http"]["path"] == path
+
+
+def test_what_could_not_be_read_is_masked_whole() -> None:
+    """Of a body that is no JSON nobody knows where in it a secret stands."""
+    event = {"input": {"attributes": {"request": {"http": {"body": '{"pin": 1'}}}, "parsed_body": None}}
+    assert masked(event, Mask(own=("/input/parsed_body/pin",)))["erased"] == [f"{HTTP}/body"]
 
 
 def test_masks_change_nothing_in_place() -> None:
