@@ -172,3 +172,14 @@ def test_a_form_is_there_at_every_moment(project, monkeypatch):
     assert project.compile().digests != good
     spoil_contract(project.root)
     assert Project(project.root, project.state).compile().digests == good
+
+
+def test_what_was_kept_and_is_gone_is_kept_anew(project):
+    """Whoever empties the state's folder takes away what was, and not what comes."""
+    shutil.rmtree(project.state / "last-good")
+    (project.root / "contracts/pets/v1.yaml").write_text(CONTRACT.replace("maximum: 100", "maximum: 200"))
+    good = project.compile()
+    assert not good.refused
+    assert [path.name for path in (project.state / "last-good").iterdir()] == ["pets.zip"]
+    spoil_contract(project.root)
+    assert Project(project.root, project.state).compile().digests == good.digests

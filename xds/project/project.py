@@ -264,7 +264,7 @@ class Project:
         known = self._kept.get(path.stem)
         stored = None if known else self._stored(path.stem)
         before = known[0] if known else stored.digests if stored else kept.digests
-        if before != kept.digests:
+        if before != kept.digests and path.exists():
             shutil.copyfile(path, scratch)
             scratch.replace(self._former(path))
         _write(scratch, kept.zip)
