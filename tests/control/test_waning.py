@@ -17,7 +17,7 @@ from xds.ads.messages import Node
 from xds.ads.server import AdsServer
 from xds.ads.session import DELTA
 from xds.control.groups import EVERYTHING
-from xds.control.share import ANYWHERE, Stand
+from xds.control.stand import ANYWHERE, Stand
 from xds.handshake import KEPT
 from xds.snapshot.types import LISTENER, ROUTES
 from xds.snapshot.wire import field, fields

@@ -9,7 +9,7 @@ import pytest
 from tests.cli.command import sidegate
 from xds.address import Address, UnixSocket, where
 from xds.cli import parser
-from xds.control.share import ANYWHERE, Stand
+from xds.control.stand import ANYWHERE, Stand
 from xds.envoy.profile import Profile
 from xds.failure import Misused
 from xds.roles import bootstrap

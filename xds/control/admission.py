@@ -13,7 +13,7 @@ from xds.ads.machine import ProtocolError
 from xds.ads.messages import Node
 from xds.control.groups import EVERYTHING
 from xds.control.publish import Publisher
-from xds.control.share import Stand
+from xds.control.stand import Stand
 from xds.project.project import Project
 from xds.snapshot.types import LIMITS
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from xds.control.share import ANYWHERE, Stand
+from xds.control.stand import ANYWHERE, Stand
 from xds.handshake import EVERY_S, MISSED
 from xds.model import Cached, Gateway, Named, Service
 from xds.snapshot import Snapshot

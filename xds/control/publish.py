@@ -16,7 +16,7 @@ from xds.control.changed import changed
 from xds.control.events import Diagnosed, Event, Live, PolicyLive
 from xds.control.groups import EVERYTHING, Companion, Group, group_key
 from xds.control.parts import ahead, next_for, part_of
-from xds.control.share import ANYWHERE, Stand
+from xds.control.stand import ANYWHERE, Stand
 from xds.control.waning import FORGET_S, UNDER_WAY_S, idle, is_over, needed, observed
 from xds.envoy import Profile, lower
 from xds.envoy.codec import encode

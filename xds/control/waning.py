@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from xds.ads.server import AdsServer
 from xds.control.groups import Group
-from xds.control.share import ANYWHERE
+from xds.control.stand import ANYWHERE
 from xds.handshake import KEPT
 
 ALONE_S = 60.0
