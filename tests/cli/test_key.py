@@ -48,6 +48,21 @@ def test_a_user_has_one_password(project: Path) -> None:
     assert (again.returncode, "revoke ada" in again.stderr) == (3, True)
 
 
+def test_the_contracts_say_whether_it_is_a_password(project: Path) -> None:
+    """A key would sign nobody in by HTTP basic, nor a password as a key."""
+    schemes = "users: {type: http, scheme: basic}, key: {type: apiKey, in: header, name: X-Key}"
+    (project / "contracts/pets").mkdir(parents=True)
+    (project / "contracts/pets/v1.yaml").write_text(f"components: {{securitySchemes: {{{schemes}}}}}\n")
+    (project / "contracts/pets/v2.yaml").write_text("[")
+    done = sidegate("key", "new", "ada", "--dir", str(project), "--scheme", "users")
+    presented = f"ada:{done.stdout.strip()}".encode()
+    assert hashlib.sha256(presented).hexdigest() in (project / "keys/users.yaml").read_text()
+    refused = sidegate("key", "new", "ada", "--basic", "--dir", str(project), "--scheme", "key")
+    assert (refused.returncode, "`key` as an API key" in refused.stderr) == (2, True)
+    assert not (project / "keys/consumers.yaml").exists()
+    assert sidegate("key", "new", "ada", "--dir", str(project), "--scheme", "key").returncode == 0
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [

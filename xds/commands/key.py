@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
             "--scheme", metavar="NAME", help="of sidegate.yaml's `security`; may be left out if it is the only one"
         )
         if action == "new":
-            sub.add_argument("--basic", action="store_true", help="a user of HTTP basic, with a password that is made")
+            sub.add_argument(
+                "--basic",
+                action="store_true",
+                help="a user of HTTP basic, with a password that is made; may be left out if contracts say it",
+            )
             sub.add_argument(
                 "--plan", metavar="NAME", default="", help="of sidegate.yaml's `plans`: the consumer's limits"
             )
@@ -49,7 +53,8 @@ def run(options: argparse.Namespace) -> int:
         raise Misused(f"'{options.consumer}' cannot be a consumer: up to 64 letters, digits and . _ @ + -")
     if options.action == "new":
         _known(options.dir, options.plan)
-        secret = keyfile.add(path, options.consumer, basic=options.basic, plan=options.plan)
+        basic = _basic(options.dir, name, options.basic)
+        secret = keyfile.add(path, options.consumer, basic=basic, plan=options.plan)
         print(f"The key of {options.consumer} for {name}. It is shown once; {path} holds its hash.", file=sys.stderr)
         print(secret)
         return 0
@@ -75,6 +80,33 @@ def _file(root: Path, wanted: str | None) -> tuple[str, Path]:
     if not path.is_relative_to(root.resolve()):
         raise CannotRun(f"{schemes[wanted]} is outside the project")
     return wanted, path
+
+
+def _basic(root: Path, name: str, wanted: bool) -> bool:
+    """Whether it is a password that is made: what the contracts say of the scheme, else what is asked for. Raises Misused."""
+    kinds = {each["type"] == "http" for each in _declared(root, name) if each.get("type") in ("apiKey", "http")}
+    if kinds == {False} and wanted:
+        raise Misused(
+            f"the contracts have `{name}` as an API key, which no user of HTTP basic brings. Next: no --basic"
+        )
+    return kinds == {True} or wanted
+
+
+def _declared(root: Path, name: str) -> Iterator[Mapping[str, Any]]:
+    """The contracts' declarations of a scheme; what cannot be read is passed over, as `check` says it."""
+    from xds.source import load
+
+    for file in sorted((root / "contracts").rglob("*")):
+        if file.suffix in (".yaml", ".yml", ".json") and file.is_file():
+            try:
+                found, _ = load(file.name, file.read_bytes())
+            except OSError:
+                continue
+            value: Any = found.value if found else None
+            for key in ("components", "securitySchemes", name):
+                value = value.get(key) if isinstance(value, Mapping) else None
+            if isinstance(value, Mapping):
+                yield value
 
 
 def _known(root: Path, plan: str) -> None:
