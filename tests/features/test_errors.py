@@ -33,6 +33,12 @@ ERRORS: dict[str, Any] = {
     "default": {"body": "<e code='${code}'>${detail} & ${traceId}</e>", "mediaType": "application/xml"},
 }
 LISTED = {"body": "<p>${code}: ${errors}</p>", "mediaType": "text/html"}
+APP = "https://app.example.com"
+ENDING = {
+    "deprecated": "2024-01-01",
+    "migration": "https://docs.example/100%25",
+    "successor": "https://next.example/v2",
+}
 POLICY = """\
 package svc.authz
 
@@ -60,12 +66,26 @@ def hop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hop]:
     headers = {"x-denied": "1", "x-status": "1", "x-slow": "1"}
     said = [{"name": name, "in": "header", "schema": {"type": "string"}} for name in headers]
     post = operation(responses=responses, requestBody=text, x_sidegate=own, operationId="say", parameters=said)
+    trouble = {"errors": {"service-error": {"detail": "Try later."}}}
     paths = {
         "/worded": {"post": post},
         "/secret": {"get": operation(security=[{"bearer": []}], x_sidegate={"errors": ERRORS})},
         "/loose": {"post": operation(requestBody=text, x_sidegate={**own, "mode": "off"})},
         "/listed": {"get": operation(security=[{"bearer": []}], x_sidegate={"errors": {"default": LISTED}})},
         "/plain": {"get": operation(x_sidegate={"timeout": "2s"})},
+        **{
+            f"/read{name}": {"get": operation(parameters=[said[1]], x_sidegate={**trouble, **more})}
+            for name, more in {
+                "": {"cors": {"origins": [APP], "credentials": True, "expose": ["x-total"]}},
+                "-by-many": {"cors": {"origins": ["https://*.shop.example", APP]}},
+                "-by-all": {"cors": {"origins": ["*"]}},
+                "-by-none": {},
+                "-cached": {"cors": {"origins": [APP]}, "cache": {"ttl": "1m", "shared": True}, "deprecated": True},
+            }.items()
+        },
+        "/ending": {
+            "get": operation(parameters=[said[1]], x_sidegate={**trouble, **ENDING}, **{"x-sunset": "2099-01-01"})
+        },
     }
     serving = serve(
         tmp_path_factory.mktemp("errors"), contract(paths), answer=_failing, policies={"authz.rego": POLICY}
@@ -135,6 +155,44 @@ def test_the_services_own_trouble_is_not_shown(hop: Hop, status: int) -> None:
     assert TRACE.fullmatch(document["trace"])
     assert "secret" not in failed.text
     assert "x-powered-by" not in failed.headers
+
+
+@pytest.mark.parametrize(
+    ("path", "origin", "allowed"),
+    [
+        ("/read", APP, True),
+        ("/read", "https://app.example.com.evil", False),
+        ("/read", "https://appXexample.com", False),
+        ("/read-by-many", "https://a.shop.example", True),
+        ("/read-by-many", "https://shop.example.evil", False),
+        ("/read-by-all", "https://evil.example", True),
+        ("/read-by-none", APP, False),
+        ("/read-cached", APP, True),
+        ("/read-cached", "https://evil.example", False),
+    ],
+)
+def test_what_stands_in_its_place_is_read_by_the_pages_that_read_others(
+    hop: Hop, path: str, origin: str, allowed: bool
+) -> None:
+    good, failed = (hop.client.get(path, headers={"origin": origin, "x-status": status}) for status in ("200", "500"))
+    assert (good.status_code, failed.status_code, failed.json()["code"]) == (200, 500, "service-error")
+    family = [{n: v for n, v in a.headers.items() if n.startswith("access-control-")} for a in (good, failed)]
+    assert family[0] == family[1]
+    assert (family[1].get("access-control-allow-origin") == origin) is allowed
+    assert [("origin" in a.headers.get("vary", "")) for a in (good, failed)] == [path != "/read-by-none"] * 2
+    assert failed.headers.get_list("x-content-type-options") == ["nosniff"]
+    assert failed.headers.get("deprecation") == good.headers.get("deprecation")
+
+
+def test_and_says_what_is_going_away(hop: Hop) -> None:
+    good, failed = (hop.client.get("/ending", headers={"x-status": status}) for status in ("200", "503"))
+    assert (failed.status_code, failed.json()["detail"]) == (503, "Try later.")
+    for name in ("deprecation", "sunset"):
+        assert failed.headers[name] == good.headers[name]
+    links = [", ".join(answer.headers.get_list("link")) for answer in (good, failed)]
+    assert links[0] == links[1]
+    assert 'rel="successor-version"' in links[1]
+    assert "100%25>" in links[1]
 
 
 def test_what_the_service_says_otherwise_stays(hop: Hop) -> None:

@@ -44,6 +44,7 @@ from xds.envoy.plain import PROTOCOL, plain
 from xds.envoy.preflights import preflights, widest
 from xds.envoy.profile import Profile
 from xds.envoy.refused import listed, nowhere, only, refusal, refused, said_of, too_large, unasked, without_length
+from xds.envoy.replaced import beside
 from xds.envoy.routed import Routed, surroundings
 from xds.envoy.successors import seen, successor
 from xds.envoy.targets import redirect
@@ -259,7 +260,8 @@ def _metadata(routed: Routed) -> Metadata:
     version, operation = routed.version, routed.operation
     members = (_known_member("digest", version.digest), *_names(version, operation))
     ending = _retirement(routed)
-    said = {**mock.metadata(operation), **wordings.metadata(operation, version.name, ending), **ending}
+    replaced = beside(routed) if operation.native.errors else {}
+    said = {**mock.metadata(operation), **wordings.metadata(operation, version.name, ending, replaced), **ending}
     more = encode(struct(said)) if said else b""
     return encoded(Metadata, entry(1, names.METADATA, b"".join((*members, more))))
 

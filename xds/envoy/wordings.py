@@ -15,9 +15,9 @@ from envoy_data_plane.envoy.config.core.v3 import DataSource, SubstitutionFormat
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import ResponseMapper
 
 from xds.envoy.filters import trace
-from xds.envoy.filters.context import NOSNIFF
 from xds.envoy.local_replies import KEPT, PROBLEM, added, when
 from xds.envoy.names import METADATA
+from xds.envoy.replaced import headers
 from xds.envoy.replies import ANY, REPLIES, Reply
 from xds.envoy.typed import overwrite
 from xds.model import Operation
@@ -131,8 +131,8 @@ def _split(media: str, body: str) -> dict[str, str]:
 
 def mappers() -> Iterator[ResponseMapper]:
     """The mappers that read those texts; they come before the usual ones, and pass over routes without any."""
-    # what stands in the place of an answer meets no filter
-    media = [overwrite("content-type", f"%CEL({ERRORS}['{SERVICE}']['type'])%"), NOSNIFF]
+    text = f"{ERRORS}['{SERVICE}']"
+    media = [overwrite("content-type", f"%CEL({text}['type'])%"), *headers(text)]
     replaced = f"{_GUARD} && '{SERVICE}' in {ERRORS} && response.code_details == ''"
     yield ResponseMapper(filter=when(replaced), headers_to_add=media, body_format_override=KEPT)
     plain = []
@@ -183,7 +183,12 @@ def _by_status(replies: Sequence[Reply], statuses: Sequence[int]) -> str:
     return f"(response.code == {statuses[0]} ? {text} : '')"
 
 
-def metadata(operation: Operation, version: str, ending: Mapping[str, str] = _NOTHING) -> Mapping[str, object]:
-    """The member of the route's metadata, if there is one. `ending` is what the refusal after a sunset names."""
+def metadata(
+    operation: Operation, version: str, ending: Mapping[str, str] = _NOTHING, beside: Mapping[str, str] = _NOTHING
+) -> Mapping[str, object]:
+    """The member of the route's metadata, if there is one. `ending` is what the refusal after a sunset names, `beside` what an
+    answer in the place of the service's 5xx has beside its body."""
     found = texts(operation, version, ending)
+    if SERVICE in found:
+        found[SERVICE] = {**found[SERVICE], **beside}
     return {"errors": found} if found else {}

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from functools import cache
 from urllib.parse import quote
 
+from envoy_data_plane.envoy.config.common.mutation_rules.v3 import HeaderMutation as Mutation
 from envoy_data_plane.envoy.extensions.filters.http.header_mutation.v3 import (
     HeaderMutation,
     HeaderMutationPerRoute,
@@ -30,19 +31,27 @@ def announced() -> HeaderMutation:
 
 def per_route(routed: Routed) -> Any | None:
     """What the answers of an operation say."""
+    found = tuple(fields(routed))
+    return _said(found) if found else None
+
+
+def fields(routed: Routed) -> Iterator[tuple[str, str]]:
+    """The same as names and values; there may be several links."""
     native = routed.operation.native
-    varies = native.version.varies if native.version else None
-    deprecated = native.deprecated.field if native.deprecated else None
-    sunset = native.sunset.field if native.sunset else None
-    if deprecated is None and sunset is None:
-        return _said(varies) if varies else None
-    return _said(varies, deprecated, sunset, tuple(_links(routed)))
+    if native.version and native.version.varies:
+        yield "vary", native.version.varies
+    if native.deprecated:
+        yield "deprecation", native.deprecated.field
+    if native.sunset:
+        yield "sunset", native.sunset.field
+    if native.deprecated or native.sunset:
+        yield from (("link", link) for link in _links(routed))
 
 
 @cache
 def varying(header: str) -> Any:
     """The same for a route that answers in the place of all versions."""
-    return _said(header)
+    return _said((("vary", header),))
 
 
 def _links(routed: Routed) -> Iterator[str]:
@@ -61,11 +70,11 @@ _URI = "!#$%&'()*+,/:;=?@[]~"
 
 
 @cache
-def _said(
-    varies: str | None, deprecated: str | None = None, sunset: str | None = None, links: tuple[str, ...] = ()
-) -> Any:
-    mutations = [appended("vary", varies)] if varies else []
-    mutations += [set_header("deprecation", deprecated)] if deprecated else []
-    mutations += [set_header("sunset", sunset)] if sunset else []
-    mutations += [appended("link", link.replace("%", "%%")) for link in links]
+def _said(found: tuple[tuple[str, str], ...]) -> Any:
+    mutations = [_written(name, value) for name, value in found]
     return shared(any_of(HeaderMutationPerRoute(mutations=Mutations(response_mutations=mutations))))
+
+
+def _written(name: str, value: str) -> Mutation:
+    """The service may name links, and what it varies by, too."""
+    return appended(name, value.replace("%", "%%")) if name in ("vary", "link") else set_header(name, value)
