@@ -32,7 +32,7 @@ def fingerprint(node: Node, form: Form) -> str | None:
     key = ("fingerprint", id(node.value))
     if key not in form.made:
         walk = _Walk(form)
-        text = json.dumps(walk.of(node, False, ()), sort_keys=True)
+        text = _text(walk.of(node, False, ()))
         form.made[key] = (text if walk.left >= 0 else None, node.value)  # with the value, so that its id stays its own
     found: str | None = form.made[key][0]
     return found
@@ -49,7 +49,7 @@ class _Walk:
             return None
         if type(node.value) is list:
             items = [self.of(item, False, above) for item in node.items()]
-            return sorted(items, key=json.dumps) if node.key in _UNORDERED else items
+            return sorted(items, key=_text) if node.key in _UNORDERED else items
         if type(node.value) is not dict:
             return canonical(node.value)
         found = {
@@ -71,6 +71,10 @@ class _Walk:
             return {**beside, "$ref": len(above) - above.index(mark)}
         led = self.of(target, False, (*above, mark))
         return led if not beside or self.form.draft4 else {**beside, "$ref": led}
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
 
 
 def matched(
