@@ -154,27 +154,33 @@ def _physical(span: Span) -> dict[str, Any]:
     return place
 
 
-def as_junit(diagnostics: Iterable[Diagnostic], files: Files, palette: Palette | None = None) -> str:
-    """JUnit's XML (the schema of Jenkins' xunit plugin): a test case a diagnostic, and notes pass.
+def as_junit(
+    diagnostics: Iterable[Diagnostic],
+    files: Files,
+    palette: Palette | None = None,
+    failing: Callable[[Diagnostic], bool] = lambda found: found.is_error,
+) -> str:
+    """JUnit's XML (the schema of Jenkins' xunit plugin): a test case a diagnostic. What does not fail the run passes here too,
+    with its text.
 
     Without any diagnostic there is one that passes.
     """
     from xml.sax.saxutils import quoteattr
 
     listed = in_order(diagnostics)
-    cases = [_case(d, files) for d in listed] or ['  <testcase classname="sidegate" name="nothing found"/>']
-    failures = sum(d.severity is not Severity.NOTE for d in listed)
+    cases = [_case(d, files, failing(d)) for d in listed] or ['  <testcase classname="sidegate" name="nothing found"/>']
+    failures = sum(map(failing, listed))
     head = f'<testsuite name={quoteattr("sidegate")} tests="{len(cases)}" failures="{failures}" errors="0" skipped="0">'
     return "\n".join(('<?xml version="1.0" encoding="UTF-8"?>', head, *cases, "</testsuite>", ""))
 
 
-def _case(diagnostic: Diagnostic, files: Files) -> str:
+def _case(diagnostic: Diagnostic, files: Files, fails: bool) -> str:
     from xml.sax.saxutils import escape, quoteattr
 
     named = f"{diagnostic.span}: {diagnostic.message}" if diagnostic.span else diagnostic.message
     head = f"  <testcase classname={quoteattr(diagnostic.code)} name={quoteattr(clean(named))}"
     text = escape(_block(diagnostic, files, Palette(False)))
-    if diagnostic.severity is Severity.NOTE:
+    if not fails:
         return f"{head}><system-out>{text}</system-out></testcase>"
     about = f"message={quoteattr(clean(diagnostic.message))} type={quoteattr(str(diagnostic.severity))}"
     return f"{head}><failure {about}>{text}</failure></testcase>"

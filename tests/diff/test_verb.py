@@ -116,6 +116,20 @@ def test_a_warning_is_failed_on_if_asked(here: Path, capsys: pytest.CaptureFixtu
     assert diff(capsys, "old.yaml", "new.yaml", "--fail-on", "warning")[0] == 1
 
 
+def test_junit_fails_where_the_command_does(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A warning is a test that passed, with its text, unless it is failed on."""
+    Path("old.yaml").write_text(PETS.replace("required: [name], ", ""))
+    Path("new.yaml").write_text(PETS.replace("required: [name], properties: {name: {type: string}}", "properties: {}"))
+    for flags, failures in (((), 0), (("--fail-on", "warning"), 1), (("--fail-on", "none"), 0)):
+        code, said = diff(capsys, "old.yaml", "new.yaml", "--format", "junit", *flags)
+        suite = ElementTree.fromstring(said)
+        assert (code, suite.get("failures"), len(suite.findall(".//failure"))) == (failures, str(failures), failures)
+        assert "response-optional-property-removed" in said
+    Path("new.yaml").write_text(BROKEN)
+    code, said = diff(capsys, "old.yaml", "new.yaml", "--format", "junit", "--fail-on", "none")
+    assert (code, ElementTree.fromstring(said).get("failures")) == (0, "0")
+
+
 def test_formats(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("old.yaml").write_text(PETS)
     Path("new.yaml").write_text(BROKEN)

@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
     if options.list:
         return _listed(options.format)
     weighed = _weighed(options.fail_on or ["error"], CHANGES)
-    from xds.render import FORMATS
+    from xds.render import FORMATS, as_junit
     from xds.revisions.breaking import compared
     from xds.revisions.revision import read_revision
     from xds.terminal import palette
@@ -60,7 +60,11 @@ def run(options: argparse.Namespace) -> int:
         return 0
     new = read_revision(options.new)
     found = compared(old, new, time.time())
-    print(FORMATS[options.format](found.diagnostics, found.files, palette(sys.stdout)), end="")
+    if options.format == "junit":
+        text = as_junit(found.diagnostics, found.files, failing=lambda each: _fails(each, weighed))
+    else:
+        text = FORMATS[options.format](found.diagnostics, found.files, palette(sys.stdout))
+    print(text, end="")
     if options.format == "text":
         print(_rest(found), end="")
     return 1 if any(_fails(d, weighed) for d in found.diagnostics) else 0
