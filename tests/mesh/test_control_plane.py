@@ -17,6 +17,9 @@ from tests.mesh.world import PUBLISH, World, add, rewritten
 from tests.ratelimit_server import connects
 from tests.roles.ads_client import ask, channel, subscribe
 from tests.roles.running import until
+from xds.cli import parser
+from xds.commands.doctor import set_up
+from xds.doctor import Finding, diagnose
 
 pytestmark = pytest.mark.slow
 
@@ -40,6 +43,18 @@ def test_no_control_plane_is_needed_and_a_restart_changes_nothing(world: World) 
     for name in world.everybody:
         stats = world.stats(name, "listener_manager.*(modified|draining|removed)|_cm.*update_rejected")
         assert not any(stats.values()), stats
+
+
+def test_the_doctor_finds_nothing_in_a_mesh_that_is_well(world: World) -> None:
+    """Beside every part, with no flag but the folder of its sockets."""
+
+    def found() -> dict[str, list[Finding]]:
+        setups = {name: ["doctor", "--run", str(world.mesh.folder / name)] for name in (*REPLICAS, *world.everybody)}
+        all_ = {name: diagnose(set_up(parser(words).parse_args(words))) for name, words in setups.items()}
+        return {name: wrong for name, said in all_.items() if (wrong := [each for each in said if not each.mild])}
+
+    world.connected()
+    until(lambda: not found(), found)
 
 
 def test_streams_that_are_cut_again_and_again_resume(world: World, orders: Path) -> None:

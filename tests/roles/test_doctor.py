@@ -131,7 +131,7 @@ def test_where_the_sources_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     ("make", "code"),
     [
         (lambda f: written(f, CA.issue("a.test", valid=timedelta(hours=-1))), "certificate-expired"),
-        (lambda f: written(f, CA.issue("a.test", valid=timedelta(days=3))), "certificate-expiring"),
+        (lambda f: written(f, CA.issue("a.test", valid=timedelta(minutes=20))), "certificate-expiring"),
         (lambda f: (written(f, CA.issue("a.test", valid=timedelta(days=90)))[0], f / "none"), "certificate-unreadable"),
         (lambda f: (f / "none", None), "certificate-unreadable"),
     ],
@@ -141,6 +141,11 @@ def test_certificates(tmp_path: Path, make: Callable[[Path], tuple[Path, Path | 
     assert code in codes(diagnose(SetUp(project(tmp_path / "p"), certificate=certificate, key=key)))
 
 
+def test_a_certificate_of_a_day_is_no_news(tmp_path: Path) -> None:
+    certificate, key = written(tmp_path, CA.issue("a.test", valid=timedelta(days=1)))
+    assert codes(diagnose(SetUp(project(tmp_path / "p"), certificate=certificate, key=key))) == []
+
+
 def test_a_key_of_another_certificate(tmp_path: Path) -> None:
     certificate, key = written(tmp_path, CA.issue("a.test", valid=timedelta(days=90)))
     key.write_text(CA.issue("b.test").key)
@@ -148,7 +153,7 @@ def test_a_key_of_another_certificate(tmp_path: Path) -> None:
 
 
 def test_a_certificate_that_settings_name(tmp_path: Path) -> None:
-    pair = CA.issue("up.test", valid=timedelta(days=2))
+    pair = CA.issue("up.test", valid=timedelta(minutes=20))
     root = project(
         tmp_path,
         services={"pets": {"upstream": {"url": "https://up.test:1", "tls": {"cert": "tls/u.crt", "key": "tls/u.key"}}}},

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from xds.doctor.finding import Finding, SetUp
 from xds.doctor.project import Read
-from xds.settings.tls import SOON
+from xds.settings.tls import ends_soon
 
 
 def certificates(setup: SetUp, project: Read) -> Iterator[Finding]:
@@ -34,14 +34,15 @@ def _expiry(name: str, pem: bytes) -> Iterator[Finding]:
     from cryptography import x509
 
     try:
-        until = min(each.not_valid_after_utc for each in x509.load_pem_x509_certificates(pem))
+        first = min(x509.load_pem_x509_certificates(pem), key=lambda each: each.not_valid_after_utc)
     except ValueError:
         yield Finding("certificate-unreadable", f"{name} holds no certificate in PEM", "write one, with its chain")
         return
-    left = until - datetime.now(UTC)
+    until, now = first.not_valid_after_utc, datetime.now(UTC)
+    left = until - now
     if left <= timedelta():
         yield Finding("certificate-expired", f"{name} has expired: {until:%Y-%m-%d %H:%M} UTC", "renew it")
-    elif left < SOON:
+    elif ends_soon(first, now):
         what = f"{name} expires in {left.days} days: {until:%Y-%m-%d %H:%M} UTC"
         yield Finding("certificate-expiring", what, "renew it; it is read anew without a restart", mild=True)
 

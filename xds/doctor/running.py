@@ -11,7 +11,6 @@ from xds.doctor.finding import Finding, SetUp
 from xds.doctor.project import Read
 from xds.doctor.shared import taken
 from xds.failure import CannotRun
-from xds.handshake import EDGE
 from xds.http.ask import get, unreachable
 
 SKEW_S = 30
@@ -53,8 +52,11 @@ def running(setup: SetUp, project: Read) -> Iterator[Finding]:
             yield Finding("proxy-rejected", f"{client.name}: {client.rejected[0].message}", f"look at {fix}")
         elif client.state == "stale":
             yield Finding("proxy-stale", f"{client.name} does not hold the newest", "is it under load, or cut off?")
-    edge = any(client.service == EDGE for client in now.clients)
-    for problem in project.answers.get("missing", ()) if edge or not setup.shared else ():
+    # Of a control plane that many share nobody asks for one proxy that has everything.
+    behind = [
+        f"companion {each.service} {each.node}: {problem}" for each in now.companions for problem in each.problems
+    ]
+    for problem in behind if setup.shared else project.answers.get("missing", ()):
         yield Finding("not-ready", str(problem), "look at that part's log")
 
 

@@ -88,7 +88,7 @@ def _pair(reader: Reader, chain: bytes, private: bytes, at: str) -> tuple[str, .
     if reader.clock is not None and (problem := _invalid_now(leaf, reader.clock())):
         reader.say("certificate-validity", problem, f"{at}/cert")
         return None
-    if reader.clock is not None and _ends_soon(leaf, reader.clock()):
+    if reader.clock is not None and ends_soon(leaf, reader.clock()):
         message = f"the certificate is valid until {leaf.not_valid_after_utc:%Y-%m-%d %H:%M} UTC only"
         reader.say("certificate-expiring", message, f"{at}/cert", "renew it; it is read anew without a restart")
     return _names(leaf)
@@ -140,7 +140,7 @@ def _invalid_now(leaf: Any, now: datetime) -> str | None:
     return None
 
 
-def _ends_soon(leaf: Any, now: datetime) -> bool:
+def ends_soon(leaf: Any, now: datetime) -> bool:
     """A certificate of a day or a week is no news: one that is renewed by a machine is so before its last third begins."""
     end = leaf.not_valid_after_utc
     whole: timedelta = end - leaf.not_valid_before_utc
