@@ -176,10 +176,11 @@ def _redirected(reader: Reader, listener: Listener, every: list[Listener]) -> Li
     from dataclasses import replace
 
     secure = [each.name for each in every if each.tls is not None]
+    known = f"there are: {', '.join(secure) or 'none'}"
     wanted = secure if listener.redirect == "https" else [name for name in secure if name == listener.redirect]
     if len(wanted) != 1:
         message = "`redirect` is `https` where one listener has `tls`, else the name of one that has"
-        reader.say("settings-invalid", message, f"{listener.place.pointer}/redirect", f"there are: {', '.join(secure)}")
+        reader.say("settings-invalid", message, f"{listener.place.pointer}/redirect", known)
         return listener
     return replace(listener, redirect=wanted[0])
 
