@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
-import os
-import shutil
-import zipfile
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from xds.compile import Compilation, Compiler, lay_out
 from xds.handshake import RESERVED
 from xds.model import Gateway, Service
 from xds.project.building import building
 from xds.project.compatible import Compatibility
+from xds.project.last_good import LastGood
 from xds.project.sources import Kept, Sources, files_of, with_keys
 from xds.settings import key_files, settings_files
 from xds.settings.layers import OVER
@@ -27,7 +24,15 @@ from xds.source.union import Member
 
 log = logging.getLogger("sidegate")
 
-LAST_GOOD = "last-good"
+
+class _Mark(NamedTuple):
+    """What tells whether the sources of a service are those that are kept."""
+
+    digests: tuple[str, ...]
+    revision: str | None
+    secrets: int
+    pack: str | None
+    namespace: str
 
 
 class Project:
@@ -59,7 +64,8 @@ class Project:
         self._tree: Tree | None = None
         self._names: Set[str] | None = None
         self._last: Compilation | None = None
-        self._kept: dict[str, tuple[object, ...]] = {}
+        self._good = LastGood(state)
+        self._kept: dict[str, _Mark] = {}
         self._recalled: dict[str, tuple[Tree, Compilation]] = {}
         self._namespaces: dict[str, str] = {}
 
@@ -123,7 +129,7 @@ class Project:
             return self._all_sources(self._last)
         if (found := self._last.service(service)) is None:
             return Sources()
-        if service in self._last.refused and (kept := self._stored(service)):
+        if service in self._last.refused and (kept := self._good.read(service)):
             return kept.sources(service)
         pack = self.tree.pack_of(service)
         return Sources(files_of((found,), self.tree, (pack or "",), self._every()), {pack: (service,)} if pack else {})
@@ -133,7 +139,7 @@ class Project:
         served = tuple(s for s in last.gateway.services if s.name not in last.refused)
         names = {s.name for s in served}
         members = {name: m.services for name, m in self.tree.members.items() if m.services & names}
-        kept = {name: self._stored(name) for name in sorted(last.refused) if last.service(name)}
+        kept = {name: self._good.read(name) for name in sorted(last.refused) if last.service(name)}
         earlier = {name: each.sources(name) for name, each in kept.items() if each}
         files = files_of(served, self.tree, members, self._every()) if served else {}
         return Sources(files, members, last.refused, earlier)
@@ -148,7 +154,7 @@ class Project:
         """The compilation, with every refused service as it last compiled."""
         refused = set(fresh.refused)
         if not fresh.gateway.services:
-            refused |= {s.name for s in self._last.gateway.services} if self._last else set(self._names_kept())
+            refused |= {s.name for s in self._last.gateway.services} if self._last else set(self._good.names())
         services = {s.name: s for s in fresh.gateway.services}
         bundles = dict(fresh.bundles)
         alone = self.tree.decided and bool(fresh.gateway.services)  # then the settings in force are there
@@ -180,7 +186,7 @@ class Project:
         """What was served before a restart, as far as it matters to what others may claim: of the services that are refused,
         or of all if requests are claimed twice."""
         contested = any(d.code == "path-collision" for d in fresh.diagnostics)
-        names = self._names_kept() if contested else sorted(fresh.refused)
+        names = self._good.names() if contested else sorted(fresh.refused)
         found = [old.service(name) for name in names if (old := self._recall(name))]
         return Compilation(Gateway(_sorted({s.name: s for s in found if s}), ())) if found else None
 
@@ -200,7 +206,7 @@ class Project:
             return self._recompiled(name, tree)
         if self._last is not None and name not in self._taken_back:
             return self._last if self._last.service(name) else None
-        if (kept := self._stored(name)) is None:
+        if (kept := self._good.read(name)) is None:
             return None
         members = {kept.pack: Member(frozenset((name,)))} if kept.pack else {}
         return self._recompiled(name, Tree(kept.files, env=self.env, members=members, decided=True))
@@ -212,19 +218,8 @@ class Project:
             known = self._recalled[name] = tree, Compiler(closed=self.closed, clock=None).compile(tree)
         return known[1] if known[1].service(name) else None
 
-    def _stored(self, name: str) -> Kept | None:
-        """What is kept of a service, or None."""
-        path = self._path(name)
-        if path is None or not path.exists():
-            return None
-        try:
-            return Kept.read(path.read_bytes())
-        except (OSError, zipfile.BadZipFile) as error:
-            log.warning("the last good form of %s cannot be read: %s", name, error)
-            return None
-
     def _former_files(self, name: str) -> Mapping[str, bytes] | None:
-        kept = self._stored(name)
+        kept = self._good.read(name)
         return kept.files if kept else None
 
     def _forget(self, fresh: Compilation) -> None:
@@ -232,11 +227,9 @@ class Project:
         names = {service.name for service in fresh.gateway.services}
         if fresh.refused or not names:
             return
-        for name in self._names_kept():
-            if name not in names and (path := self._path(name)) is not None:
-                with contextlib.suppress(OSError):
-                    path.unlink(missing_ok=True)
-                    self._former(path).unlink(missing_ok=True)
+        for name in self._good.names():
+            if name not in names:
+                self._good.forget(name)
                 self._kept.pop(name, None)
 
     def _keep(self, fresh: Compilation) -> None:
@@ -245,75 +238,44 @@ class Project:
             bundle, pack = fresh.bundles.get(service.name), self.tree.pack_of(service.name)
             secrets, namespace = fresh.gateway.secrets, self._namespaces.get(service.name, "")
             digests = tuple(v.digest for v in service.versions)
-            mark = (digests, bundle.revision if bundle else None, hash(secrets), pack, namespace)
-            if self._kept.get(service.name) == mark or (path := self._path(service.name)) is None:
+            mark = _Mark(digests, bundle.revision if bundle else None, hash(secrets), pack, namespace)
+            known = self._kept.get(service.name)
+            if known == mark or self._good.folder is None:
                 continue
             files = with_keys(files_of((service,), self.tree, (pack or "",), self._every()), secrets, pack)
             try:
-                self._store(path, Kept(files, pack, namespace, digests))
+                self._good.write(service.name, Kept(files, pack, namespace, digests), known.digests if known else None)
                 self._taken_back.discard(service.name)
             except OSError as error:
                 log.warning("the last good form of %s cannot be kept: %s", service.name, error)
                 continue
             self._kept[service.name] = mark
 
-    def _store(self, path: Path, kept: Kept) -> None:
-        """Put a form in the place of the last, which is kept as well if its contracts are others. There is always one."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = path.with_suffix(f".{os.getpid()}")
-        known = self._kept.get(path.stem)
-        stored = None if known else self._stored(path.stem)
-        before = known[0] if known else stored.digests if stored else kept.digests
-        if before != kept.digests and path.exists():
-            shutil.copyfile(path, scratch)
-            scratch.replace(self._former(path))
-        _write(scratch, kept.zip)
-        scratch.replace(path)
-
     def take_back(self, service: str) -> bool:
         """Go back to the form of a service's contracts before the last, with the next `compile()`; whether one is kept.
 
         For a companion that took a form which its control plane holds back.
         """
-        path = self._path(service)
-        if path is None or not self._former(path).exists():
+        if not self._good.take_back(service):
             return False
-        self._former(path).replace(path)
         self._kept.pop(service, None)
         self._taken_back.add(service)
         self.compatibility.forget(service)
         return True
 
-    @staticmethod
-    def _former(path: Path) -> Path:
-        return path.with_suffix(".former")
-
-    def _path(self, name: str) -> Path | None:
-        return self.state / LAST_GOOD / f"{name}.zip" if self.state else None
-
     def _members_kept(self) -> dict[str, Member]:
         """What packs brought when the process before this one last took them: theirs stays theirs."""
         found: dict[str, set[str]] = {}
-        for service in self._names_kept():
-            if (kept := self._stored(service)) and kept.pack:
+        for service in self._good.names():
+            if (kept := self._good.read(service)) and kept.pack:
                 found.setdefault(kept.pack, set()).add(service)
                 if kept.namespace:
                     self._namespaces[service] = kept.namespace
         return {pack: Member(frozenset(services)) for pack, services in found.items()}
 
-    def _names_kept(self) -> list[str]:
-        folder = self.state / LAST_GOOD if self.state else None
-        return sorted(p.stem for p in folder.glob("*.zip")) if folder and folder.is_dir() else []
-
 
 def _under(tree: Tree, over: Mapping[str, bytes]) -> Tree:
     return replace(tree, files=dict(sorted({**tree.files, **over}.items()))) if over else tree
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write what nobody else may read: settings name private keys."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(data)
 
 
 def _sorted(services: dict[str, Service]) -> tuple[Service, ...]:
