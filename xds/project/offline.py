@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from xds.diagnostics import did_you_mean
 from xds.failure import CannotRun, Misused
-from xds.settings import envs, key_files, layer_file, settings_document, settings_files
+from xds.settings import envs, key_files, layer_file, settings_document
 from xds.settings.layers import is_env
 from xds.source import Tree, read_tree
 
@@ -37,15 +36,6 @@ def read_offline(root: Path, env: str | None = None) -> Tree:
         return tree
     problems = tuple(p for p in tree.problems if p.span is None or p.span.file != keys)
     return replace(tree, files=dict(sorted({**tree.files, keys: NOBODYS_KEYS}.items())), problems=problems)
-
-
-def read_settings(root: Path, env: str | None = None) -> dict[str, bytes]:
-    """The files of settings that can be read, by name; `read_tree` says what is wrong with the others."""
-    found = {}
-    for name in settings_files(env):
-        with contextlib.suppress(OSError):
-            found[name] = (root / name).read_bytes()
-    return found
 
 
 def require_layer(root: Path, env: str) -> None:
