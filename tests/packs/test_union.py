@@ -56,6 +56,31 @@ def test_digests_are_those_of_the_unpacked_folder(tmp_path: Path) -> None:
     assert closed == together
 
 
+@pytest.mark.parametrize(("other", "found"), [("shop", []), ("elsewhere", [("pack-collision", "canary.zip/")])])
+def test_two_workloads_bring_their_service_twice(tmp_path: Path, other: str, found: list[tuple[str, str]]) -> None:
+    """The same of one owner is no dispute; it is one when they differ, and the second goes on when the first has gone."""
+    packs = put(tmp_path / "packs", cats=member("cats"), canary=member("cats"), dogs=member("dogs"))
+    made = {name: {"namespace": "shop", "created": created} for name, created in
+            (("cats.zip", "2026-01-01"), ("dogs.zip", "2026-01-02"), ("canary.zip", "2026-01-03"))}  # fmt: skip
+    made["canary.zip"]["namespace"] = other
+    (packs / "index.json").write_text(json.dumps({"packs": made}))
+    (tmp_path / "own").mkdir()
+    project = Project(tmp_path / "own", packs=[packs])
+
+    def said() -> list[tuple[str, str]]:
+        return [(code, at[: len("canary.zip/")]) for code, at in errors(project.compile())]
+
+    assert said() == found
+    before = project.compile().digests
+    assert before.keys() == {"cats/v1", "dogs/v1"}
+    put(packs, canary=member("cats") | {"contracts/cats/more.yaml": "{}"})
+    assert said() == [("pack-collision", "canary.zip/")]
+    put(packs, canary=member("cats"))
+    (packs / "cats.zip").unlink()
+    assert said() == []
+    assert project.compile().digests == before
+
+
 def without_contract(files: Files) -> None:
     del files["contracts/dogs/v1.yaml"]
 

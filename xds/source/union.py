@@ -62,8 +62,11 @@ def unite(
     made = Union(dict(own))
     taken, rules = _Taken(own, env), _namespaces(own, env)
     held: set[str] = set()
+    same: set[tuple[str, bytes]] = set()  # of one owner: two workloads of a service bring its sources twice
     # Whoever was there first goes first, so that nothing that comes later takes it over.
     for pack in sorted(packs.values(), key=lambda p: (p.name not in before, p.origin.created, p.name)):
+        if (pack.origin.namespace, pack.data) in same:
+            continue
         documents, said = _documents(pack, env)
         said = said or [*_forbidden(pack, documents, own), *_foreign(pack, rules), *taken.collisions(pack, documents)]
         made.problems += said
@@ -74,6 +77,7 @@ def unite(
                 held |= taken.reserve(pack, before[pack.name])
             continue
         made.members[pack.name] = taken.take(pack, documents)
+        same.add((pack.origin.namespace, pack.data))
         for file, data in pack.files.items():
             if file.startswith(("contracts/", "policies/")) and not file.startswith(PLATFORM):
                 made.files[file], made.shown[file] = data, inside(pack.name, file)
