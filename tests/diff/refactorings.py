@@ -59,7 +59,8 @@ def renamed_components(document: Document, chance: random.Random) -> Files:
             parts = [part["$ref"] for key in ("oneOf", "anyOf") for part in value.get(key, ()) if "$ref" in part]
             known = value["discriminator"].setdefault("mapping", {})
             for part in parts:
-                known.setdefault(part.rpartition("/")[2], part)
+                if part not in known.values():  # a name beside the one that clients have is no refactoring
+                    known.setdefault(part.rpartition("/")[2], part)
             value["discriminator"]["mapping"] = {name: names.get(ref, ref) for name, ref in known.items()}
     for value in _mappings(document):
         if isinstance(value.get("$ref"), str):
@@ -135,7 +136,8 @@ def split(document: Document, chance: random.Random) -> Files:
         if isinstance(value.get("discriminator"), dict):
             mapping = dict(value["discriminator"].get("mapping", {}))
             for part in (*value.get("oneOf", ()), *value.get("anyOf", ())):
-                mapping.setdefault(part["$ref"].rpartition("/")[2], part["$ref"])
+                if part["$ref"] not in mapping.values():
+                    mapping.setdefault(part["$ref"].rpartition("/")[2], part["$ref"])
             mapped = {name: up + alone.get(str(ref), str(ref)) for name, ref in mapping.items()}
             found["discriminator"] = {**value["discriminator"], "mapping": mapped}
         return found
