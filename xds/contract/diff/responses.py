@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from xds.contract.node import Node
 from xds.model import Operation
@@ -13,7 +13,8 @@ from .subjects import Kind, Subject
 
 
 def compare(work: Comparison, old: Operation, new: Operation) -> None:
-    """Every response of the old contract with the entry that the new one has for its status."""
+    """Every response of the old contract with the entry that the new one has for its status, and those of the new one that
+    answer for a status in the place of a range or of `default`: a client has read them as such."""
     before, after = work.old.at(old.place), work.new.at(new.place)
     ours, theirs = before.get("responses"), after.get("responses")
     known = dict(_entries(theirs))
@@ -28,6 +29,38 @@ def compare(work: Comparison, old: Operation, new: Operation) -> None:
         if first is not None and second is not None:
             _headers(work, status, first, second)
             _contents(work, status, first, second)
+    _special(work, dict(_entries(ours)), known)
+
+
+def _special(work: Comparison, ours: Mapping[str, Node], theirs: Mapping[str, Node]) -> None:
+    """Statuses that only one side has an entry of their own for, as far as both sides say what comes."""
+    for status, entry in theirs.items():
+        if status not in ours and (wide := _standing(ours, status)) is not None:
+            _said(work, status, wide, entry)
+    for status, entry in ours.items():
+        if (
+            status not in theirs
+            and f"{status[:1]}XX" not in theirs
+            and not status.startswith("2")
+            and "default" in theirs
+        ):
+            _said(work, status, entry, theirs["default"])
+
+
+def _standing(entries: Mapping[str, Node], status: str) -> Node | None:
+    """The entry that stands for a status without one: its range's, else `default`; beside other successes that is for what
+    goes wrong, so that a success more is nobody's trouble."""
+    range_ = f"{status[:1]}XX"
+    if range_ in entries:
+        return entries[range_]
+    success = status.startswith("2") and any(known.startswith("2") for known in entries)
+    return None if success else entries.get("default")
+
+
+def _said(work: Comparison, status: str, old: Node, new: Node) -> None:
+    first, second = work.old.follow(old), work.new.follow(new)
+    if first is not None and second is not None and all(next(_members(n, "content"), None) for n in (first, second)):
+        _contents(work, status, first, second)
 
 
 def _entries(responses: Node | None) -> Iterator[tuple[str, Node]]:
