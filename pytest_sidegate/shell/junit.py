@@ -37,7 +37,13 @@ def _errors(root: xml.Element, diagnostics: Sequence[Diagnostic]) -> None:
         case = xml.SubElement(
             suite, "testcase", classname="project", name=_text(f"{each.code} {each.span}"), time="0.000"
         )
-        xml.SubElement(case, "error", message=_text(each.message), type=each.code).text = _text(str(each))
+        xml.SubElement(case, "error", message=_text(each.message), type=each.code).text = _text(_told(each))
+
+
+def _told(found: Diagnostic) -> str:
+    """A diagnostic as lines: its place and what is wrong, and what to do about it."""
+    place = f"{found.span}: " if found.span else ""
+    return f"{place}{found.severity}[{found.code}]: {found.message}" + (f"\nhelp: {found.help}" if found.help else "")
 
 
 def _counts(outcomes: Sequence[Outcome], broken: int = 0) -> dict[str, str]:

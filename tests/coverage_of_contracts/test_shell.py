@@ -279,3 +279,5 @@ def test_what_does_not_compile_is_no_green_report(tmp_path: Path, capsys: pytest
     assert code == 1
     assert int(whole.attrib["errors"]) >= 1
     assert [case.find("error") is not None for case in whole.iterfind("testsuite[@name='project']/testcase")]
+    told = "".join(each.text or "" for each in whole.iter("error"))
+    assert "contracts/shop/v1.yaml:1:1: error[openapi-version]: " in told
