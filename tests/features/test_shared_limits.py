@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -233,6 +234,7 @@ def test_while_the_store_is_away(strict: Counted, away: str) -> None:
         strict.service.stop()
     else:
         process.send_signal(19)  # SIGSTOP: it takes what is sent and never answers
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED)  # all of its threads, which is some time after it was told
     try:
         answers = {path: [strict.get(path) for _ in range(20)] for path in ("/open", "/closed", "/said", "/quiet")}
         quickest = min(answer.elapsed.total_seconds() for each in answers.values() for answer in each)
@@ -241,8 +243,8 @@ def test_while_the_store_is_away(strict: Counted, away: str) -> None:
         for path in ("/closed", "/said"):
             assert {answer.status_code for answer in answers[path]} == {503}
             assert answers[path][0].json()["code"] == "limits-unavailable"
-        assert "ratelimit" not in answers["/open"][0].headers
-        assert quickest < 0.2, "5 ms for the store, and what the rest of the hop takes; all wait alike"
+        assert not [answer for answer in answers["/open"] if "ratelimit" in answer.headers]
+        assert quickest < 0.5, "5 ms for the store, and what the rest of the hop takes; all wait alike"
     finally:
         if away == "stopped":
             strict.service.start()
