@@ -39,6 +39,8 @@ class Client:
 
     def connect(self) -> None:
         """Opens a new stream, telling what is held already."""
+        if any(request.error for request in self.out):
+            self.refused.clear()  # the server never heard of it, and may send the same again
         self.out.clear()
         self.nonce = {}
         self.routes = self._wanted()
