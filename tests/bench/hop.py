@@ -61,9 +61,11 @@ def listens(process: subprocess.Popen[bytes], port: int, patience: float = 20) -
 class Hop:
     """The upstream and the bare Envoy as processes. `upstream` and `port` are where they listen; `pid` is Envoy's."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, serve: tuple[str, ...] = ("-m", "tests.bench.hop")) -> None:
+        """`serve` are Python's words for the upstream; its address follows them."""
         self.upstream, self.port = free_port(), free_port()
-        self._config = folder / "bare.json"
+        self._serve = [sys.executable, "-W", "ignore", *serve, f"127.0.0.1:{self.upstream}"]
+        self._config = folder / f"bare-{self.port}.json"
         self._config.write_text(json.dumps(bootstrap(self.port, self.upstream)))
         self._processes: list[subprocess.Popen[bytes]] = []
 
@@ -72,7 +74,7 @@ class Hop:
         return self._processes[1].pid
 
     def __enter__(self) -> Hop:
-        for each in ([sys.executable, "-m", "tests.bench.hop", str(self.upstream)], command(self._config)):
+        for each in (self._serve, command(self._config)):
             self._processes.append(subprocess.Popen(each, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
         for process, port in zip(self._processes, (self.upstream, self.port), strict=True):
             if not listens(process, port):
@@ -118,4 +120,4 @@ def _address(port: int) -> dict[str, Any]:
 if __name__ == "__main__":
     import uvloop
 
-    uvloop.run(answer(int(sys.argv[1])))
+    uvloop.run(answer(int(sys.argv[1].rpartition(":")[2])))

@@ -47,9 +47,13 @@ BY_HAND = {
 CACHED = "a cache alone in an Envoy written by hand, without token, limit or log"
 LIMITED_GET = "GET with token, limited"
 HIT = "GET with token, limited, from the cache"
+ORDINARY = "a bare hop before an example service"
+EXAMPLE = ("examples/serve.py", "--listen")
+ITEMS = "/catalog/v1/items"
 SPEEDS = (
-    ("requests a second from the cache, over the bare hop's", HIT, HIT_GOAL),
-    (f"the same from {CACHED}", CACHED, None),
+    ("requests a second from the cache, over a bare hop's before the example catalogue", ORDINARY, HIT, HIT_GOAL),
+    ("the same over a bare hop's before a service that does nothing", "bare", HIT, None),
+    (f"the same from {CACHED}", "bare", CACHED, None),
 )
 SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer"},
@@ -61,11 +65,12 @@ def measure(folder: Path) -> list[Row]:
     """Bare hop and gateway in turn, for CPU and then for requests a second."""
     issuer = Issuer()
     key = add(folder / "consumers.yaml", "bench")
+    items = request(ITEMS, f"authorization: Bearer {issuer.token()}")
     sent = {
         what: [request(path, f"authorization: Bearer {issuer.token()}", f"x-api-key: {key}")]
         for what, (path, _, _) in CASES.items()
     }
-    with Hop(folder) as hop:
+    with Hop(folder) as hop, Hop(folder, EXAMPLE) as ordinary:
         project = projects.write(folder / "native", _contract(), upstream=hop.upstream, issuer=issuer)
         _configure(project, (folder / "consumers.yaml").read_text())
         with (
@@ -86,7 +91,8 @@ def measure(folder: Path) -> list[Row]:
             os.kill(gateway.pid, signal.SIGSTOP)  # it tails the access log, which only `sidegate up` does
             try:
                 by_name = {target.name: target for target in (bare, *floor, *targets)}
-                speed = _speeds([by_name[name] for name in ("bare", HIT, CACHED)], CONNECTIONS)
+                by_name[ORDINARY] = Target(ORDINARY, ordinary.port, [items], {})
+                speed = _speeds([by_name[name] for name in ("bare", ORDINARY, HIT, CACHED)], CONNECTIONS)
                 alone = _speeds([by_name[name] for name in ("bare", LIMITED_GET)], 1)
             finally:
                 os.kill(gateway.pid, signal.SIGCONT)
@@ -99,7 +105,7 @@ def measure(folder: Path) -> list[Row]:
     ]
     one = (1e6 / alone["bare"], 1e6 / alone[LIMITED_GET])
     rows.append(ratio_row(GROUP, f"{LIMITED_GET}: time until the answer, one request after another", "µs", one, GOAL))
-    rows += [_faster(what, speed["bare"], speed[of], goal) for what, of, goal in SPEEDS]
+    rows += [_faster(what, speed[over], speed[of], goal) for what, over, of, goal in SPEEDS]
     spread = max(noise(roles["envoy"]) for roles in found.values())
     return [*rows, Row(GROUP, "spread of the rounds (middle half, the widest)", f"{spread:.0%}")]
 
