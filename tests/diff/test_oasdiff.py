@@ -56,6 +56,9 @@ DIFFERENT = {
     "alternatives are told apart by a property now": "it names the discriminator, and not what a client must send by it",
     "a name of an alternative is gone": "it names the discriminator, and not what a client must send by it",
     "alternatives are told apart by another property": "it names the discriminator, and not what a client must send by it",
+    "a status of its own in the place of a range or of default": "it compares no status with the range or default before it",
+    "default in the place of a status of its own": "it compares no status with the range or default before it",
+    "a success where default stood for all": "it compares no status with the range or default before it",
 }
 
 
