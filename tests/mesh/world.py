@@ -104,7 +104,10 @@ class World:
 
     def connected(self) -> None:
         """Wait until every proxy is connected and synced."""
-        until(lambda: self.synced() >= len(self.everybody), self.logs)
+        until(
+            lambda: self.synced() >= len(self.everybody),
+            lambda: ([self.told(n, "/clients") for n in REPLICAS], self.logs()),
+        )
 
     def envoy(self, name: str) -> int:
         """The process of a pod's Envoy."""

@@ -69,6 +69,7 @@ class Machine(ABC):
         """Makes `snapshot` what the client shall hold. An empty one is the caller's to refuse."""
         self.snapshot = snapshot
         for subscription in self.subscriptions.values():
+            subscription.recognise(snapshot.of(subscription.type_url))
             subscription.due = True
         return self._advance()
 

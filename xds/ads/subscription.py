@@ -72,6 +72,14 @@ class Subscription:
         if not self.wildcard and any(n not in self.names for n in self.held):
             self.held = {n: r for n, r in self.held.items() if n in self.names}
 
+    def recognise(self, named: Mapping[str, Resource]) -> None:
+        """What a client came with was known by name and version only; of resources in those versions all is known. Without
+        it nobody could say what they name, and everything else would be kept for them."""
+        unread = ((n, r.version) for n, r in self.held.items() if r is not None and not r.body)
+        known = {n: named[n] for n, version in unread if n in named and named[n].version == version}
+        if known:
+            self.held = {**self.held, **known}
+
     @property
     def settled(self) -> bool:
         return not (self.due or self.waiting or self.pending or self.withheld)
