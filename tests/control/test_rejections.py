@@ -7,7 +7,7 @@ import pytest
 from tests.projects import ADDED, CONTRACT, SETTINGS, compiled, pets, tree
 from xds.ads.events import Nacked
 from xds.ads.messages import Node
-from xds.control.plane import rejection
+from xds.control.rejection import rejection
 
 PATCH = 'patches: [{name: odd, resource: cluster, match: "other/*", merge: {connect_timeout: 1s}}]\n'
 FILES = pets(contract=CONTRACT.replace("operationId: open", "operationId: list"), settings=SETTINGS + PATCH)

@@ -10,7 +10,8 @@ from typing import Any
 
 from xds.ads.events import Client, Nacked
 from xds.control.groups import Companion
-from xds.control.plane import ControlPlane, rejection
+from xds.control.plane import ControlPlane
+from xds.control.rejection import rejection
 from xds.control.why import why
 from xds.explain import explain_operation, operation_rows
 from xds.http.api import contract_app

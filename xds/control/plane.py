@@ -6,9 +6,8 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -22,22 +21,19 @@ from xds.compile import Compilation
 from xds.control.access import AccessLog
 from xds.control.admission import Admission, types_of
 from xds.control.companions import Companions
-from xds.control.events import Event, Refused, Rejected
+from xds.control.events import Event, Refused
 from xds.control.groups import EVERYTHING
 from xds.control.handouts import Handouts
 from xds.control.publish import Publisher
 from xds.control.readiness import Readiness, lacking, readiness
-from xds.diagnostics import Diagnostic
+from xds.control.rejection import rejection
 from xds.envoy import Profile
 from xds.envoy.replies import code_of
 from xds.handshake import EVERY_S
-from xds.model import Gateway
-from xds.place import Place
 from xds.project.building import keep
 from xds.project.project import Project
 from xds.project.watch import changes
 from xds.snapshot import Snapshot, Store, StoreError
-from xds.source import Tree, span
 from xds.telemetry import Traces
 
 log = logging.getLogger("sidegate")
@@ -198,38 +194,3 @@ class ControlPlane:
         """What a node is not sent any more, where its message says nothing of what it refused."""
         asked = (client for client in self.server.clients() if client.node.id == event.node.id)
         return next((c.types[event.type_url].withheld for c in asked if event.type_url in c.types), ())
-
-
-def rejection(event: Nacked, compilation: Compilation, tree: Tree) -> Rejected:
-    """A NACK as an event, with the line of what it says or names: an operation, else a patch, else a contract."""
-    place = _operation(event.message, compilation.gateway) or next(_places(event, compilation.gateway), None)
-    message = " ".join(event.message.split())
-    help_ = (
-        "the last good resources stay in force; this should have been refused when it was compiled: please report it"
-    )
-    diagnostic = Diagnostic("envoy-rejected", message, span(tree.files, place) if place else None, help_)
-    return Rejected(event.node.id, event.type_url, event.version, tree.named(diagnostic))
-
-
-def _operation(message: str, gateway: Gateway) -> Place | None:
-    """The operation whose route a message names: of several whose names begin alike, the longest."""
-    named = (
-        (f"{version.service}/{version.name}/{operation.id}", operation.place)
-        for service in gateway.services
-        for version in service.versions
-        for operation in version.operations
-    )
-    return max(((len(name), place) for name, place in named if name in message), key=itemgetter(0), default=(0, None))[
-        1
-    ]
-
-
-def _places(event: Nacked, gateway: Gateway) -> Iterator[Place]:
-    """Where resources are said: patches that were merged into them, then the contracts of their versions."""
-    kind = event.type_url.rpartition(".")[2].lower()
-    for name in event.names:
-        yield from (patch.place for patch in gateway.edge.patches if patch.touches(kind, name))
-    for name in event.names:
-        for version in (version for service in gateway.services for version in service.versions):
-            if f"{name}/".startswith(f"{version.service}/{version.name}/"):
-                yield version.place
