@@ -27,6 +27,7 @@ from xds.envoy.balancing import health, limits, look_up, outliers, policy
 from xds.envoy.codec import any_of
 from xds.envoy.discovery import by_ads
 from xds.envoy.endpoints import assignment, piped
+from xds.envoy.filters.cache import caches
 from xds.envoy.profile import Profile
 from xds.envoy.rate_limit_cluster import rate_limit_clusters
 from xds.envoy.typed import seconds
@@ -52,7 +53,7 @@ def clusters(gateway: Gateway, profile: Profile) -> Iterator[Cluster]:
         if isinstance(scheme, JwtScheme) and scheme.login:
             token = scheme.login.token
             yield _own(names.login_cluster(scheme.name), token.host, token.port, profile, tls=token.scheme == "https")
-    if origin.caches(gateway):
+    if caches(gateway):
         yield origin.cluster()
     yield from rate_limit_clusters(gateway, profile)
     for service in gateway.services:

@@ -20,6 +20,7 @@ from xds.envoy.clusters import clusters
 from xds.envoy.codec import type_url
 from xds.envoy.composed import gathered
 from xds.envoy.endpoints import assignments
+from xds.envoy.filters.cache import caches
 from xds.envoy.listener import listeners
 from xds.envoy.misses import misses
 from xds.envoy.patches import patched
@@ -59,11 +60,11 @@ def lower(gateway: Gateway, profile: Profile) -> Resources:
 
 
 def _origin(gateway: Gateway, profile: Profile) -> tuple[Listener, ...]:
-    return (origin.listener(gateway, profile),) if origin.caches(gateway) else ()
+    return (origin.listener(gateway, profile),) if caches(gateway) else ()
 
 
 def _routes(gateway: Gateway, profile: Profile) -> Iterator[RouteConfiguration]:
-    if origin.caches(gateway):
+    if caches(gateway):
         yield misses(gateway, profile, internal(gateway))
     yield routes(gateway, profile)
     yield from redirects(gateway)

@@ -42,7 +42,6 @@ from xds import headers
 from xds.envoy import names
 from xds.envoy.codec import any_of, shared
 from xds.envoy.discovery import by_ads
-from xds.envoy.featured import featured
 from xds.envoy.filters import cache, hashed, rewritten, service_errors, trace, transcoder
 from xds.envoy.local_replies import local_replies
 from xds.envoy.profile import Profile
@@ -50,18 +49,12 @@ from xds.envoy.told_codes import CODE
 from xds.envoy.typed import seconds, set_header
 from xds.envoy.wordings import mappers
 from xds.model import Gateway
-from xds.native.caching import cache_of
 
 _PROTOCOL = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _MANY = 1 << 20
 
 ACTION = shared(RouteAction(cluster=names.ORIGIN, timeout=seconds(0)))
 """Of a cached operation's route. Its time is bounded by the second route's."""
-
-
-def caches(gateway: Gateway) -> bool:
-    """Whether any operation has a cache, or one had that requests may still be under way for."""
-    return bool(gateway.former.cached) or any(map(cache_of, featured(gateway)))
 
 
 def cluster() -> Cluster:

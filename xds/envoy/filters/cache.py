@@ -236,9 +236,14 @@ def _apart(template: str, identity: bool, unread: bool, told: Apart) -> Any:
     return shared(any_of(LuaPerRoute(filter_context=struct(context))))
 
 
+def caches(gateway: Gateway) -> bool:
+    """Whether any operation has a cache, or one had that requests may still be under way for."""
+    return bool(gateway.former.cached) or any(map(cache_of, featured(gateway)))
+
+
 def config(gateway: Gateway, profile: Profile) -> CacheV2Config:
     """Envoy's filter. A client's `Cache-Control: no-cache` would be a way past the cache to the service for everybody."""
-    if not gateway.former.cached and not any(map(cache_of, featured(gateway))):
+    if not caches(gateway):
         return CacheV2Config(disabled=True)  # and no folder is made
     store = gateway.edge.cache
     files = FileSystemHttpCacheV2Config(
@@ -279,6 +284,6 @@ def _rule(kept: str, everybody: bool, vary: tuple[str, ...]) -> Any:
 
 
 __all__ = [
-    "ASKED", "OUTCOME", "RESTORE", "code", "config", "counted", "held", "held_per_route", "key", "key_per_route",
+    "ASKED", "OUTCOME", "RESTORE", "caches", "code", "config", "counted", "held", "held_per_route", "key", "key_per_route",
     "restored", "rule", "turned_on",
 ]  # fmt: skip
