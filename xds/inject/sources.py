@@ -15,7 +15,7 @@ from xds.failure import CannotRun
 from xds.inject.about import About
 from xds.inject.values import Values
 from xds.packs.secret import secret_files, secrets
-from xds.settings import envs, settings_document
+from xds.settings import envs
 
 LIMIT = 1_048_576  # of all data of a ConfigMap, keys included
 _UNPRINTED = re.compile("[\x7f-\x9f\ufeff\ufffd-\uffff]")  # the library chart's rule
@@ -49,21 +49,11 @@ def read_folder(folder: Path, values: Values) -> Mapping[str, bytes]:
 
 def _refuse_secrets(files: Mapping[str, bytes]) -> None:
     found = {str(each.span and each.span.file): each.message for each in secrets(files)}
-    named = (secret_files(files, envs(files)) | set(_tokens(files))) & files.keys()
+    named = secret_files(files, envs(files)) & files.keys()
     found |= dict.fromkeys(named, "the settings name it as a secret")
     if found:
         file, what = min(found.items())
         raise CannotRun(f"{file}: {what}, and a ConfigMap is none; take it out, and mount it with sources.secrets")
-
-
-def _tokens(files: Mapping[str, bytes]) -> Iterator[str]:
-    """The files with which a collector of decisions lets in, in settings and their layers."""
-    for env in (None, *envs(files)):
-        document, _ = settings_document(files, env)
-        log = document.value.get("decisionLog") if document and isinstance(document.value, dict) else None
-        token = log.get("authorization") if isinstance(log, dict) else None
-        if isinstance(token, dict) and isinstance(token.get("file"), str):
-            yield token["file"]
 
 
 def keys(files: Mapping[str, bytes]) -> Mapping[str, str]:

@@ -26,8 +26,6 @@ SOURCES, SERVICE, CHECKSUM = "sidegate.io/sources", "sidegate.io/service", "side
 """Labels by which sources are found, and the annotation with the SHA-256 of the pack."""
 
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
-_ELSEWHERE = re.compile(r"(?i)[0-9_.]+(e[0-9]+)?|0[box][0-9a-f_]+|y|n|yes|no|on|off|true|false|null")
-"""Names that YAML takes for numbers, booleans or nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,28 +61,24 @@ def pack(root: Path) -> Packed:
 
 def config_map(data: bytes, name: str, services: Iterable[str], namespace: str | None = None) -> str:
     """The manifest of a ConfigMap with a pack, as YAML; the same text for the same arguments on every machine."""
-    labels = [f'    {SOURCES}: "true"', *(f"    {SERVICE}: {_quoted(only)}" for only in _only(services))]
+    # In quotes, all of them: YAML would take some for numbers, booleans or nothing.
+    labels = [f'    {SOURCES}: "true"', *(f'    {SERVICE}: "{only}"' for only in _only(services))]
     return "\n".join(
         (
             "apiVersion: v1",
             "kind: ConfigMap",
             "metadata:",
-            f"  name: {_quoted(name)}",
-            *([f"  namespace: {_quoted(namespace)}"] if namespace else ()),
+            f'  name: "{name}"',
+            *([f'  namespace: "{namespace}"'] if namespace else ()),
             "  labels:",
             *labels,
             "  annotations:",
-            f"    {CHECKSUM}: {_quoted(hashlib.sha256(data).hexdigest())}",
+            f'    {CHECKSUM}: "{hashlib.sha256(data).hexdigest()}"',
             "binaryData:",
             f"  {name}.zip: {base64.b64encode(data).decode()}",
             "",
         )
     )
-
-
-def _quoted(name: str) -> str:
-    """A name in YAML, marked as a text where it would be read as something else."""
-    return f'"{name}"' if _ELSEWHERE.fullmatch(name) else name
 
 
 def too_large(size: int) -> Iterator[Diagnostic]:

@@ -26,7 +26,7 @@ def secret_files(files: Mapping[str, bytes], layers: Iterable[str]) -> set[str]:
 
 
 def _secret_files(files: Mapping[str, bytes], env: str | None) -> set[str]:
-    """The files with secrets that settings name: private keys, logins' secrets, consumers' keys."""
+    """The files with secrets that settings name: private keys, logins' secrets, consumers' keys, a collector's token."""
     open_ = set(key_files(files, env, closed=True))
     material = set(key_files(files, env)) - open_
     top = settings_of(files, env)
@@ -34,7 +34,15 @@ def _secret_files(files: Mapping[str, bytes], env: str | None) -> set[str]:
     schemes = security.values() if isinstance(security, dict) else ()
     keys = (scheme.get("keys") for scheme in schemes if isinstance(scheme, dict))
     consumers = {key["file"] for key in keys if isinstance(key, dict) and isinstance(key.get("file"), str)}
-    return consumers | {file for file in material if not _is_public(file, top)}
+    return consumers | {file for file in material if not _is_public(file, top)} | set(_tokens(top))
+
+
+def _tokens(top: Mapping[str, Any]) -> Iterator[str]:
+    """What lets in at the collector of decisions; only companions read it."""
+    log = top.get("decisionLog")
+    token = log.get("authorization") if isinstance(log, dict) else None
+    if isinstance(token, dict) and isinstance(token.get("file"), str):
+        yield token["file"]
 
 
 def _is_public(file: str, value: Any) -> bool:
