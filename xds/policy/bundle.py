@@ -67,11 +67,18 @@ def load_bundle(
     own = {f: files[f] for f in sorted(files) if f.startswith((f"policies/{service}/", "policies/platform/"))}
     own = {f: own[f] for f in own if _is_module(f) or f.rsplit("/", 1)[-1] in _DATA}
     key = service, _digest([engine, *(part for f in own for part in (f, hashlib.sha256(own[f]).hexdigest()))])
-    found = _MEMO.pop(key, None) or _load(service, own, engine)
-    while len(_MEMO) >= _LEAST and len(_MEMO) >= min(_MOST, 2 * len({name for name, _ in tuple(_MEMO)})):
-        _MEMO.pop(next(iter(_MEMO)), None)
+    found = _MEMO.pop(key, None)
+    if found is None:
+        found = _load(service, own, engine)
+        _make_room()
     _MEMO[key] = found
     return found
+
+
+def _make_room() -> None:
+    """For one more; only where something new was compiled, since counting services looks at all that is kept."""
+    while len(_MEMO) >= _LEAST and len(_MEMO) >= min(_MOST, 2 * len({name for name, _ in tuple(_MEMO)})):
+        _MEMO.pop(next(iter(_MEMO)), None)
 
 
 def default_entrypoint(bundle: Bundle) -> str | Diagnostic | None:
