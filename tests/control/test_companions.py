@@ -245,7 +245,8 @@ def test_who_has_two_lines_lives_as_long_as_one_of_them(tmp_path: Path) -> None:
             assert known["n"] is two.companion
             two.close()
             assert known["n"] is one.companion
-            assert known["n"].digests == two.companion.digests  # type: ignore[union-attr]
+            assert two.companion is not None
+            assert known["n"].digests == two.companion.digests
             seen = known["n"].seen
             one.receive({})
             assert known["n"].seen > seen, "its signs of life count now"

@@ -68,7 +68,7 @@ class Proxy:
 
 
 def run(test: Callable[[], Awaitable[None]]) -> None:
-    asyncio.run(asyncio.wait_for(test(), 300))  # type: ignore[arg-type]
+    asyncio.run(asyncio.wait_for(test(), 300))
 
 
 def report(desk: Desk, *held: dict[str, str], **more: str) -> None:
